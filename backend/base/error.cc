@@ -1,0 +1,107 @@
+#include "backend/base/error.h"
+
+namespace cabinetfs {
+
+std::string_view to_string(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kNotFound:
+      return "not-found";
+    case ErrorCode::kExists:
+      return "exists";
+    case ErrorCode::kNotEmpty:
+      return "not-empty";
+    case ErrorCode::kIsDirectory:
+      return "is-directory";
+    case ErrorCode::kNotDirectory:
+      return "not-directory";
+    case ErrorCode::kDenied:
+      return "denied";
+    case ErrorCode::kNotPermitted:
+      return "not-permitted";
+    case ErrorCode::kReadOnly:
+      return "read-only";
+    case ErrorCode::kBusy:
+      return "busy";
+    case ErrorCode::kTryAgain:
+      return "try-again";
+    case ErrorCode::kConflict:
+      return "conflict";
+    case ErrorCode::kOverQuota:
+      return "over-quota";
+    case ErrorCode::kNoSpace:
+      return "no-space";
+    case ErrorCode::kTooLarge:
+      return "too-large";
+    case ErrorCode::kInvalid:
+      return "invalid";
+    case ErrorCode::kNameTooLong:
+      return "name-too-long";
+    case ErrorCode::kNotSupported:
+      return "not-supported";
+    case ErrorCode::kNoData:
+      return "no-data";
+    case ErrorCode::kRange:
+      return "range";
+    case ErrorCode::kStale:
+      return "stale";
+    case ErrorCode::kUnauthenticated:
+      return "unauthenticated";
+    case ErrorCode::kUnavailable:
+      return "unavailable";
+    case ErrorCode::kTimeout:
+      return "timeout";
+    case ErrorCode::kCancelled:
+      return "cancelled";
+    case ErrorCode::kCorrupt:
+      return "corrupt";
+    case ErrorCode::kWouldBlock:
+      return "would-block";
+    case ErrorCode::kIo:
+      return "io";
+    case ErrorCode::kInternal:
+      return "internal";
+  }
+  return "unknown";
+}
+
+std::string to_string(const Error& error) {
+  return std::string(to_string(error.code)) + ": " + error.context;
+}
+
+bool is_transient(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kUnavailable:
+    case ErrorCode::kTimeout:
+    case ErrorCode::kTryAgain:
+    case ErrorCode::kBusy:
+    case ErrorCode::kUnauthenticated:
+    case ErrorCode::kCancelled:
+    case ErrorCode::kWouldBlock:
+    case ErrorCode::kIo:
+      return true;
+    case ErrorCode::kNotFound:
+    case ErrorCode::kExists:
+    case ErrorCode::kNotEmpty:
+    case ErrorCode::kIsDirectory:
+    case ErrorCode::kNotDirectory:
+    case ErrorCode::kDenied:
+    case ErrorCode::kNotPermitted:
+    case ErrorCode::kReadOnly:
+    case ErrorCode::kConflict:
+    case ErrorCode::kOverQuota:
+    case ErrorCode::kNoSpace:
+    case ErrorCode::kTooLarge:
+    case ErrorCode::kInvalid:
+    case ErrorCode::kNameTooLong:
+    case ErrorCode::kNotSupported:
+    case ErrorCode::kNoData:
+    case ErrorCode::kRange:
+    case ErrorCode::kStale:
+    case ErrorCode::kCorrupt:
+    case ErrorCode::kInternal:
+      return false;
+  }
+  return false;
+}
+
+}  // namespace cabinetfs

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "backend/base/call.h"
+#include "backend/base/result.h"
+#include "backend/base/text.h"
+
+namespace cabinetfs {
+
+using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
+
+// Where a request's body comes from. Exactly `size` bytes; rewound by asking for offset 0 again (a
+// retry on a fresh connection).
+struct HttpBody {
+  std::uint64_t size = 0;
+  // Copies up to out.size() bytes from `offset`; returns how many, 0 = cannot be read any more (the
+  // request fails). Runs on the engine thread and must not block for long.
+  std::function<std::size_t(std::uint64_t offset, MutableBytes out)> read;
+
+  static HttpBody from_string(std::string text);
+  // The bytes must outlive the request.
+  static HttpBody from_bytes(Bytes bytes);
+  // Parts one after another: a multipart body whose file part is not copied.
+  static HttpBody concat(std::vector<HttpBody> parts);
+};
+
+struct HttpRequest {
+  std::string method = "GET";
+  std::string url;  // absolute, encoded
+  HttpHeaders headers;
+  std::optional<HttpBody> body;
+  // "Bearer ..." or "Basic ...": sent only to the host of `url`, never along a redirect to another
+  // host, never logged.
+  std::string authorization;
+  // May be sent again after an answer was lost: GET, or something that means the same when it
+  // happens twice.
+  bool idempotent = false;
+  // At most this much is kept in HttpResponse::body; more is kTooLarge.
+  std::size_t max_body = 16u << 20;
+  // When set, the body of a 2xx answer goes here instead (other statuses go to HttpResponse::body).
+  // `on_headers` comes before the first byte and may refuse (false aborts with kCancelled). Both
+  // run on the engine thread.
+  std::function<bool(int status, const HttpHeaders&)> on_headers;
+  std::function<bool(Bytes)> sink;
+  // Short label for logs and counters, such as "GET /rest/files/{id}/content".
+  std::string label;
+};
+
+struct HttpResponse {
+  int status = 0;
+  HttpHeaders headers;  // names in lower case
+  std::string body;
+  std::string effective_url;
+  // Seconds from Retry-After (number or date), where there was one.
+  std::optional<double> retry_after;
+  const std::string* find(std::string_view lower_case_name) const;
+};
+
+// One HTTP exchange with retries for what the transport may retry. A 4xx/5xx answer that the retry
+// table gives up on is a value, not an error: the vendor's wire.cc reads its body. Errors:
+// kUnavailable (could not connect, connection lost; for a request that is not idempotent the effect
+// is unknown if it had been sent), kTimeout, kCancelled, kTooLarge, kCorrupt (broken framing),
+// kDenied (certificate not trusted, plain HTTP not allowed). Thread safe, blocking.
+class HttpClient {
+ public:
+  virtual ~HttpClient() = default;
+  virtual Result<HttpResponse> perform(const CallContext& call, HttpRequest request) = 0;
+};
+
+}  // namespace cabinetfs

@@ -1,0 +1,56 @@
+# Compiler set-up and the three functions that every folder's CMakeLists.txt uses.
+
+find_program(CABINETFS_CCACHE ccache)
+if(CABINETFS_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CABINETFS_CCACHE})
+endif()
+
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+
+add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wconversion)
+if(CABINETFS_WERROR)
+  add_compile_options(-Werror)
+endif()
+if(CABINETFS_THREAD_SAFETY)
+  add_compile_options(-Wthread-safety -Werror=thread-safety)
+endif()
+if(CABINETFS_SANITIZE)
+  add_compile_options(-fsanitize=${CABINETFS_SANITIZE} -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${CABINETFS_SANITIZE})
+  if(CABINETFS_SANITIZE MATCHES "undefined")
+    add_compile_options(-fno-sanitize-recover=undefined)
+  endif()
+endif()
+add_compile_definitions(_FILE_OFFSET_BITS=64)
+
+# Adds those of the given folders that hold a CMakeLists.txt.
+function(cabinet_add_subdirectories)
+  foreach(dir IN LISTS ARGN)
+    if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${dir}/CMakeLists.txt)
+      add_subdirectory(${dir})
+    endif()
+  endforeach()
+endfunction()
+
+# cabinet_library(NAME SOURCES a.cc ... LIBS x ...): a static library that sees the project root.
+function(cabinet_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LIBS" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR})
+  target_link_libraries(${name} PUBLIC ${ARG_LIBS} Threads::Threads)
+endfunction()
+
+# cabinet_test(NAME SOURCES a.cc ... LIBS x ... LABELS unit ... TIMEOUT 60): one GoogleTest program, one CTest entry.
+function(cabinet_test name)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 120)
+  endif()
+  find_package(GTest REQUIRED)
+  add_executable(${name} ${ARG_SOURCES})
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
+  target_link_libraries(${name} PRIVATE ${ARG_LIBS} GTest::gtest GTest::gmock GTest::gtest_main Threads::Threads)
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT})
+endfunction()
