@@ -49,6 +49,20 @@ struct HttpRequest {
   // run on the engine thread.
   std::function<bool(int status, const HttpHeaders&)> on_headers;
   std::function<bool(Bytes)> sink;
+  // An attempt that broke after some bytes went to `sink` is repeated only when this is set and
+  // answers true: the caller has thrown the bytes away and expects the body from its first byte.
+  std::function<bool()> on_restart;
+  // Content transfers. Such a request gets an HTTP/1.1 connection that it shares with nobody, so
+  // that parallel ranges add up where a server or a path limits each connection.
+  bool own_connection = false;
+  // Counts against the remote's request limit. Not set for other hosts (storage behind access
+  // URLs).
+  bool metered = true;
+  // Redirects of a GET are followed within scheme, host and port, at most 5 times; any other answer
+  // 3xx is returned as it is. kAnyHost also follows a GET to another host, without `authorization`
+  // and without the headers Cookie and Authorization.
+  enum class Redirects { kNone, kSameHost, kAnyHost };
+  Redirects redirects = Redirects::kSameHost;
   // Short label for logs and counters, such as "GET /rest/files/{id}/content".
   std::string label;
 };
