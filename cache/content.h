@@ -86,6 +86,11 @@ class StagedContent : public ReadableContent {
   virtual Result<std::shared_ptr<ReadableContent>> snapshot() = 0;
 
   virtual std::uint64_t staged_bytes() const = 0;  // on this disk
+  // The base version's bytes under the uncovered ranges are from now on read as `base` (the
+  // server's newer version holds the same bytes there, because it was made from an earlier state of
+  // this content).
+  virtual void rebase(const ContentKey& base) = 0;
+
   // Start of the next data, or hole (the end of the file counts as one), at or after `offset`;
   // kRange beyond the end.
   virtual Result<std::uint64_t> seek_data(std::uint64_t offset) = 0;
