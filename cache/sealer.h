@@ -13,8 +13,8 @@
 namespace cabinetfs {
 
 // Seals what is written to the disk: AES-256-GCM under one key for each store, or, with encryption
-// turned off, plain text with a CRC-32C, in the same shape. Thread safe; each thread keeps its own
-// cipher context.
+// turned off, plain text with a CRC-32C, in the same shape. Thread safe; threads at work at the
+// same time have each their own cipher context. Keys are wiped with the object.
 class Sealer {
  public:
   static constexpr std::size_t kOverhead = 28;  // 12 bytes nonce, 16 bytes tag
