@@ -89,8 +89,8 @@ Result<void> FakeRemoteStore::Running::arrive(const CallContext& call) {
   return wait_in_call(call, latency);
 }
 
-FakeRemoteStore::FakeRemoteStore(Options options)
-    : options_(std::move(options)), state_(std::make_unique<State>(options_.seed)) {
+FakeRemoteStore::FakeRemoteStore(const Files& files, const Options& options)
+    : options_(options), state_(std::make_unique<State>(options.seed)) {
   MutexLock lock(mutex_);
   state_->quota = options_.quota;
   state_->latency = options_.latency;
@@ -102,11 +102,6 @@ FakeRemoteStore::FakeRemoteStore(Options options)
   root->rights = Rights::all();
   root->rights.remove(Right::kDelete).remove(Right::kRename).remove(Right::kShare);
   state_->nodes.emplace(kRootId, std::move(root));
-}
-
-FakeRemoteStore::FakeRemoteStore(const Files& files, Options options)
-    : FakeRemoteStore(std::move(options)) {
-  MutexLock lock(mutex_);
   for (const auto& [path, content] : files) {
     if (!path.empty() && path.back() == '/') {
       make_folders_locked(split(path.substr(0, path.size() - 1), '/'), options_.user);

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -54,9 +56,14 @@ class FakeRemoteStore final : public RemoteStore {
   // Path and content; a path that ends in '/' is an empty folder. Missing folders are made.
   using Files = std::vector<std::pair<std::string, std::string>>;
 
-  FakeRemoteStore() : FakeRemoteStore(Options()) {}
-  explicit FakeRemoteStore(Options options);
-  explicit FakeRemoteStore(const Files& files, Options options = Options());
+  FakeRemoteStore() : FakeRemoteStore(Files()) {}
+  explicit FakeRemoteStore(const Files& files, const Options& options = Options());
+  FakeRemoteStore(std::initializer_list<Files::value_type> files,
+                  const Options& options = Options())
+      : FakeRemoteStore(Files(files), options) {}
+  // A template, since a braced list of files would be taken for an aggregate of options otherwise.
+  template <std::same_as<FakeRemoteOptions> T>
+  explicit FakeRemoteStore(const T& options) : FakeRemoteStore(Files(), options) {}
   ~FakeRemoteStore() override;
 
   // RemoteStore
