@@ -267,11 +267,11 @@ Result<void> sync_dir(const std::string& path) {
   return {};
 }
 
-Result<std::vector<DirEntry>> list_dir(const std::string& path) {
+Result<std::vector<FileEntry>> list_dir(const std::string& path) {
   if (const int fault = injected_fault("list", path)) return failed(fault, "list", path);
   const std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir(path.c_str()), ::closedir);
   if (!dir) return failed(errno, "list", path);
-  std::vector<DirEntry> entries;
+  std::vector<FileEntry> entries;
   for (;;) {
     errno = 0;
     const dirent* entry = ::readdir(dir.get());

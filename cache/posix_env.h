@@ -69,7 +69,7 @@ class File {
   std::string path_;
 };
 
-struct DirEntry {
+struct FileEntry {
   std::string name;
   bool directory = false;
 };
@@ -86,7 +86,7 @@ Result<void> make_dirs(const std::string& path);   // with parents, 0700; existi
 // Makes creations, renames and removals in the directory durable.
 Result<void> sync_dir(const std::string& path);
 // Without "." and "..", in no order.
-Result<std::vector<DirEntry>> list_dir(const std::string& path);
+Result<std::vector<FileEntry>> list_dir(const std::string& path);
 Result<DiskSpace> disk_space(const std::string& path);
 // The directory part of a path: "a/b" -> "a", "/b" -> "/", "b" -> ".".
 std::string parent_dir(const std::string& path);

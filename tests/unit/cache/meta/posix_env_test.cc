@@ -120,7 +120,7 @@ TEST_F(PosixEnv, MakesPrivateDirectoriesWithParents) {
   EXPECT_FALSE(make_dirs(dir_ / "file/below"));
   auto entries = list_dir(dir_.path()).value();
   std::sort(entries.begin(), entries.end(),
-            [](const DirEntry& a, const DirEntry& b) { return a.name < b.name; });
+            [](const FileEntry& a, const FileEntry& b) { return a.name < b.name; });
   ASSERT_EQ(entries.size(), 2u);
   EXPECT_EQ(entries[0].name, "file");
   EXPECT_FALSE(entries[0].directory);
