@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -45,8 +46,8 @@ struct HttpRequest {
   // At most this much is kept in HttpResponse::body; more is kTooLarge.
   std::size_t max_body = 16u << 20;
   // When set, the body of a 2xx answer goes here instead (other statuses go to HttpResponse::body).
-  // `on_headers` comes before the first byte and may refuse (false aborts with kCancelled). Both
-  // run on the engine thread.
+  // `on_headers` comes before the first byte (again, when an attempt broke before it and was
+  // repeated) and may refuse (false aborts with kCancelled). Both run on the engine thread.
   std::function<bool(int status, const HttpHeaders&)> on_headers;
   std::function<bool(Bytes)> sink;
   // An attempt that broke after some bytes went to `sink` is repeated only when this is set and
@@ -58,9 +59,12 @@ struct HttpRequest {
   // Counts against the remote's request limit. Not set for other hosts (storage behind access
   // URLs).
   bool metered = true;
+  // Instead of the client's own stall timeout, for answers that take long to begin; 0 = the
+  // client's.
+  std::chrono::milliseconds stall_timeout{0};
   // Redirects of a GET are followed within scheme, host and port, at most 5 times; any other answer
   // 3xx is returned as it is. kAnyHost also follows a GET to another host, without `authorization`
-  // and without the headers Cookie and Authorization.
+  // and without headers that hold secrets.
   enum class Redirects { kNone, kSameHost, kAnyHost };
   Redirects redirects = Redirects::kSameHost;
   // Short label for logs and counters, such as "GET /rest/files/{id}/content".

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <curl/curl.h>
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "backend/base/clock.h"
+#include "backend/base/result.h"
+#include "backend/http/exchange.h"
+#include "backend/http/retry_policy.h"
+#include "backend/http/token_bucket.h"
+
+// One attempt of a request as libcurl sees it. Only curl_client.cc includes this: with the two of
+// them ends the part of the program that knows libcurl. Engine thread only.
+
+namespace cabinetfs {
+
+struct HttpClientOptions;
+
+struct EasyDeleter {
+  void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
+};
+struct MultiDeleter {
+  void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
+};
+struct ShareDeleter {
+  void operator()(CURLSH* share) const { curl_share_cleanup(share); }
+};
+struct ListDeleter {
+  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+};
+using EasyHandle = std::unique_ptr<CURL, EasyDeleter>;
+using HeaderList = std::unique_ptr<curl_slist, ListDeleter>;
+
+// One running attempt.
+struct Transfer {
+  std::shared_ptr<Exchange> exchange;
+  std::string origin;  // of the slot that it holds
+  EasyHandle easy;
+  HeaderList headers;
+  ByteBudget* download = nullptr;
+  ByteBudget* upload = nullptr;
+  bool paused_down = false;  // by the byte budgets
+  bool paused_up = false;
+  curl_off_t seen_down = 0;
+  curl_off_t seen_up = 0;
+  std::array<char, CURL_ERROR_SIZE> message{};
+};
+
+// Prepares `transfer.easy` for the current hop of `transfer.exchange`. Idle connections that are
+// older than `connections_valid_since` are not used again.
+Result<void> set_up_transfer(Transfer& transfer, const HttpClientOptions& options, CURLSH* share,
+                             SteadyTime connections_valid_since, SteadyTime now);
+
+// What a failed attempt means: the row of the retry table, or nothing where no retry can help.
+struct TransferFailure {
+  std::optional<AttemptEnd> end;
+  Error error;
+};
+TransferFailure describe_failure(const Transfer& transfer, CURLcode result);
+
+}  // namespace cabinetfs

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "backend/base/call.h"
+#include "backend/base/clock.h"
+#include "backend/http/token_bucket.h"
+
+namespace cabinetfs {
+
+// Which transfers run: at most `limit` at one time against one origin, the last of them kept from
+// work in the background. Not thread safe.
+class TransferSlots {
+ public:
+  explicit TransferSlots(std::size_t limit);
+  bool may_start(const std::string& origin, Priority priority) const;
+  void start(const std::string& origin);
+  void finish(const std::string& origin);
+  std::size_t running() const { return running_; }
+
+ private:
+  const std::size_t limit_;
+  std::map<std::string, std::size_t> by_origin_;
+  std::size_t running_ = 0;
+};
+
+struct QueuedRequest {
+  std::uint64_t id = 0;
+  Priority priority = Priority::kForeground;
+  std::string origin;
+  bool metered = true;
+  SteadyTime queued;      // when the caller came
+  SteadyTime not_before;  // end of a backoff
+};
+
+// Requests that wait for a slot, the request limit or the end of a backoff, in the order of their
+// priority and then of their arrival. Metadata and uploads move up one rank for every
+// kStepUpAfter of waiting, so that a busy foreground does not keep changes from the server for
+// ever. Linear searches: there are never more entries than threads that wait in perform(). Not
+// thread safe.
+class RequestQueue {
+ public:
+  static constexpr std::chrono::seconds kStepUpAfter{5};
+
+  void push(QueuedRequest request);
+  bool erase(std::uint64_t id);
+  // Takes out the first entry that may start now, with its token; the slot is the caller's to take.
+  std::optional<QueuedRequest> pop_ready(SteadyTime now, TokenBucket& bucket,
+                                         const TransferSlots& slots);
+  // When to look again, unless a slot becomes free before; max() when only a slot is missing.
+  SteadyTime next_ready_at(SteadyTime now, const TokenBucket& bucket,
+                           const TransferSlots& slots) const;
+  // All backoffs are over.
+  void end_backoffs(SteadyTime now);
+  std::size_t size() const { return entries_.size(); }
+
+ private:
+  std::vector<QueuedRequest> entries_;  // in the order of arrival
+};
+
+}  // namespace cabinetfs
