@@ -1,0 +1,129 @@
+#include "tools/cabinetfs/options.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "tools/cabinetfs/nearest.h"
+#include "tools/cabinetfs/units.h"
+
+namespace cabinetfs {
+namespace {
+
+std::string with_underscores(std::string_view name) {
+  std::string out(name);
+  std::replace(out.begin(), out.end(), '-', '_');
+  return out;
+}
+
+// Words of fstab and mount(8) that mean something to them, not to us.
+bool is_generic_mount_word(std::string_view word) {
+  static constexpr std::array<std::string_view, 30> kWords = {
+      "defaults", "auto",       "noauto",   "user",          "nouser",     "users",
+      "owner",    "group",      "_netdev",  "nofail",        "rw",         "suid",
+      "nosuid",   "dev",        "nodev",    "exec",          "noexec",     "async",
+      "atime",    "noatime",    "relatime", "norelatime",    "nodiratime", "strictatime",
+      "lazytime", "nolazytime", "diratime", "nostrictatime", "iversion",   "noiversion"};
+  return std::find(kWords.begin(), kWords.end(), word) != kWords.end() || word.starts_with("x-") ||
+         word.starts_with("X-") || word.starts_with("comment=") || word.starts_with("user=");
+}
+
+std::string quote_toml(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+      out += fmt::format("\\u{:04X}", static_cast<unsigned>(static_cast<unsigned char>(c)));
+    } else {
+      out += c;
+    }
+  }
+  return out + "\"";
+}
+
+}  // namespace
+
+const OptionInfo* find_option(std::string_view name) {
+  const std::string wanted = with_underscores(name);
+  for (const OptionInfo& option : option_table())
+    if (wanted == option.name) return &option;
+  return nullptr;
+}
+
+std::vector<std::string> option_names() {
+  std::vector<std::string> out;
+  for (const OptionInfo& option : option_table()) out.emplace_back(option.name);
+  return out;
+}
+
+Result<void> set_option(Options& options, std::string_view name, std::string_view value) {
+  const OptionInfo* option = find_option(name);
+  if (option == nullptr)
+    return fail(ErrorCode::kInvalid,
+                fmt::format("unknown option '{}'{}", name,
+                            suggestion(with_underscores(name), option_names())));
+  if (const auto wrong = option->set(options, value))
+    return fail(ErrorCode::kInvalid, fmt::format("option {}: '{}' is not {}", option->name, value,
+                                                 wrong->empty() ? option->kind : *wrong));
+  return {};
+}
+
+Result<std::vector<std::pair<std::string, std::string>>> split_mount_options(
+    std::string_view list) {
+  std::vector<std::string> words(1);
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    if (list[i] == '\\' && i + 1 < list.size() && (list[i + 1] == ',' || list[i + 1] == '\\'))
+      words.back() += list[++i];
+    else if (list[i] == ',')
+      words.emplace_back();
+    else
+      words.back() += list[i];
+  }
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const std::string& word : words) {
+    if (word.empty()) continue;
+    const auto equals = word.find('=');
+    const std::string name = with_underscores(word.substr(0, equals));
+    // "user" is also a word of fstab's; with a value it is ours only if it looks like an account.
+    if (is_generic_mount_word(word) && !(name == "user" && word.find('@') != std::string::npos))
+      continue;
+    if (equals != std::string::npos) {
+      out.emplace_back(name, word.substr(equals + 1));
+    } else if (name == "ro") {
+      out.emplace_back("read_only", "yes");
+    } else if (find_option(name) != nullptr) {
+      if (std::string_view(find_option(name)->kind) != "yes or no")
+        return fail(ErrorCode::kInvalid, fmt::format("option {} needs a value: {}={}", name, name,
+                                                     find_option(name)->kind));
+      out.emplace_back(name, "yes");
+    } else if (name.starts_with("no_") && find_option(name.substr(3)) != nullptr &&
+               std::string_view(find_option(name.substr(3))->kind) == "yes or no") {
+      out.emplace_back(name.substr(3), "no");
+    } else {
+      out.emplace_back(name, "");
+    }
+  }
+  return out;
+}
+
+Result<void> set_mount_options(Options& options, std::string_view list) {
+  TRY_ASSIGN(const auto pairs, split_mount_options(list));
+  for (const auto& [name, value] : pairs) TRY(set_option(options, name, value));
+  return {};
+}
+
+std::string describe_options(const Options& options) {
+  const Options defaults;
+  std::string out;
+  for (const OptionInfo& option : option_table()) {
+    const std::string value = option.get(options);
+    if (value != option.get(defaults))
+      out += fmt::format("{} = {}\n", option.name, quote_toml(value));
+  }
+  return out;
+}
+
+}  // namespace cabinetfs

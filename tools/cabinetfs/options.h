@@ -1,0 +1,88 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "backend/base/log.h"
+#include "backend/base/result.h"
+#include "cache/content.h"
+#include "cache/volume.h"
+
+namespace cabinetfs {
+
+// How to reach an account.
+struct RemoteOptions {
+  std::string vendor = "kiteworks";
+  std::string url;
+  std::string user;
+  enum class Auth { kCode, kJwt };
+  Auth auth = Auth::kCode;
+  std::string client_id;
+  std::string scope;
+  unsigned api_version = 28;
+  unsigned redirect_port = 9999;  // 0: any free port
+  std::string redirect_uri;       // empty: http://127.0.0.1:PORT/callback
+  std::string jwt_key_file, jwt_issuer, jwt_audience, jwt_subject;
+  std::string ca_file;
+  std::string proxy;
+  bool allow_http = false;
+  double rate_limit = 20;  // requests per second; below Kiteworks' 30 per address
+  double rate_burst = 0;
+  unsigned connections = 32;
+  std::uint64_t download_limit = 0, upload_limit = 0;  // bytes per second
+  std::chrono::milliseconds connect_timeout{10'000}, stall_timeout{30'000};
+  enum class Secrets { kAutomatic, kFile, kKeyring };
+  Secrets secret_store = Secrets::kAutomatic;
+};
+
+// How the mount itself behaves.
+struct MountChoices {
+  std::string root;      // remote folder that stands at the mount point
+  std::string instance;  // an own store, so that one account can be mounted twice
+  bool allow_other = false;
+  bool cache_encryption = true;
+  unsigned threads = 10;
+  LogLevel log_level = LogLevel::kInfo;
+  std::string log_file;  // empty: in the store's state directory; stderr with -f
+};
+
+// Everything that can be set in config.toml, with `-o name=value` and with `--name value`.
+struct Options {
+  RemoteOptions remote;
+  VolumeOptions volume;
+  ContentOptions content;
+  MountChoices mount;
+};
+
+// One row of the table of options: the only place where an option is named, described, read and
+// printed.
+struct OptionInfo {
+  const char* name;
+  const char* kind;  // for messages and help: "size", "time", "yes or no", "a | b"
+  const char* help;
+  bool about_remote;  // stands in config.toml for what connects (also used without a mount)
+  std::optional<std::string> (*set)(Options&, std::string_view);  // nullopt, or what is wrong
+  std::string (*get)(const Options&);                             // reads back with set()
+};
+const std::vector<OptionInfo>& option_table();
+const OptionInfo* find_option(std::string_view name);  // '-' counts as '_'
+std::vector<std::string> option_names();
+
+// kInvalid with a message for the user, naming the nearest option or the values that would do.
+Result<void> set_option(Options& options, std::string_view name, std::string_view value);
+
+// "a=b,c,no_d": a name alone means yes (no_NAME: no). What mount(8) and fstab pass that is not ours
+// (noauto, _netdev, x-systemd.*, ...) is skipped; ro is read_only. A comma in a value is written
+// "\,".
+Result<void> set_mount_options(Options& options, std::string_view list);
+// The same, only taken apart.
+Result<std::vector<std::pair<std::string, std::string>>> split_mount_options(std::string_view list);
+
+// The options that differ from the defaults, as TOML lines; there are no secrets among options.
+std::string describe_options(const Options& options);
+
+}  // namespace cabinetfs
