@@ -1,0 +1,186 @@
+// What the server says, taken into the tree: see listing.h for the functions.
+#include <algorithm>
+
+#include "cache/listing.h"
+
+namespace cabinetfs {
+namespace {
+
+// Erases a clean subtree. The caller has made sure that nothing below is unsent or being written.
+Result<void> erase_below(VolumeCore& core, Tree::Txn& txn, const NodeRecord& top,
+                         Notices& notices) {
+  std::vector<NodePtr> pending;
+  pending.push_back(std::make_shared<const NodeRecord>(top));
+  while (!pending.empty()) {
+    const NodePtr node = pending.back();
+    pending.pop_back();
+    if (node->kind == NodeKind::kFolder) {
+      TRY_ASSIGN(const std::vector<NodePtr> children, txn.children(node->ino));
+      pending.insert(pending.end(), children.begin(), children.end());
+    }
+    if (const std::shared_ptr<FileState> file = core.files.find(node->ino);
+        file != nullptr && file->handles > 0) {
+      // The tree's mutex is inside the file's: the orphan is left to whoever asks next, from the
+      // handle's own state.
+      notices.inode(node->ino, true);
+    }
+    txn.erase(node->ino);
+  }
+  return {};
+}
+
+// Something below (or the node itself) has to outlive what the server says.
+Result<bool> holds_unsent(VolumeCore& core, Tree::Txn& txn, const NodeRecord& top) {
+  std::vector<NodePtr> pending;
+  pending.push_back(std::make_shared<const NodeRecord>(top));
+  while (!pending.empty()) {
+    const NodePtr node = pending.back();
+    pending.pop_back();
+    if (node->kind == NodeKind::kFile) {
+      if (node->content_dirty || !node->remote || core.files.has_writers(node->ino)) return true;
+      continue;
+    }
+    if (node->ino != top.ino && node->dirty()) return true;
+    TRY_ASSIGN(const std::vector<NodePtr> children, txn.children(node->ino));
+    pending.insert(pending.end(), children.begin(), children.end());
+  }
+  return false;
+}
+
+Result<void> add_node(VolumeCore& core, Tree::Txn& txn, InodeNumber folder,
+                      const RemoteEntry& entry, Notices& notices) {
+  const std::string shown = core.codec.to_local(entry.name, entry.id);
+  TRY_ASSIGN(const NodePtr same_name, txn.child_folded(folder, shown));
+  if (same_name != nullptr && !same_name->remote && core.codec.same(same_name->name, shown)) {
+    // Ours of that name has not been sent yet. Folders are one from now on; of files the reconciler
+    // decides when ours gets there.
+    if (same_name->kind == NodeKind::kFolder && entry.kind == NodeKind::kFolder &&
+        !core.is_in_flight(same_name->ino)) {
+      NodeRecord merged = *same_name;
+      merged.remote = entry;
+      merged.remote_parent = folder;
+      merged.listed = false;
+      merged.renamed = !core.shows_remote_name(merged);
+      merged.failure.reset();
+      core.recent.confirmed(merged.ino, core.clock.steady());
+      txn.put(std::move(merged));
+    }
+    return {};
+  }
+  NodeRecord node;
+  TRY_ASSIGN(node.ino, txn.new_inode());
+  node.kind = entry.kind;
+  node.remote = entry;
+  node.remote_parent = folder;
+  node.parent = folder;
+  TRY_ASSIGN(node.name, free_shown_name(core, txn, folder, entry, node.ino));
+  show_remote(node, true);
+  txn.put(std::move(node));
+  notices.inode(folder, true);
+  return {};
+}
+
+}  // namespace
+
+void show_remote(NodeRecord& node, bool content_changed) {
+  const RemoteEntry& entry = *node.remote;
+  if (node.kind == NodeKind::kFile) node.size = entry.size;
+  if (content_changed || !node.times_local) {
+    node.mtime = entry.modified;
+    node.ctime = std::max(entry.changed, entry.modified);
+    node.atime = std::max(node.atime, node.mtime);
+    node.times_local = false;
+  }
+  node.btime = entry.created;
+}
+
+Result<std::string> free_shown_name(VolumeCore& core, Tree::Txn& txn, InodeNumber folder,
+                                    const RemoteEntry& entry, InodeNumber self) {
+  const std::string shown = core.codec.to_local(entry.name, entry.id);
+  TRY_ASSIGN(const NodePtr taken, txn.child(folder, shown));
+  if (taken == nullptr || taken->ino == self) return shown;
+  return core.codec.twin_name(shown, entry.id);
+}
+
+Result<void> apply_entry(VolumeCore& core, Tree::Txn& txn, InodeNumber folder,
+                         const RemoteEntry& entry, SteadyTime asked, Notices& notices) {
+  if (core.recent.removed_since(entry.id, asked)) return {};
+  TRY_ASSIGN(const NodePtr known, txn.find_remote(entry.id));
+  if (known == nullptr) return add_node(core, txn, folder, entry, notices);
+  if (core.is_in_flight(known->ino) || core.recent.confirmed_since(known->ino, asked)) return {};
+  if (known->kind != entry.kind) return {};  // an id that changes its kind: believe what we had
+  if (*known->remote == entry && known->remote_parent == folder) return {};
+
+  NodeRecord node = *known;
+  const bool content_changed =
+      entry.kind == NodeKind::kFile && entry.validator != node.remote->validator;
+  if (node.deleted) {
+    const bool edited = entry.kind == NodeKind::kFile && entry.validator != node.base_validator;
+    node.remote = entry;
+    node.remote_parent = folder;
+    if (edited) {
+      // Deleted here, changed there: the edit wins.
+      node.deleted = false;
+      node.parent = folder;
+      TRY_ASSIGN(node.name, free_shown_name(core, txn, folder, entry, node.ino));
+      node.renamed = !core.shows_remote_name(node);
+      show_remote(node, true);
+      node.failure.reset();
+      node.conflict = "deleted here while it was changed on the server: kept";
+      ++core.conflicts;
+      notices.inode(folder, true);
+      notices.inode(node.ino, true);
+    }
+    txn.put(std::move(node));
+    return {};
+  }
+
+  const bool was_moved = node.moved();
+  const InodeNumber old_parent = node.parent;
+  const std::string old_name = node.name;
+  node.remote = entry;
+  node.remote_parent = folder;
+  if (!was_moved) {
+    if (node.parent != folder || !core.shows_remote_name(node)) {
+      TRY_ASSIGN(node.name, free_shown_name(core, txn, folder, entry, node.ino));
+      node.parent = folder;
+      if (old_parent != node.parent || old_name != node.name) {
+        notices.entry(old_parent, old_name);
+        notices.inode(old_parent, true);
+        notices.inode(folder, true);
+      }
+    }
+    node.renamed = false;
+  } else {
+    node.renamed = !core.shows_remote_name(node);
+  }
+  if (!node.content_dirty) {
+    if (content_changed) {
+      show_remote(node, true);
+      node.conflict.clear();
+    } else {
+      show_remote(node, false);
+    }
+    notices.inode(node.ino, content_changed);
+  }
+  txn.put(std::move(node));
+  return {};
+}
+
+Result<void> apply_gone(VolumeCore& core, Tree::Txn& txn, const NodeRecord& node, SteadyTime asked,
+                        Notices& notices) {
+  if (core.is_in_flight(node.ino) || core.recent.confirmed_since(node.ino, asked)) return {};
+  if (node.deleted) {
+    txn.erase(node.ino);
+    return {};
+  }
+  // The reconciler meets the loss when it sends what is unsent, and makes the object (or its
+  // folder) anew.
+  TRY_ASSIGN(const bool keep, holds_unsent(core, txn, node));
+  if (keep) return {};
+  notices.entry(node.parent, node.name);
+  notices.inode(node.parent, true);
+  return erase_below(core, txn, node, notices);
+}
+
+}  // namespace cabinetfs

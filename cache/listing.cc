@@ -1,0 +1,229 @@
+#include "cache/listing.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "backend/base/log.h"
+
+namespace cabinetfs {
+namespace {
+
+// Rows of one transaction while a listing is taken in: bounds how long the tree's mutex is held.
+constexpr std::size_t kMergeChunk = 400;
+
+}  // namespace
+
+ListingService::ListingService(VolumeCore& core)
+    : core_(core), pool_("list-ahead", core.options.parallel_lists) {}
+
+ListingService::~ListingService() { shutdown(); }
+
+void ListingService::shutdown() {
+  pool_.shutdown();
+  MutexLock lock(mutex_);
+  for (auto& [ino, flight] : flights_) flight->done = flight->failed = true;
+  landed_.notify_all();
+}
+
+Result<void> ListingService::ensure(const CallContext& call, InodeNumber folder,
+                                    std::chrono::nanoseconds max_age) {
+  TRY_ASSIGN(const NodePtr node, core_.tree.find(folder));
+  if (node == nullptr) return fail(ErrorCode::kNotFound, "folder is gone");
+  if (node->kind != NodeKind::kFolder) return fail(ErrorCode::kNotDirectory, node->name);
+  const bool local_only = !node->remote && folder != kRootInode;
+  if (local_only) return {};
+  const bool young = node->listed && core_.now() - node->listed_at <= max_age;
+  if (young) return {};
+  if (node->listed && !core_.net.may_try()) return {};
+  if (!call.may_block) return fail(ErrorCode::kWouldBlock, "listing");
+  Result<void> asked = refresh(call, folder);
+  if (asked) return {};
+  // Old but complete, and marked as offline, is better than nothing.
+  if (node->listed && is_transient(asked.error().code) &&
+      asked.error().code != ErrorCode::kCancelled)
+    return {};
+  return asked;
+}
+
+Result<void> ListingService::refresh(const CallContext& call, InodeNumber folder) {
+  if (!call.may_block) return fail(ErrorCode::kWouldBlock, "listing");
+  const CallContext bounded = core_.bounded(call);
+  std::shared_ptr<Flight> flight;
+  {
+    MutexLock lock(mutex_);
+    while (true) {
+      const auto found = flights_.find(folder);
+      if (found == flights_.end() || !found->second->running)
+        break;  // nobody, or only queued: we do it
+      flight = found->second;
+      const CancelToken::Registration wake = bounded.cancel.on_cancel([this] {
+        // Taken and left, so that a waiter is either before its check or really waiting.
+        MutexLock inner(mutex_);
+        landed_.notify_all();
+      });
+      while (!flight->done) {
+        if (bounded.cancel.cancelled()) return fail(ErrorCode::kCancelled, "listing");
+        if (!landed_.wait_until(mutex_, bounded.deadline) && !flight->done) {
+          return fail(ErrorCode::kTimeout, "listing: no answer in time");
+        }
+      }
+      if (!flight->failed) return {};
+      // The other's own cancellation or deadline is not ours.
+      if (flight->error.code != ErrorCode::kCancelled &&
+          flight->error.code != ErrorCode::kTimeout) {
+        return fail(flight->error);
+      }
+      if (bounded.cancel.cancelled()) return fail(ErrorCode::kCancelled, "listing");
+      if (core_.clock.steady() >= bounded.deadline)
+        return fail(ErrorCode::kTimeout, "listing: no answer in time");
+    }
+    flight = std::make_shared<Flight>();
+    flight->running = true;
+    flights_[folder] = flight;
+  }
+  Result<void> result = fetch(bounded, folder);
+  MutexLock lock(mutex_);
+  flight->done = true;
+  if (!result) {
+    flight->failed = true;
+    flight->error = result.error();
+  }
+  if (const auto found = flights_.find(folder); found != flights_.end() && found->second == flight)
+    flights_.erase(found);
+  landed_.notify_all();
+  return result;
+}
+
+void ListingService::refresh_ahead(InodeNumber folder, bool again, std::function<void()> then) {
+  std::shared_ptr<Flight> flight;
+  {
+    MutexLock lock(mutex_);
+    if (flights_.contains(folder)) return;
+    flight = std::make_shared<Flight>();
+    flights_[folder] = flight;
+  }
+  pool_.submit([this, folder, again, flight, then = std::move(then)] {
+    {
+      MutexLock lock(mutex_);
+      const auto found = flights_.find(folder);
+      if (found == flights_.end() || found->second != flight) return;  // taken over
+      flights_.erase(found);
+    }
+    const Result<NodePtr> node = core_.tree.find(folder);
+    if (!node || *node == nullptr || (*node)->deleted || !(*node)->remote) return;
+    if ((*node)->listed && !again) return;
+    const Result<void> asked = refresh(core_.background_call(Priority::kPrefetch), folder);
+    if (!asked) {
+      log_debug("listing ahead: {}", to_string(asked.error()));
+      return;
+    }
+    ++core_.listings_ahead;
+    if (then) then();
+  });
+}
+
+Result<void> ListingService::ensure_root(const CallContext& call) {
+  TRY_ASSIGN(const NodePtr node, core_.tree.find(kRootInode));
+  if (node == nullptr) return fail(ErrorCode::kInternal, "the mount root has no row");
+  if (node->remote) return {};
+  if (!call.may_block) return fail(ErrorCode::kWouldBlock, "mount root");
+  TRY_ASSIGN(RemoteEntry root, core_.seen(core_.remote.root(call)));
+  for (const std::string& part : split(core_.options.root_path, '/')) {
+    if (part.empty()) continue;
+    TRY_ASSIGN(std::optional<RemoteEntry> next,
+               core_.seen(core_.remote.find_child(call, root.id, part)));
+    if (!next)
+      return fail(ErrorCode::kNotFound, "no folder " + core_.options.root_path + " on the server");
+    if (next->kind != NodeKind::kFolder)
+      return fail(ErrorCode::kNotDirectory, core_.options.root_path);
+    root = std::move(*next);
+  }
+  Tree::Txn txn(core_.tree);
+  TRY_ASSIGN(const NodePtr now, txn.find(kRootInode));
+  NodeRecord next = *now;
+  next.remote = std::move(root);
+  txn.put(std::move(next));
+  return txn.commit();
+}
+
+Result<void> ListingService::fetch(const CallContext& call, InodeNumber folder) {
+  if (folder == kRootInode) TRY(ensure_root(call));
+  TRY_ASSIGN(const NodePtr node, core_.tree.find(folder));
+  if (node == nullptr) return fail(ErrorCode::kNotFound, "folder is gone");
+  if (!node->remote) return {};
+  const SteadyTime asked = core_.clock.steady();
+  Result<std::vector<RemoteEntry>> entries = core_.seen(core_.remote.list(call, node->remote->id));
+  ++core_.listings;
+  if (!entries) {
+    // The folder's own folder knows whether it is really gone; asking it is somebody else's call.
+    return fail(std::move(entries).error());
+  }
+  return merge(folder, *entries, asked);
+}
+
+Result<void> ListingService::merge(InodeNumber folder, const std::vector<RemoteEntry>& entries,
+                                   SteadyTime asked) {
+  Notices notices;
+  std::unordered_set<std::string> present;
+  present.reserve(entries.size());
+  for (std::size_t from = 0; from < entries.size(); from += kMergeChunk) {
+    const std::size_t to = std::min(entries.size(), from + kMergeChunk);
+    Tree::Txn txn(core_.tree);
+    TRY_ASSIGN(const NodePtr node, txn.find(folder));
+    if (node == nullptr) return fail(ErrorCode::kNotFound, "folder went away while it was listed");
+    for (std::size_t i = from; i < to; ++i) {
+      present.insert(entries[i].id.value);
+      TRY(apply_entry(core_, txn, folder, entries[i], asked, notices));
+    }
+    TRY(txn.commit());
+  }
+  {
+    Tree::Txn txn(core_.tree);
+    TRY_ASSIGN(const NodePtr node, txn.find(folder));
+    if (node == nullptr) return fail(ErrorCode::kNotFound, "folder went away while it was listed");
+    TRY_ASSIGN(const std::vector<NodePtr> known, txn.remote_children(folder));
+    for (const NodePtr& child : known) {
+      if (!present.contains(child->remote->id.value))
+        TRY(apply_gone(core_, txn, *child, asked, notices));
+    }
+    NodeRecord next = *node;
+    next.listed = true;
+    next.listed_at = core_.now() - (core_.clock.steady() - asked);
+    txn.put(std::move(next));
+    TRY(txn.commit());
+  }
+  notices.send(core_.notifier);
+  return {};
+}
+
+Result<void> ListingService::revalidate(const CallContext& call, InodeNumber file) {
+  TRY_ASSIGN(const NodePtr node, core_.tree.find(file));
+  if (node == nullptr || !node->remote) return {};
+  if (!call.may_block) return fail(ErrorCode::kWouldBlock, "revalidation");
+  const SteadyTime asked = core_.clock.steady();
+  Result<RemoteEntry> entry =
+      core_.seen(core_.remote.stat(core_.bounded(call), node->kind, node->remote->id));
+  if (!entry && entry.error().code != ErrorCode::kNotFound) return fail(std::move(entry).error());
+  Notices notices;
+  {
+    Tree::Txn txn(core_.tree);
+    TRY_ASSIGN(const NodePtr now, txn.find(file));
+    if (now == nullptr || !now->remote) return {};
+    InodeNumber folder = now->remote_parent;
+    if (entry) {
+      if (!entry->parent.empty()) {
+        TRY_ASSIGN(const NodePtr parent, txn.find_remote(entry->parent));
+        if (parent != nullptr) folder = parent->ino;
+      }
+      TRY(apply_entry(core_, txn, folder, *entry, asked, notices));
+    } else {
+      TRY(apply_gone(core_, txn, *now, asked, notices));
+    }
+    TRY(txn.commit());
+  }
+  core_.recent.confirmed(file, asked);
+  notices.send(core_.notifier);
+  return {};
+}
+
+}  // namespace cabinetfs

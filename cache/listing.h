@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "backend/base/executor.h"
+#include "backend/base/mutex.h"
+#include "cache/volume_core.h"
+
+namespace cabinetfs {
+
+// Asks the server what is in a folder and brings the tree up to date with the answer. One request
+// for a folder at a time: who comes later waits for it, or takes it over from the queue of listings
+// ahead. Thread safe.
+class ListingService {
+ public:
+  explicit ListingService(VolumeCore& core);
+  ~ListingService();
+
+  // Until the listing is at most `max_age` old. Served as it is while the remote cannot be reached.
+  // kWouldBlock as usual.
+  Result<void> ensure(const CallContext& call, InodeNumber folder, std::chrono::nanoseconds max_age)
+      EXCLUDES(mutex_);
+  // Asks in any case.
+  Result<void> refresh(const CallContext& call, InodeNumber folder) EXCLUDES(mutex_);
+  // Soon, in the background, if nobody knows the folder yet (or `again`). `then` runs afterwards,
+  // on the pool.
+  void refresh_ahead(InodeNumber folder, bool again, std::function<void()> then = {})
+      EXCLUDES(mutex_);
+  // One object's state, by its id: cheaper than its folder. kNotFound removes it from the tree.
+  Result<void> revalidate(const CallContext& call, InodeNumber file);
+  // The node of the mount root knows its remote id.
+  Result<void> ensure_root(const CallContext& call);
+  void shutdown();
+
+ private:
+  struct Flight {
+    bool running = false;
+    bool done = false;
+    Error error;
+    bool failed = false;
+  };
+
+  Result<void> fetch(const CallContext& call, InodeNumber folder);
+  Result<void> merge(InodeNumber folder, const std::vector<RemoteEntry>& entries, SteadyTime asked);
+
+  VolumeCore& core_;
+  Mutex mutex_;
+  CondVar landed_;
+  std::unordered_map<InodeNumber, std::shared_ptr<Flight>> flights_ GUARDED_BY(mutex_);
+  Executor pool_;
+};
+
+// The rules by which a server's word changes a node; each inside the caller's transaction.
+// `asked`: when the question was sent; what was confirmed after it stands.
+Result<void> apply_entry(VolumeCore& core, Tree::Txn& txn, InodeNumber folder,
+                         const RemoteEntry& entry, SteadyTime asked, Notices& notices);
+// The folder's complete listing does not have this node any more.
+Result<void> apply_gone(VolumeCore& core, Tree::Txn& txn, const NodeRecord& node, SteadyTime asked,
+                        Notices& notices);
+// A free shown name in `folder` for a server object: its own, or the twin's.
+Result<std::string> free_shown_name(VolumeCore& core, Tree::Txn& txn, InodeNumber folder,
+                                    const RemoteEntry& entry, InodeNumber self);
+// Takes the server's size and times into the shown state.
+void show_remote(NodeRecord& node, bool content_changed);
+
+}  // namespace cabinetfs

@@ -1,0 +1,273 @@
+#include "cache/plan.h"
+
+#include <algorithm>
+
+namespace cabinetfs {
+namespace {
+
+// How soon a plan that waits for another node is looked at again even if nobody woke it: a net
+// under the wake-ups.
+constexpr std::chrono::seconds kBlockedRecheck{5};
+
+Plan wait_until(const NodePtr& node, SteadyTime at) {
+  Plan plan;
+  plan.action = Plan::Action::kWait;
+  plan.node = node;
+  plan.at = at;
+  return plan;
+}
+
+Plan blocked_by(const NodePtr& node, InodeNumber blocker, SteadyTime now) {
+  Plan plan;
+  plan.action = Plan::Action::kBlocked;
+  plan.node = node;
+  plan.blocker = blocker;
+  plan.at = now + kBlockedRecheck;
+  return plan;
+}
+
+Plan act(Plan::Action action, const NodePtr& node) {
+  Plan plan;
+  plan.action = action;
+  plan.node = node;
+  return plan;
+}
+
+}  // namespace
+
+std::string_view to_string(Plan::Action action) {
+  switch (action) {
+    case Plan::Action::kNothing:
+      return "nothing";
+    case Plan::Action::kWait:
+    case Plan::Action::kBlocked:
+      return "wait";
+    case Plan::Action::kCreateFolder:
+      return "create-folder";
+    case Plan::Action::kUpload:
+      return "upload";
+    case Plan::Action::kRename:
+      return "rename";
+    case Plan::Action::kMove:
+      return "move";
+    case Plan::Action::kRemoveFile:
+    case Plan::Action::kRemoveFolder:
+      return "delete";
+    case Plan::Action::kDescribe:
+      return "describe";
+  }
+  return "nothing";
+}
+
+std::optional<SteadyTime> Planner::quiet_until(const NodeRecord& node) const {
+  if (node.upload_soon) return std::nullopt;
+  const auto left = node.changed_at + core_.options.upload_delay - core_.now();
+  // A clock that was set back must not keep a change for hours.
+  if (left <= left.zero()) return std::nullopt;
+  return core_.clock.steady() +
+         std::min<std::chrono::nanoseconds>(left, core_.options.upload_delay);
+}
+
+Result<Plan> Planner::next(Tree::Txn& txn, InodeNumber ino) {
+  TRY_ASSIGN(const NodePtr node, txn.find(ino));
+  if (node == nullptr || ino == kRootInode) return Plan{};
+  if (!node->dirty()) return Plan{};
+  if (node->failure) {
+    if (node->failure->refused) return Plan{};
+    const auto left = node->failure->next_try - core_.now();
+    if (left > left.zero()) return wait_until(node, core_.clock.steady() + left);
+  }
+  if (node->deleted) return plan_removal(txn, node);
+  if (const auto quiet = quiet_until(*node)) return wait_until(node, *quiet);
+  if (!node->remote) return plan_creation(txn, node);
+  if (node->moved()) {
+    TRY_ASSIGN(Plan plan, plan_place(txn, node));
+    if (plan.action != Plan::Action::kBlocked || !node->content_dirty) return plan;
+    // The content need not wait for the place.
+  }
+  if (node->content_dirty) {
+    if (core_.files.has_writers(ino) && !node->upload_soon) return Plan{};  // close wakes it
+    if (node->uploaded_generation == node->generation && node->generation != 0) return Plan{};
+    return act(Plan::Action::kUpload, node);
+  }
+  if (node->description) return act(Plan::Action::kDescribe, node);
+  if (node->moved()) return plan_place(txn, node);
+  return Plan{};
+}
+
+Result<Plan> Planner::plan_removal(Tree::Txn& txn, const NodePtr& node) {
+  if (!node->remote) {
+    txn.erase(node->ino);
+    return Plan{};
+  }
+  if (const auto quiet = quiet_until(*node)) return wait_until(node, *quiet);
+  if (node->kind == NodeKind::kFile) {
+    TRY(hand_on_identity(core_, txn, node->ino));
+    TRY_ASSIGN(const NodePtr now, txn.find(node->ino));
+    if (now == nullptr || !now->deleted || !now->remote) return Plan{};
+    if (txn.is_base(now->remote->id, now->ino))
+      return wait_until(now, core_.clock.steady() + kBlockedRecheck);
+    // Somebody is shown at its place who may still take the identity over once he is not in flight.
+    TRY_ASSIGN(const NodePtr heir,
+               txn.child_folded(now->remote_parent,
+                                core_.codec.to_local(now->remote->name, now->remote->id)));
+    if (heir != nullptr && heir->ino != now->ino && core_.is_in_flight(heir->ino)) {
+      return blocked_by(now, heir->ino, core_.clock.steady());
+    }
+    return act(Plan::Action::kRemoveFile, now);
+  }
+  TRY_ASSIGN(const std::vector<NodePtr> inside, txn.remote_children(node->ino));
+  for (const NodePtr& child : inside) {
+    if (child->deleted || child->moved()) return blocked_by(node, child->ino, core_.clock.steady());
+  }
+  return act(Plan::Action::kRemoveFolder, node);
+}
+
+Result<Plan> Planner::place_free(Tree::Txn& txn, const NodePtr& node, InodeNumber folder,
+                                 const std::string& remote_name) {
+  TRY_ASSIGN(const NodePtr standing, txn.displaced_at(folder, remote_name, node->ino));
+  if (standing == nullptr) return Plan{};
+  return blocked_by(node, standing->ino, core_.clock.steady());
+}
+
+Result<Plan> Planner::plan_creation(Tree::Txn& txn, const NodePtr& node) {
+  TRY_ASSIGN(const NodePtr parent, txn.find(node->parent));
+  if (parent == nullptr) {
+    // Its folder went away with nobody left to ask; the content must not.
+    NodeRecord next = *node;
+    next.parent = kRootInode;
+    txn.put(std::move(next));
+    return wait_until(node, core_.clock.steady() + kBlockedRecheck);
+  }
+  if (!parent->remote || parent->deleted)
+    return blocked_by(node, parent->ino, core_.clock.steady());
+  if (node->kind == NodeKind::kFile && core_.files.has_writers(node->ino) && !node->upload_soon)
+    return Plan{};
+  TRY_ASSIGN(const std::string name, core_.codec.to_remote(node->name));
+  TRY_ASSIGN(Plan taken, place_free(txn, node, parent->ino, name));
+  if (taken.action == Plan::Action::kBlocked) return taken;
+  return act(node->kind == NodeKind::kFolder ? Plan::Action::kCreateFolder : Plan::Action::kUpload,
+             node);
+}
+
+// Does the chain "my place is taken by him, his by another, ..." come back to `node`?
+Result<bool> Planner::is_circle(Tree::Txn& txn, const NodePtr& node) {
+  NodePtr at = node;
+  for (int steps = 0; steps < 10'000; ++steps) {
+    if (at->deleted || !at->moved()) return false;
+    TRY_ASSIGN(const std::string name, core_.codec.to_remote(at->name));
+    TRY_ASSIGN(const NodePtr next, txn.displaced_at(at->parent, name, at->ino));
+    if (next == nullptr) return false;
+    if (next->ino == node->ino) return true;
+    at = next;
+  }
+  return false;
+}
+
+Result<Plan> Planner::plan_place(Tree::Txn& txn, const NodePtr& node) {
+  TRY_ASSIGN(const std::string name, core_.codec.to_remote(node->name));
+  TRY_ASSIGN(const NodePtr parent, txn.find(node->parent));
+  if (parent == nullptr) return fail(ErrorCode::kInternal, "the folder of a moved node has no row");
+  if (!parent->remote || parent->deleted)
+    return blocked_by(node, parent->ino, core_.clock.steady());
+  const bool other_folder = node->parent != node->remote_parent;
+  if (other_folder && node->kind == NodeKind::kFolder) {
+    // From the top down: no folder is moved into one that is itself on its way, so that no circle
+    // of folders can be asked for.
+    for (NodePtr up = parent; up != nullptr && up->ino != kRootInode;) {
+      if (up->moved()) return blocked_by(node, up->ino, core_.clock.steady());
+      TRY_ASSIGN(up, txn.find(up->parent));
+    }
+  }
+
+  Plan plan;
+  plan.node = node;
+  TRY_ASSIGN(const Plan target, place_free(txn, node, node->parent, name));
+  if (target.action == Plan::Action::kBlocked) {
+    TRY_ASSIGN(const bool circle, is_circle(txn, node));
+    if (!circle) return target;
+    plan.action = Plan::Action::kRename;
+    plan.name = "cabinetfs-" + std::to_string(node->ino.value) + "-" +
+                std::to_string(node->generation) + ".tmp";
+    if (node->remote->name == plan.name) return target;  // out of the way already
+    return plan;
+  }
+  if (!other_folder || !node->renamed) {
+    plan.action = other_folder ? Plan::Action::kMove : Plan::Action::kRename;
+    plan.name = name;
+    plan.folder = parent->ino;
+    plan.folder_id = parent->remote->id;
+    return plan;
+  }
+  // Both: the new name first, since it can be undone; unless it is taken in the old folder.
+  TRY_ASSIGN(const NodePtr shown_old, txn.child_folded(node->remote_parent, node->name));
+  TRY_ASSIGN(const NodePtr displaced_old, txn.displaced_at(node->remote_parent, name, node->ino));
+  if (shown_old == nullptr && displaced_old == nullptr) {
+    plan.action = Plan::Action::kRename;
+    plan.name = name;
+    return plan;
+  }
+  const std::string old_shown = core_.codec.to_local(node->remote->name, node->remote->id);
+  TRY_ASSIGN(const NodePtr shown_new, txn.child_folded(node->parent, old_shown));
+  TRY_ASSIGN(const NodePtr displaced_new,
+             txn.displaced_at(node->parent, node->remote->name, node->ino));
+  if (shown_new == nullptr && displaced_new == nullptr) {
+    plan.action = Plan::Action::kMove;
+    plan.folder = parent->ino;
+    plan.folder_id = parent->remote->id;
+    return plan;
+  }
+  plan.action = Plan::Action::kRename;
+  plan.name = "cabinetfs-" + std::to_string(node->ino.value) + "-" +
+              std::to_string(node->generation) + ".tmp";
+  return plan;
+}
+
+Result<void> hand_on_identity(VolumeCore& core, Tree::Txn& txn, InodeNumber deleted) {
+  TRY_ASSIGN(const NodePtr gone, txn.find(deleted));
+  if (gone == nullptr || !gone->deleted || !gone->remote || gone->kind != NodeKind::kFile)
+    return {};
+  if (core.is_in_flight(gone->ino) || !VolumeCore::rights(*gone).has(Right::kWrite)) return {};
+  const std::string shown = core.codec.to_local(gone->remote->name, gone->remote->id);
+  TRY_ASSIGN(const NodePtr heir, txn.child_folded(gone->remote_parent, shown));
+  if (heir == nullptr || heir->kind != NodeKind::kFile || heir->ino == gone->ino ||
+      core.is_in_flight(heir->ino))
+    return {};
+  if (heir->remote && !heir->moved()) return {};  // stands there on the server too (a twin)
+  // Its own creation may have reached the server: that is found out first.
+  if (!heir->remote && heir->intent.kind != Intent::Kind::kNone) return {};
+  if (txn.is_base(gone->remote->id, heir->ino)) return {};
+
+  NodeRecord next = *heir;
+  NodeRecord rest = *gone;
+  const std::optional<RemoteEntry> old_remote = next.remote;
+  const InodeNumber old_parent = next.remote_parent;
+  if (old_remote && !next.content_dirty) {
+    // The content of a file that is at the server: sent again, as a version of the other, from the
+    // object that is removed afterwards.
+    next.base = VolumeCore::content_key(*old_remote);
+    next.staged.clear();
+    ++next.generation;
+  }
+  next.remote = rest.remote;
+  next.remote_parent = rest.remote_parent;
+  next.base_validator = rest.remote->validator;
+  next.content_dirty = true;
+  next.uploaded_generation = 0;
+  next.intent = Intent{};
+  next.failure.reset();
+  next.renamed = !core.shows_remote_name(next);
+  if (next.generation == 0) next.generation = 1;
+  txn.put(std::move(next));
+  if (!old_remote) {
+    txn.erase(rest.ino);
+    return {};
+  }
+  rest.remote = old_remote;
+  rest.remote_parent = old_parent;
+  rest.base_validator = old_remote->validator;
+  txn.put(std::move(rest));
+  return {};
+}
+
+}  // namespace cabinetfs

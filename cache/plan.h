@@ -1,0 +1,64 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "cache/volume_core.h"
+
+namespace cabinetfs {
+
+// What to do next about one unsent node.
+struct Plan {
+  enum class Action {
+    kNothing,  // it is clean, or waits for a person
+    kWait,     // until `at`
+    kBlocked,  // until `blocker` has moved on
+    kCreateFolder,
+    kUpload,
+    kRename,  // to `name`, in its folder
+    kMove,    // to `folder`, with its name
+    kRemoveFile,
+    kRemoveFolder,
+    kDescribe,
+  };
+  Action action = Action::kNothing;
+  NodePtr node;
+  SteadyTime at{};
+  InodeNumber blocker;
+  std::string name;    // the server's spelling
+  InodeNumber folder;  // kMove: the target, whose remote id is `folder_id`
+  RemoteId folder_id;
+};
+
+std::string_view to_string(Plan::Action action);
+
+// The order that the tree demands: a parent before its children, a name freed before it is taken, a
+// circle of renames through a temporary name, a base version read before it is removed. Decides;
+// sends nothing. Runs inside the caller's transaction, which it may change (identities that are
+// handed on, rows of things that the server never had).
+class Planner {
+ public:
+  explicit Planner(VolumeCore& core) : core_(core) {}
+
+  Result<Plan> next(Tree::Txn& txn, InodeNumber ino);
+
+ private:
+  Result<Plan> plan_removal(Tree::Txn& txn, const NodePtr& node);
+  Result<Plan> plan_creation(Tree::Txn& txn, const NodePtr& node);
+  Result<Plan> plan_place(Tree::Txn& txn, const NodePtr& node);
+  // kBlocked by who stands at this place on the server, kNothing when it is free.
+  Result<Plan> place_free(Tree::Txn& txn, const NodePtr& node, InodeNumber folder,
+                          const std::string& remote_name);
+  Result<bool> is_circle(Tree::Txn& txn, const NodePtr& node);
+  std::optional<SteadyTime> quiet_until(const NodeRecord& node) const;
+
+  VolumeCore& core_;
+};
+
+// After a change that may have put a file at the place of a deleted one (save by rename, delete and
+// create): the file that is shown there takes over the deleted one's identity at the server, so
+// that the save becomes a new version. `deleted`: the node that is not shown any more. Inside the
+// caller's transaction.
+Result<void> hand_on_identity(VolumeCore& core, Tree::Txn& txn, InodeNumber deleted);
+
+}  // namespace cabinetfs

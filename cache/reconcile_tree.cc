@@ -1,0 +1,365 @@
+// The reconciler's changes of the server's tree (folders, places, removals), and how their answers
+// come back into ours.
+#include <algorithm>
+
+#include "backend/base/log.h"
+#include "cache/reconciler.h"
+
+namespace cabinetfs {
+
+Result<void> Reconciler::create_folder(const NodeRecord& node) {
+  TRY_ASSIGN(const NodePtr parent, core_.tree.find(node.parent));
+  if (parent == nullptr || !parent->remote)
+    return fail(ErrorCode::kTryAgain, "the parent folder is not at the server yet");
+  const RemoteId parent_id = parent->remote->id;
+  TRY_ASSIGN(const std::string name, core_.codec.to_remote(node.name));
+  const CallContext call = core_.background_call(Priority::kUpload);
+
+  std::optional<RemoteEntry> made;
+  if (node.intent.kind == Intent::Kind::kCreateFolder) {
+    TRY_ASSIGN(made, core_.seen(core_.remote.find_child(call, parent_id, name)));
+    if (made && made->kind != NodeKind::kFolder)
+      return give_way(node.ino, "a file of that name is on the server");
+  } else {
+    Tree::Txn txn(core_.tree);
+    TRY_ASSIGN(const NodePtr now, txn.find(node.ino));
+    if (now == nullptr) return {};
+    NodeRecord next = *now;
+    next.intent.kind = Intent::Kind::kCreateFolder;
+    txn.put(std::move(next));
+    TRY(txn.commit());
+  }
+  if (!made) {
+    Result<RemoteEntry> created = core_.seen(core_.remote.create_folder(call, parent_id, name));
+    if (created) {
+      made = std::move(*created);
+    } else if (created.error().code == ErrorCode::kExists) {
+      TRY_ASSIGN(made, core_.seen(core_.remote.find_child(call, parent_id, name)));
+      if (!made)
+        return fail(ErrorCode::kTryAgain,
+                    "the server says that the name is taken, but does not list it");
+      if (made->kind != NodeKind::kFolder)
+        return give_way(node.ino, "a file of that name is on the server");
+    } else if (created.error().code == ErrorCode::kNotFound) {
+      return lost(parent->ino);
+    } else {
+      return fail(std::move(created).error());
+    }
+  }
+  // The same object may have come in by a listing while our answer was on its way.
+  {
+    Tree::Txn txn(core_.tree);
+    TRY_ASSIGN(const NodePtr other, txn.find_remote(made->id));
+    if (other != nullptr && other->ino != node.ino) {
+      TRY_ASSIGN(const bool has_children, txn.has_children(other->ino));
+      if (has_children || other->dirty())
+        return give_way(node.ino, "a folder of that name is on the server");
+      txn.erase(other->ino);
+      TRY(txn.commit());
+    }
+  }
+  return confirm(node.ino, *made, parent->ino);
+}
+
+Result<void> Reconciler::change_place(const NodeRecord& node, const Plan& plan) {
+  const CallContext call = core_.background_call(Priority::kUpload);
+  const bool rename = plan.action == Plan::Action::kRename;
+  Result<RemoteEntry> changed =
+      core_.seen(rename ? core_.remote.rename(call, node.kind, node.remote->id, plan.name)
+                        : core_.remote.move(call, node.kind, node.remote->id, plan.folder_id));
+  if (changed) return confirm(node.ino, *changed, rename ? node.remote_parent : plan.folder);
+  const ErrorCode code = changed.error().code;
+  if (code == ErrorCode::kNotFound) {
+    // The object, or the folder that it should go to?
+    const Result<RemoteEntry> there =
+        core_.seen(core_.remote.stat(call, node.kind, node.remote->id));
+    if (there) return plan.folder ? lost(plan.folder) : fail(std::move(changed).error());
+    if (there.error().code == ErrorCode::kNotFound) return lost(node.ino);
+    return fail(there.error());
+  }
+  if (code == ErrorCode::kExists) {
+    return give_way(node.ino, "the name is taken on the server");
+  }
+  if (code == ErrorCode::kUnavailable || code == ErrorCode::kTimeout) {
+    // It may have happened: both mean the same when they happen twice, but only looking tells.
+    const Result<RemoteEntry> there =
+        core_.seen(core_.remote.stat(call, node.kind, node.remote->id));
+    if (there && rename && there->name == plan.name)
+      return confirm(node.ino, *there, node.remote_parent);
+    if (there && !rename && there->parent == plan.folder_id)
+      return confirm(node.ino, *there, plan.folder);
+  }
+  return fail(std::move(changed).error());
+}
+
+Result<void> Reconciler::remove_folder(const NodeRecord& node) {
+  const CallContext call = core_.background_call(Priority::kUpload);
+  const Result<void> done =
+      core_.seen(core_.remote.remove(call, NodeKind::kFolder, node.remote->id));
+  if (done || done.error().code == ErrorCode::kNotFound) return removed(node);
+  if (done.error().code != ErrorCode::kNotEmpty) return done;
+  // Something that we do not know, or an answer of ours that is still on its way. The listing
+  // tells.
+  TRY_ASSIGN(const std::vector<RemoteEntry> inside,
+             core_.seen(core_.remote.list(call, node.remote->id)));
+  bool foreign = false;
+  for (const RemoteEntry& entry : inside) {
+    TRY_ASSIGN(const NodePtr known, core_.tree.find_remote(entry.id));
+    if (known == nullptr || (!known->deleted && !known->moved())) foreign = true;
+  }
+  if (!foreign && !inside.empty()) return fail(ErrorCode::kTryAgain, "the folder is being emptied");
+  if (inside.empty())
+    return fail(ErrorCode::kTryAgain, "the server has not noticed yet that the folder is empty");
+  return take_back(node.ino, {ErrorCode::kNotEmpty, "others have put something into the folder"});
+}
+
+void Reconciler::remove_files(const std::vector<NodePtr>& nodes) {
+  const CallContext call = core_.background_call(Priority::kUpload);
+  std::vector<RemoteId> ids;
+  std::vector<NodePtr> sent;
+  for (const NodePtr& node : nodes) {
+    // Deleted here, edited there: the edit wins. The folder's listing tells it for all its files at
+    // once.
+    const Result<NodePtr> folder = core_.tree.find(node->remote_parent);
+    if (folder && *folder != nullptr && (*folder)->remote && !(*folder)->deleted) {
+      const Result<void> listed = listings_.ensure(call, node->remote_parent, core_.options.fresh);
+      if (!listed && listed.error().code != ErrorCode::kNotFound) {
+        failed(node->ino, Plan::Action::kRemoveFile, listed.error());
+        continue;
+      }
+    }
+    // In flight, so the listing has left the row alone: look at the object's word ourselves.
+    const SteadyTime now = core_.clock.steady();
+    const bool listing_is_new = folder && *folder != nullptr && (*folder)->listed &&
+                                core_.now() - (*folder)->listed_at < core_.options.fresh;
+    if (!listing_is_new) {
+      const Result<RemoteEntry> there =
+          core_.seen(core_.remote.stat(call, NodeKind::kFile, node->remote->id));
+      if (there && there->validator != node->base_validator && !node->base_validator.empty()) {
+        Notices notices;
+        Tree::Txn txn(core_.tree);
+        const Result<NodePtr> row = txn.find(node->ino);
+        if (row && *row != nullptr && (*row)->deleted) {
+          NodeRecord next = **row;
+          next.remote = *there;
+          next.deleted = false;
+          next.parent = next.remote_parent;
+          if (const Result<std::string> name =
+                  free_shown_name(core_, txn, next.parent, *there, next.ino))
+            next.name = *name;
+          next.renamed = !core_.shows_remote_name(next);
+          show_remote(next, true);
+          next.failure.reset();
+          next.conflict = "deleted here while it was changed on the server: kept";
+          ++core_.conflicts;
+          notices.inode(next.parent, true);
+          txn.put(std::move(next));
+          if (const Result<void> stored = txn.commit(); !stored)
+            log_error("keeping an edit: {}", to_string(stored.error()));
+        }
+        core_.recent.confirmed(node->ino, now);
+        notices.send(core_.notifier);
+        continue;
+      }
+      if (!there && there.error().code != ErrorCode::kNotFound) {
+        failed(node->ino, Plan::Action::kRemoveFile, there.error());
+        continue;
+      }
+    }
+    ids.push_back(node->remote->id);
+    sent.push_back(node);
+  }
+  if (ids.empty()) return;
+  const std::vector<Result<void>> results =
+      ids.size() == 1
+          ? std::vector<Result<void>>{core_.remote.remove(call, NodeKind::kFile, ids.front())}
+          : core_.remote.remove_files(call, ids);
+  for (std::size_t i = 0; i < sent.size(); ++i) {
+    const Result<void>& result = results.at(i);
+    if (result) {
+      core_.net.succeeded();
+    } else {
+      core_.net.failed(result.error());
+    }
+    Result<void> outcome = result;
+    if (result || result.error().code == ErrorCode::kNotFound) outcome = removed(*sent[i]);
+    if (!outcome) failed(sent[i]->ino, Plan::Action::kRemoveFile, outcome.error());
+  }
+}
+
+Result<void> Reconciler::describe(const NodeRecord& node) {
+  const CallContext call = core_.background_call(Priority::kUpload);
+  TRY(core_.seen(
+      core_.remote.set_description(call, node.kind, node.remote->id, *node.description)));
+  Tree::Txn txn(core_.tree);
+  TRY_ASSIGN(const NodePtr now, txn.find(node.ino));
+  if (now == nullptr) return {};
+  NodeRecord next = *now;
+  if (next.description == node.description) next.description.reset();
+  if (next.remote) next.remote->description = *node.description;
+  next.failure.reset();
+  txn.put(std::move(next));
+  return txn.commit();
+}
+
+Result<void> Reconciler::confirm(InodeNumber ino, const RemoteEntry& entry,
+                                 InodeNumber remote_parent) {
+  const SteadyTime now = core_.clock.steady();
+  Tree::Txn txn(core_.tree);
+  TRY_ASSIGN(const NodePtr known, txn.find(ino));
+  core_.recent.wrote(entry.id, now);
+  if (known == nullptr) return {};
+  NodeRecord next = *known;
+  const std::optional<RemoteEntry> old = next.remote;
+  next.remote = entry;
+  // Answers to changes often leave out what a listing tells.
+  if (old && old->id == entry.id) {
+    if (!next.remote->rights) next.remote->rights = old->rights;
+    if (next.remote->version_count == 0) next.remote->version_count = old->version_count;
+    if (next.kind == NodeKind::kFile) {
+      // Our own change of name or folder is no edit of the content.
+      if (next.base_validator == old->validator) next.base_validator = entry.validator;
+    }
+  }
+  next.remote_parent = remote_parent;
+  next.renamed = !core_.shows_remote_name(next);
+  next.failure.reset();
+  next.intent = Intent{};
+  if (!next.dirty()) next.upload_soon = false;
+  txn.put(std::move(next));
+  TRY(txn.commit());
+  core_.recent.confirmed(ino, now);
+  return {};
+}
+
+Result<void> Reconciler::removed(const NodeRecord& node) {
+  const SteadyTime now = core_.clock.steady();
+  if (node.remote) core_.recent.removed(node.remote->id, now);
+  Tree::Txn txn(core_.tree);
+  TRY_ASSIGN(const NodePtr known, txn.find(node.ino));
+  if (known == nullptr || !known->deleted) return {};
+  txn.erase(node.ino);
+  return txn.commit();
+}
+
+Result<void> Reconciler::lost(InodeNumber ino) {
+  Notices notices;
+  {
+    Tree::Txn txn(core_.tree);
+    TRY_ASSIGN(const NodePtr known, txn.find(ino));
+    if (known == nullptr || !known->remote) return {};
+    if (ino == kRootInode)
+      return fail(ErrorCode::kNotFound, "the folder at the mount root is gone from the server");
+    core_.recent.removed(known->remote->id, core_.clock.steady());
+    if (known->deleted) {
+      txn.erase(ino);
+      TRY(txn.commit());
+      return {};
+    }
+    NodeRecord next = *known;
+    next.remote.reset();
+    next.remote_parent = kNoInode;
+    next.renamed = false;
+    next.intent = Intent{};
+    next.failure.reset();
+    if (next.kind == NodeKind::kFolder) {
+      // It is made anew for what is unsent below it; the rest of it is gone with it.
+      next.listed = true;
+      next.listed_at = core_.now();
+      TRY_ASSIGN(const std::vector<NodePtr> children, txn.children(ino));
+      for (const NodePtr& child : children) {
+        if (child->remote && !child->dirty())
+          TRY(apply_gone(core_, txn, *child, core_.clock.steady(), notices));
+      }
+    } else if (!next.content_dirty) {
+      notices.entry(next.parent, next.name);
+      notices.inode(next.parent, true);
+      txn.erase(ino);
+      TRY(txn.commit());
+      core_.notice(*known, known->name, "rename", "the file was deleted on the server meanwhile");
+      notices.send(core_.notifier);
+      return {};
+    } else {
+      next.conflict = "deleted on the server while it was changed here: made anew";
+      ++core_.conflicts;
+    }
+    txn.put(std::move(next));
+    TRY(txn.commit());
+  }
+  notices.send(core_.notifier);
+  wake(ino);
+  return {};
+}
+
+Result<void> Reconciler::give_way(InodeNumber ino, const std::string& why) {
+  Notices notices;
+  std::string path;
+  {
+    Tree::Txn txn(core_.tree);
+    TRY_ASSIGN(const NodePtr known, txn.find(ino));
+    if (known == nullptr || known->deleted) return {};
+    NodeRecord next = *known;
+    std::string name;
+    for (int number = 1;; ++number) {
+      name = NameCodec::conflict_name(next.name, core_.options.host, core_.now(), number);
+      TRY_ASSIGN(const NodePtr taken, txn.child_folded(next.parent, name));
+      if (taken == nullptr) break;
+    }
+    notices.entry(next.parent, next.name);
+    notices.inode(next.parent, true);
+    next.conflict = why + ": kept as " + name;
+    next.name = name;
+    next.renamed = next.remote.has_value() && !core_.shows_remote_name(next);
+    next.intent = Intent{};
+    next.failure.reset();
+    ++core_.conflicts;
+    // The folder's listing does not show the other one while ours stood at its name.
+    TRY_ASSIGN(const NodePtr parent, txn.find(next.parent));
+    if (parent != nullptr) {
+      NodeRecord folder = *parent;
+      folder.listed_at = WallTime{};
+      txn.put(std::move(folder));
+    }
+    txn.put(std::move(next));
+    TRY(txn.commit());
+  }
+  notices.send(core_.notifier);
+  wake(ino);
+  return {};
+}
+
+Result<void> Reconciler::take_back(InodeNumber ino, const Error& error) {
+  Notices notices;
+  NodeRecord next;
+  std::string action;
+  {
+    Tree::Txn txn(core_.tree);
+    TRY_ASSIGN(const NodePtr known, txn.find(ino));
+    if (known == nullptr || !known->remote || !(known->deleted || known->moved())) return {};
+    next = *known;
+    action = next.deleted ? "delete" : "rename";
+    if (!next.deleted) {
+      notices.entry(next.parent, next.name);
+      notices.inode(next.parent, true);
+    }
+    next.deleted = false;
+    next.parent = next.remote_parent;
+    TRY_ASSIGN(next.name, free_shown_name(core_, txn, next.parent, *next.remote, next.ino));
+    next.renamed = !core_.shows_remote_name(next);
+    if (!next.content_dirty) show_remote(next, false);
+    next.failure.reset();
+    next.conflict = action + " was refused (" + to_string(error) + "): back as the server has it";
+    // A folder that comes back comes back with what the server has in it.
+    if (next.kind == NodeKind::kFolder) next.listed_at = WallTime{};
+    notices.inode(next.parent, true);
+    txn.put(next);
+    TRY(txn.commit());
+  }
+  notices.send(core_.notifier);
+  core_.notice(next, core_.tree.path_of(ino).value_or(next.name), action, to_string(error));
+  MutexLock lock(mutex_);
+  refusals_[ino] = error;
+  return {};
+}
+
+}  // namespace cabinetfs

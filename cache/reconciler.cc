@@ -1,0 +1,374 @@
+#include "cache/reconciler.h"
+
+#include <algorithm>
+#include <random>
+
+#include "backend/base/log.h"
+#include "cache/upload_task.h"
+
+namespace cabinetfs {
+namespace {
+
+constexpr std::chrono::seconds kFirstPause{1};
+constexpr std::chrono::seconds kLongestPause{300};
+// A lock or a failing server is waited out so often before a delete or rename goes back.
+constexpr std::uint32_t kPlaceAttempts = 6;
+
+bool is_place_change(Plan::Action action) {
+  return action == Plan::Action::kRename || action == Plan::Action::kMove ||
+         action == Plan::Action::kRemoveFile || action == Plan::Action::kRemoveFolder;
+}
+
+bool is_network(ErrorCode code) {
+  return code == ErrorCode::kUnavailable || code == ErrorCode::kTimeout ||
+         code == ErrorCode::kUnauthenticated;
+}
+
+}  // namespace
+
+Reconciler::Reconciler(VolumeCore& core, ListingService& listings)
+    : core_(core),
+      listings_(listings),
+      planner_(core),
+      small_("send-small", core.options.small_uploads),
+      large_("send-large", core.options.uploads) {}
+
+Reconciler::~Reconciler() { stop(); }
+
+void Reconciler::start() {
+  {
+    MutexLock lock(mutex_);
+    if (started_) return;
+    started_ = true;
+  }
+  wake_all();
+  thread_ = std::thread([this] { run(); });
+}
+
+void Reconciler::stop() {
+  {
+    MutexLock lock(mutex_);
+    stopping_ = true;
+    work_.notify_all();
+    settled_.notify_all();
+  }
+  if (thread_.joinable()) thread_.join();
+  small_.shutdown();
+  large_.shutdown();
+}
+
+bool Reconciler::in_flight(InodeNumber ino) const {
+  MutexLock lock(mutex_);
+  return flights_.contains(ino);
+}
+
+std::optional<Reconciler::Progress> Reconciler::progress(InodeNumber ino) const {
+  MutexLock lock(mutex_);
+  const auto found = flights_.find(ino);
+  if (found == flights_.end()) return std::nullopt;
+  return Progress{found->second->sent, found->second->total};
+}
+
+void Reconciler::set_progress(InodeNumber ino, std::uint64_t sent) {
+  MutexLock lock(mutex_);
+  if (const auto found = flights_.find(ino); found != flights_.end()) found->second->sent = sent;
+}
+
+void Reconciler::schedule_locked(InodeNumber ino, SteadyTime at) {
+  if (const auto found = due_of_.find(ino); found != due_of_.end()) {
+    if (found->second->first <= at) return;
+    due_.erase(found->second);
+    due_of_.erase(found);
+  }
+  due_of_[ino] = due_.emplace(at, ino);
+  work_.notify_one();
+}
+
+void Reconciler::wake(InodeNumber ino) {
+  MutexLock lock(mutex_);
+  schedule_locked(ino, core_.clock.steady());
+  const auto [from, to] = blocked_.equal_range(ino);
+  std::vector<InodeNumber> waiting;
+  for (auto it = from; it != to; ++it) waiting.push_back(it->second);
+  blocked_.erase(from, to);
+  for (const InodeNumber other : waiting) schedule_locked(other, core_.clock.steady());
+  ++settlements_;
+  settled_.notify_all();
+}
+
+void Reconciler::wake_all() {
+  const std::vector<InodeNumber> unsent = core_.tree.unsent();
+  MutexLock lock(mutex_);
+  for (const InodeNumber ino : unsent) schedule_locked(ino, core_.clock.steady());
+}
+
+bool Reconciler::lane_free_locked(Lane lane) const {
+  const auto found = running_.find(lane);
+  const unsigned running = found == running_.end() ? 0 : found->second;
+  return running < (lane == Lane::kLarge ? core_.options.uploads : core_.options.small_uploads);
+}
+
+void Reconciler::run() {
+  MutexLock lock(mutex_);
+  while (!stopping_) {
+    if (due_.empty()) {
+      work_.wait(mutex_);
+      continue;
+    }
+    const SteadyTime next = due_.begin()->first;
+    if (next > core_.clock.steady()) {
+      // Bounded, so that a clock that tests move is noticed.
+      work_.wait_for(mutex_, std::min<std::chrono::nanoseconds>(next - core_.clock.steady(),
+                                                                std::chrono::milliseconds(50)));
+      continue;
+    }
+    const InodeNumber ino = due_.begin()->second;
+    due_.erase(due_.begin());
+    due_of_.erase(ino);
+    if (flights_.contains(ino)) continue;  // looked at again when it lands
+    lock.unlock();
+    consider(ino);
+    lock.lock();
+  }
+}
+
+void Reconciler::consider(InodeNumber ino) {
+  Plan plan;
+  Lane lane = Lane::kSmall;
+  {
+    Tree::Txn txn(core_.tree);
+    Result<Plan> planned = planner_.next(txn, ino);
+    if (!planned) {
+      log_error("planning node {}: {}", ino.value, to_string(planned.error()));
+      MutexLock lock(mutex_);
+      schedule_locked(ino, core_.clock.steady() + kFirstPause);
+      return;
+    }
+    plan = std::move(*planned);
+    if (const Result<void> stored = txn.commit(); !stored) {
+      log_error("planning node {}: {}", ino.value, to_string(stored.error()));
+      MutexLock lock(mutex_);
+      schedule_locked(ino, core_.clock.steady() + kFirstPause);
+      return;
+    }
+    const bool sends = plan.action != Plan::Action::kNothing &&
+                       plan.action != Plan::Action::kWait && plan.action != Plan::Action::kBlocked;
+    MutexLock lock(mutex_);
+    switch (plan.action) {
+      case Plan::Action::kNothing:
+        ++settlements_;
+        settled_.notify_all();
+        return;
+      case Plan::Action::kWait:
+        schedule_locked(ino, plan.at);
+        return;
+      case Plan::Action::kBlocked: {
+        const auto [from, to] = blocked_.equal_range(plan.blocker);
+        const bool known =
+            std::any_of(from, to, [ino](const auto& entry) { return entry.second == ino; });
+        if (!known) blocked_.emplace(plan.blocker, ino);
+        schedule_locked(ino, plan.at);
+        return;
+      }
+      case Plan::Action::kCreateFolder:
+      case Plan::Action::kUpload:
+      case Plan::Action::kRename:
+      case Plan::Action::kMove:
+      case Plan::Action::kRemoveFile:
+      case Plan::Action::kRemoveFolder:
+      case Plan::Action::kDescribe:
+        break;
+    }
+    if (stopping_ || !sends) return;
+    const std::uint64_t small_limit =
+        std::max<std::uint64_t>(core_.remote.capabilities().put_max, 1u << 20);
+    lane = plan.action == Plan::Action::kUpload && plan.node->size > small_limit ? Lane::kLarge
+                                                                                 : Lane::kSmall;
+    if (!lane_free_locked(lane)) {
+      (lane == Lane::kLarge ? waiting_large_ : waiting_small_).push_back(ino);
+      return;
+    }
+    if (!core_.net.may_try()) {
+      schedule_locked(ino, core_.net.next_probe());
+      return;
+    }
+    // Marked while the tree's mutex is held: from here on nobody hands this node's identity on.
+    auto flight = std::make_shared<Flight>();
+    flight->lane = lane;
+    flight->total = plan.action == Plan::Action::kUpload ? plan.node->size : 0;
+    flights_[ino] = std::move(flight);
+    ++running_[lane];
+  }
+  dispatch(std::move(plan), lane);
+}
+
+void Reconciler::dispatch(Plan plan, Lane lane) {
+  const InodeNumber ino = plan.node->ino;
+  Executor& pool = lane == Lane::kLarge ? large_ : small_;
+  pool.submit([this, plan = std::move(plan), ino, lane] {
+    execute(plan);
+    finish({ino}, lane);
+  });
+}
+
+void Reconciler::finish(const std::vector<InodeNumber>& inos, Lane lane) {
+  MutexLock lock(mutex_);
+  for (const InodeNumber ino : inos) {
+    flights_.erase(ino);
+    const auto [from, to] = blocked_.equal_range(ino);
+    std::vector<InodeNumber> waiting;
+    for (auto it = from; it != to; ++it) waiting.push_back(it->second);
+    blocked_.erase(from, to);
+    const SteadyTime now = core_.clock.steady();
+    for (const InodeNumber other : waiting) schedule_locked(other, now);
+    schedule_locked(ino, now);
+  }
+  --running_[lane];
+  std::deque<InodeNumber>& queue = lane == Lane::kLarge ? waiting_large_ : waiting_small_;
+  if (!queue.empty()) {
+    const InodeNumber next = queue.front();
+    queue.pop_front();
+    schedule_locked(next, SteadyTime::min());
+  }
+  ++settlements_;
+  settled_.notify_all();
+}
+
+void Reconciler::execute(const Plan& plan) {
+  const NodeRecord& node = *plan.node;
+  Result<void> done;
+  switch (plan.action) {
+    case Plan::Action::kNothing:
+    case Plan::Action::kWait:
+    case Plan::Action::kBlocked:
+      return;
+    case Plan::Action::kCreateFolder:
+      done = create_folder(node);
+      break;
+    case Plan::Action::kUpload:
+      done = upload(node);
+      break;
+    case Plan::Action::kRename:
+    case Plan::Action::kMove:
+      done = change_place(node, plan);
+      break;
+    case Plan::Action::kRemoveFile:
+      remove_files({plan.node});
+      return;
+    case Plan::Action::kRemoveFolder:
+      done = remove_folder(node);
+      break;
+    case Plan::Action::kDescribe:
+      done = describe(node);
+      break;
+  }
+  if (done) {
+    MutexLock lock(mutex_);
+    attempts_.erase(node.ino);
+    return;
+  }
+  failed(node.ino, plan.action, done.error());
+}
+
+Result<void> Reconciler::upload(const NodeRecord& node) {
+  UploadTask task(core_, *this, node.ino);
+  return task.run();
+}
+
+std::chrono::nanoseconds Reconciler::pause_after(InodeNumber ino) {
+  MutexLock lock(mutex_);
+  const unsigned attempt = std::min(attempts_[ino]++, 16u);
+  const auto pause = std::min<std::chrono::nanoseconds>(kFirstPause * (1u << std::min(attempt, 9u)),
+                                                        kLongestPause);
+  // Half fixed, half random: many nodes that failed together do not come back together.
+  static thread_local std::minstd_rand random(std::random_device{}());
+  return pause / 2 + std::chrono::nanoseconds(
+                         std::uniform_int_distribution<std::int64_t>(0, pause.count() / 2)(random));
+}
+
+void Reconciler::failed(InodeNumber ino, Plan::Action action, const Error& error) {
+  if (error.code == ErrorCode::kCancelled) return;  // stopping
+  const std::chrono::nanoseconds pause = pause_after(ino);
+  if (is_network(error.code)) {
+    log_info("{} of node {} waits for the network: {}", to_string(action), ino.value,
+             to_string(error));
+    MutexLock lock(mutex_);
+    schedule_locked(ino, std::max(core_.net.next_probe(),
+                                  core_.clock.steady() + std::min<std::chrono::nanoseconds>(
+                                                             pause, std::chrono::seconds(30))));
+    return;
+  }
+  bool take_it_back = false;
+  {
+    Tree::Txn txn(core_.tree);
+    const Result<NodePtr> node = txn.find(ino);
+    if (!node || *node == nullptr) return;
+    NodeRecord next = **node;
+    Failure failure = next.failure.value_or(Failure{});
+    if (failure.attempts == 0) failure.since = core_.now();
+    failure.code = error.code;
+    failure.message = error.context;
+    ++failure.attempts;
+    failure.refused = !is_transient(error.code);
+    failure.next_try = core_.now() + pause;
+    take_it_back =
+        is_place_change(action) && (failure.refused || failure.attempts >= kPlaceAttempts);
+    if (next.changed_at > (*node)->changed_at) return;
+    next.failure = failure;
+    txn.put(std::move(next));
+    if (const Result<void> stored = txn.commit(); !stored)
+      log_error("storing a failure: {}", to_string(stored.error()));
+  }
+  const std::string path = core_.tree.path_of(ino).value_or("?");
+  log_warn("{}: {} failed: {}", path, to_string(action), to_string(error));
+  if (take_it_back) {
+    if (const Result<void> back = take_back(ino, error); !back)
+      log_error("{}: taking back: {}", path, to_string(back.error()));
+    MutexLock lock(mutex_);
+    attempts_.erase(ino);
+    refusals_[ino] = error;
+  }
+}
+
+Result<void> Reconciler::wait_settled(const CallContext& call, InodeNumber ino) {
+  const CancelToken::Registration wake_up = call.cancel.on_cancel([this] {
+    MutexLock lock(mutex_);
+    settled_.notify_all();
+  });
+  while (true) {
+    std::uint64_t seen = 0;
+    {
+      MutexLock lock(mutex_);
+      seen = settlements_;
+      if (const auto refusal = refusals_.find(ino); refusal != refusals_.end()) {
+        const Error error = refusal->second;
+        refusals_.erase(refusal);
+        return fail(error);
+      }
+    }
+    TRY_ASSIGN(const NodePtr node, core_.tree.find(ino));
+    if (node == nullptr) return {};
+    if (node->failure) return fail(node->failure->code, node->failure->message);
+    if (!node->dirty() && !in_flight(ino)) return {};
+    MutexLock lock(mutex_);
+    while (settlements_ == seen) {
+      if (stopping_) return fail(ErrorCode::kCancelled, "unmounting");
+      if (call.cancel.cancelled()) return fail(ErrorCode::kCancelled, "waiting for the server");
+      if (!settled_.wait_until(mutex_, call.deadline) && settlements_ == seen) {
+        return fail(ErrorCode::kTimeout,
+                    "the change is kept here, but has not reached the server yet");
+      }
+    }
+  }
+}
+
+void Reconciler::wait_for_change(std::chrono::milliseconds span) {
+  MutexLock lock(mutex_);
+  const std::uint64_t seen = settlements_;
+  const SteadyTime until = std::chrono::steady_clock::now() + span;
+  while (settlements_ == seen && !stopping_) {
+    if (!settled_.wait_until(mutex_, until)) return;
+  }
+}
+
+}  // namespace cabinetfs

@@ -1,0 +1,117 @@
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "backend/base/executor.h"
+#include "backend/base/mutex.h"
+#include "cache/listing.h"
+#include "cache/plan.h"
+#include "cache/volume_core.h"
+
+namespace cabinetfs {
+
+// Makes the server agree with what is shown: plans each unsent node inside a tree transaction,
+// sends it on a pool, and takes the answer back into the tree. One thread plans; nodes that wait
+// for time, for another node or for a free lane come back by themselves. Crash recovery is nothing
+// special: what was unsent is unsent again. Thread safe.
+class Reconciler final : public InFlight {
+ public:
+  Reconciler(VolumeCore& core, ListingService& listings);
+  ~Reconciler() override;
+
+  void start();
+  // Running transfers are given up (sessions stay at the server and are resumed at the next start).
+  // Returns when none runs.
+  void stop();
+
+  bool in_flight(InodeNumber ino) const override EXCLUDES(mutex_);
+  void wake(InodeNumber ino) override EXCLUDES(mutex_);
+  void wake_all() EXCLUDES(mutex_);
+
+  // Until the node is clean (ok), or its change was refused or taken back (that error), or the
+  // call's deadline.
+  Result<void> wait_settled(const CallContext& call, InodeNumber ino) EXCLUDES(mutex_);
+  struct Progress {
+    std::uint64_t sent = 0, total = 0;
+  };
+  std::optional<Progress> progress(InodeNumber ino) const EXCLUDES(mutex_);
+  void set_progress(InodeNumber ino, std::uint64_t sent) EXCLUDES(mutex_);
+  // Waits until something has settled, at most `span`.
+  void wait_for_change(std::chrono::milliseconds span) EXCLUDES(mutex_);
+
+ private:
+  friend class UploadTask;
+  enum class Lane { kSmall, kLarge };
+  struct Flight {
+    Lane lane = Lane::kSmall;
+    std::atomic<std::uint64_t> sent = 0;
+    std::atomic<std::uint64_t> total = 0;
+  };
+
+  // The planning thread.
+  void run() EXCLUDES(mutex_);
+  // Plans one node; sends it off if it is ready.
+  void consider(InodeNumber ino) EXCLUDES(mutex_);
+  void dispatch(Plan plan, Lane lane) EXCLUDES(mutex_);
+  void schedule_locked(InodeNumber ino, SteadyTime at) REQUIRES(mutex_);
+  bool lane_free_locked(Lane lane) const REQUIRES(mutex_);
+  void finish(const std::vector<InodeNumber>& inos, Lane lane) EXCLUDES(mutex_);
+
+  // On the pools.
+  void execute(const Plan& plan);
+  Result<void> create_folder(const NodeRecord& node);
+  Result<void> change_place(const NodeRecord& node, const Plan& plan);
+  Result<void> remove_folder(const NodeRecord& node);
+  void remove_files(const std::vector<NodePtr>& nodes);
+  Result<void> describe(const NodeRecord& node);
+  Result<void> upload(const NodeRecord& node);
+
+  // Outcomes, each a transaction of its own.
+  Result<void> confirm(InodeNumber ino, const RemoteEntry& entry, InodeNumber remote_parent);
+  Result<void> removed(const NodeRecord& node);
+  // The object is not there any more.
+  Result<void> lost(InodeNumber ino);
+  // Our name is taken by somebody else's object: ours gets another.
+  Result<void> give_way(InodeNumber ino, const std::string& why);
+  // A refused delete or rename goes back to what the server has.
+  Result<void> take_back(InodeNumber ino, const Error& error);
+  void failed(InodeNumber ino, Plan::Action action, const Error& error);
+  std::chrono::nanoseconds pause_after(InodeNumber ino) EXCLUDES(mutex_);
+
+  VolumeCore& core_;
+  ListingService& listings_;
+  Planner planner_;
+  std::thread thread_;
+
+  mutable Mutex mutex_;  // inside the tree's
+  CondVar work_;
+  CondVar settled_;
+  bool stopping_ GUARDED_BY(mutex_) = false;
+  bool started_ GUARDED_BY(mutex_) = false;
+  std::multimap<SteadyTime, InodeNumber> due_ GUARDED_BY(mutex_);
+  std::unordered_map<InodeNumber, std::multimap<SteadyTime, InodeNumber>::iterator> due_of_
+      GUARDED_BY(mutex_);
+  std::unordered_multimap<InodeNumber, InodeNumber> blocked_
+      GUARDED_BY(mutex_);  // blocker -> waiting
+  std::unordered_map<InodeNumber, std::shared_ptr<Flight>> flights_ GUARDED_BY(mutex_);
+  std::map<Lane, unsigned> running_ GUARDED_BY(mutex_);
+  std::deque<InodeNumber> waiting_small_ GUARDED_BY(mutex_), waiting_large_ GUARDED_BY(mutex_);
+  std::unordered_map<InodeNumber, unsigned> attempts_ GUARDED_BY(mutex_);
+  std::unordered_map<InodeNumber, Error> refusals_
+      GUARDED_BY(mutex_);  // of changes that were taken back, for wait_settled
+  std::uint64_t settlements_ GUARDED_BY(mutex_) = 0;
+
+  Executor small_;
+  Executor large_;
+};
+
+}  // namespace cabinetfs

@@ -1,0 +1,337 @@
+#include "cache/tree.h"
+
+#include <algorithm>
+
+#include "backend/base/text.h"
+
+namespace cabinetfs {
+namespace {
+
+// Names known in memory beyond which all are forgotten: they come back from the database.
+constexpr std::size_t kMaxNames = 400'000;
+
+bool is_unsent(const NodeRecord& node) {
+  return node.dirty() || node.failure.has_value() || !node.conflict.empty();
+}
+
+// Still on the server at a place where it is not shown.
+bool is_displaced(const NodeRecord& node) {
+  return node.remote.has_value() && (node.deleted || node.moved());
+}
+
+bool is_shown_at(const NodeRecord& node, InodeNumber parent) {
+  return !node.deleted && node.parent == parent;
+}
+
+Result<NodePtr> to_ptr(Result<std::optional<NodeRecord>> found) {
+  if (!found) return fail(std::move(found).error());
+  if (!found->has_value()) return NodePtr();
+  return std::make_shared<const NodeRecord>(std::move(**found));
+}
+
+}  // namespace
+
+Tree::Tree(MetaStore& meta, std::size_t loaded_nodes) : meta_(meta), nodes_(loaded_nodes) {}
+
+Result<void> Tree::load() {
+  MutexLock lock(mutex_);
+  TRY_ASSIGN(const std::vector<NodeRecord> unsent, meta_.dirty());
+  for (const NodeRecord& node : unsent) index_locked(node);
+  return {};
+}
+
+void Tree::index_locked(const NodeRecord& node) {
+  if (is_unsent(node)) unsent_.insert(node.ino);
+  if (is_displaced(node)) {
+    displaced_.emplace(Place(node.remote_parent, fold_name(node.remote->name)), node.ino);
+  }
+  if (node.content_dirty && node.base) bases_.emplace(node.base->file.value, node.ino);
+}
+
+void Tree::unindex_locked(const NodeRecord& node) {
+  unsent_.erase(node.ino);
+  const auto drop = [&node](auto& map, const auto& key) {
+    auto [from, to] = map.equal_range(key);
+    for (auto it = from; it != to; ++it) {
+      if (it->second == node.ino) {
+        map.erase(it);
+        return;
+      }
+    }
+  };
+  if (is_displaced(node)) drop(displaced_, Place(node.remote_parent, fold_name(node.remote->name)));
+  if (node.content_dirty && node.base) drop(bases_, node.base->file.value);
+}
+
+void Tree::remember_locked(const NodePtr& node) {
+  // What leaves are snapshots that others may hold; destroying them here is cheap.
+  const auto evicted = nodes_.put(node->ino, node, 1);
+  if (!node->parent || node->deleted) return;
+  if (names_count_ > kMaxNames) {
+    names_.clear();
+    names_count_ = 0;
+  }
+  if (names_[node->parent].insert_or_assign(node->name, node->ino).second) ++names_count_;
+}
+
+Result<NodePtr> Tree::find_locked(InodeNumber ino) {
+  if (const NodePtr* hit = nodes_.get(ino)) return *hit;
+  TRY_ASSIGN(NodePtr node, to_ptr(meta_.find(ino)));
+  if (node != nullptr) remember_locked(node);
+  return node;
+}
+
+Result<NodePtr> Tree::child_locked(InodeNumber parent, const std::string& name) {
+  if (const auto folder = names_.find(parent); folder != names_.end()) {
+    if (const auto found = folder->second.find(name); found != folder->second.end()) {
+      TRY_ASSIGN(NodePtr node, find_locked(found->second));
+      if (node != nullptr && is_shown_at(*node, parent) && node->name == name) return node;
+      // The index may hold a name that has moved on; the database knows.
+      if (const auto again = names_.find(parent); again != names_.end()) {
+        names_count_ -= again->second.erase(name);
+      }
+    }
+  }
+  TRY_ASSIGN(NodePtr node, to_ptr(meta_.find_child(parent, name)));
+  if (node == nullptr) return node;
+  if (const NodePtr* hit = nodes_.get(node->ino)) return *hit;
+  remember_locked(node);
+  return node;
+}
+
+Result<NodePtr> Tree::find(InodeNumber ino) {
+  MutexLock lock(mutex_);
+  return find_locked(ino);
+}
+
+Result<NodePtr> Tree::child(InodeNumber parent, const std::string& name) {
+  MutexLock lock(mutex_);
+  return child_locked(parent, name);
+}
+
+Result<NodePtr> Tree::find_remote(const RemoteId& id) {
+  MutexLock lock(mutex_);
+  return to_ptr(meta_.find_remote(id));
+}
+
+Result<std::vector<NodePtr>> Tree::children(InodeNumber parent) {
+  MutexLock lock(mutex_);
+  TRY_ASSIGN(std::vector<NodeRecord> rows, meta_.children(parent));
+  std::vector<NodePtr> nodes;
+  nodes.reserve(rows.size());
+  for (NodeRecord& row : rows) {
+    if (const NodePtr* hit = nodes_.get(row.ino)) {
+      nodes.push_back(*hit);
+      continue;
+    }
+    nodes.push_back(std::make_shared<const NodeRecord>(std::move(row)));
+    remember_locked(nodes.back());
+  }
+  return nodes;
+}
+
+Result<std::string> Tree::path_of(InodeNumber ino) {
+  MutexLock lock(mutex_);
+  std::string path;
+  // Deeper than any real tree: a bound against a damaged database.
+  for (int depth = 0; depth < 4096 && ino != kRootInode; ++depth) {
+    TRY_ASSIGN(const NodePtr node, find_locked(ino));
+    if (node == nullptr) return fail(ErrorCode::kNotFound, "no node " + std::to_string(ino.value));
+    const InodeNumber up = node->parent ? node->parent : node->remote_parent;
+    path = path.empty() ? node->name : node->name + "/" + path;
+    if (!up) break;
+    ino = up;
+  }
+  return path;
+}
+
+std::uint64_t Tree::folder_stamp(InodeNumber folder) const {
+  MutexLock lock(mutex_);
+  const auto found = stamps_.find(folder);
+  return found == stamps_.end() ? 0 : found->second;
+}
+
+std::vector<InodeNumber> Tree::unsent() const {
+  MutexLock lock(mutex_);
+  return {unsent_.begin(), unsent_.end()};
+}
+
+std::size_t Tree::unsent_count() const {
+  MutexLock lock(mutex_);
+  return unsent_.size();
+}
+
+std::size_t Tree::loaded() const {
+  MutexLock lock(mutex_);
+  return nodes_.size();
+}
+
+// The analysis cannot follow a mutex through a member reference; the constructor's and destructor's
+// annotations are what callers see.
+Tree::Txn::Txn(Tree& tree) NO_THREAD_SAFETY_ANALYSIS : tree_(tree) { tree_.mutex_.lock(); }
+Tree::Txn::~Txn() NO_THREAD_SAFETY_ANALYSIS { tree_.mutex_.unlock(); }
+
+Result<NodePtr> Tree::Txn::find(InodeNumber ino) NO_THREAD_SAFETY_ANALYSIS {
+  if (const auto found = changed_.find(ino); found != changed_.end()) return found->second;
+  return tree_.find_locked(ino);
+}
+
+Result<NodePtr> Tree::Txn::child(InodeNumber parent,
+                                 const std::string& name) NO_THREAD_SAFETY_ANALYSIS {
+  for (const auto& [ino, node] : changed_) {
+    if (node != nullptr && is_shown_at(*node, parent) && node->name == name) return node;
+  }
+  TRY_ASSIGN(NodePtr node, tree_.child_locked(parent, name));
+  if (node != nullptr && changed_.contains(node->ino)) return NodePtr();  // changed away
+  return node;
+}
+
+Result<NodePtr> Tree::Txn::child_folded(InodeNumber parent,
+                                        const std::string& name) NO_THREAD_SAFETY_ANALYSIS {
+  TRY_ASSIGN(NodePtr exact, child(parent, name));
+  if (exact != nullptr) return exact;
+  const std::string folded = fold_name(name);
+  for (const auto& [ino, node] : changed_) {
+    if (node != nullptr && is_shown_at(*node, parent) && fold_name(node->name) == folded)
+      return node;
+  }
+  TRY_ASSIGN(NodePtr node, to_ptr(tree_.meta_.find_child_folded(parent, name)));
+  if (node != nullptr && changed_.contains(node->ino)) return NodePtr();
+  return node;
+}
+
+Result<NodePtr> Tree::Txn::find_remote(const RemoteId& id) NO_THREAD_SAFETY_ANALYSIS {
+  for (const auto& [ino, node] : changed_) {
+    if (node != nullptr && node->remote && node->remote->id == id) return node;
+  }
+  TRY_ASSIGN(NodePtr node, to_ptr(tree_.meta_.find_remote(id)));
+  if (node != nullptr && changed_.contains(node->ino)) return NodePtr();
+  return node;
+}
+
+Result<std::vector<NodePtr>> Tree::Txn::children(InodeNumber parent) NO_THREAD_SAFETY_ANALYSIS {
+  TRY_ASSIGN(std::vector<NodeRecord> rows, tree_.meta_.children(parent));
+  std::vector<NodePtr> nodes;
+  nodes.reserve(rows.size());
+  for (NodeRecord& row : rows) {
+    if (!changed_.contains(row.ino))
+      nodes.push_back(std::make_shared<const NodeRecord>(std::move(row)));
+  }
+  for (const auto& [ino, node] : changed_) {
+    if (node != nullptr && is_shown_at(*node, parent)) nodes.push_back(node);
+  }
+  return nodes;
+}
+
+Result<std::vector<NodePtr>> Tree::Txn::remote_children(InodeNumber parent)
+    NO_THREAD_SAFETY_ANALYSIS {
+  TRY_ASSIGN(std::vector<NodeRecord> rows, tree_.meta_.remote_children(parent));
+  std::vector<NodePtr> nodes;
+  nodes.reserve(rows.size());
+  for (NodeRecord& row : rows) {
+    if (!changed_.contains(row.ino))
+      nodes.push_back(std::make_shared<const NodeRecord>(std::move(row)));
+  }
+  for (const auto& [ino, node] : changed_) {
+    if (node != nullptr && node->remote && node->remote_parent == parent) nodes.push_back(node);
+  }
+  return nodes;
+}
+
+Result<bool> Tree::Txn::has_children(InodeNumber parent) NO_THREAD_SAFETY_ANALYSIS {
+  if (!changed_.empty()) {
+    TRY_ASSIGN(const std::vector<NodePtr> nodes, children(parent));
+    return !nodes.empty();
+  }
+  return tree_.meta_.has_children(parent);
+}
+
+Result<NodePtr> Tree::Txn::displaced_at(InodeNumber folder, const std::string& remote_name,
+                                        InodeNumber except) NO_THREAD_SAFETY_ANALYSIS {
+  const Place place(folder, fold_name(remote_name));
+  for (const auto& [ino, node] : changed_) {
+    if (node != nullptr && ino != except && is_displaced(*node) && node->remote_parent == folder &&
+        fold_name(node->remote->name) == place.second) {
+      return node;
+    }
+  }
+  const auto [from, to] = tree_.displaced_.equal_range(place);
+  for (auto it = from; it != to; ++it) {
+    if (it->second != except && !changed_.contains(it->second))
+      return tree_.find_locked(it->second);
+  }
+  return NodePtr();
+}
+
+bool Tree::Txn::is_base(const RemoteId& id, InodeNumber except) const NO_THREAD_SAFETY_ANALYSIS {
+  const auto [from, to] = tree_.bases_.equal_range(id.value);
+  for (auto it = from; it != to; ++it) {
+    if (it->second != except) return true;
+  }
+  return false;
+}
+
+Result<InodeNumber> Tree::Txn::new_inode() NO_THREAD_SAFETY_ANALYSIS {
+  return tree_.meta_.next_inode();
+}
+
+void Tree::Txn::put(NodeRecord node) {
+  const InodeNumber ino = node.ino;
+  changed_[ino] = std::make_shared<const NodeRecord>(std::move(node));
+}
+
+void Tree::Txn::erase(InodeNumber ino) { changed_[ino] = nullptr; }
+
+void Tree::Txn::set_value(const std::string& key, const std::string& value) {
+  values_.emplace_back(key, value);
+}
+
+Result<void> Tree::Txn::commit() NO_THREAD_SAFETY_ANALYSIS {
+  if (changed_.empty() && values_.empty()) return {};
+  MetaStore::Batch batch;
+  batch.values = values_;
+  std::vector<std::pair<NodePtr, NodePtr>> changes;  // old, new
+  for (const auto& [ino, node] : changed_) {
+    TRY_ASSIGN(NodePtr old, tree_.find_locked(ino));
+    if (node != nullptr) {
+      batch.put.push_back(*node);
+    } else {
+      if (old == nullptr) continue;
+      batch.erase.push_back(ino);
+    }
+    changes.emplace_back(std::move(old), node);
+  }
+  TRY(tree_.meta_.commit(batch));
+
+  const auto touch = [this](InodeNumber folder) NO_THREAD_SAFETY_ANALYSIS {
+    if (folder) tree_.stamps_[folder] = tree_.next_stamp_++;
+  };
+  for (const auto& [old, node] : changes) {
+    if (old == nullptr) continue;
+    tree_.unindex_locked(*old);
+    touch(old->parent);
+    if (const auto folder = tree_.names_.find(old->parent); folder != tree_.names_.end()) {
+      const auto name = folder->second.find(old->name);
+      if (name != folder->second.end() && name->second == old->ino) {
+        folder->second.erase(name);
+        --tree_.names_count_;
+        if (folder->second.empty()) tree_.names_.erase(folder);
+      }
+    }
+    if (node == nullptr) {
+      const auto dropped = tree_.nodes_.erase(old->ino);
+      tree_.stamps_.erase(old->ino);
+    }
+  }
+  for (const auto& [old, node] : changes) {
+    if (node == nullptr) continue;
+    tree_.index_locked(*node);
+    tree_.remember_locked(node);
+    touch(node->parent);
+  }
+  changed_.clear();
+  values_.clear();
+  return {};
+}
+
+}  // namespace cabinetfs

@@ -1,0 +1,433 @@
+#include "cache/upload_task.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "backend/base/log.h"
+#include "cache/digest.h"
+
+namespace cabinetfs {
+namespace {
+
+// One chunk may be large and the line slow.
+constexpr std::chrono::minutes kChunkTimeout{10};
+constexpr int kChunkTries = 5;
+
+// The server keeps whole seconds.
+bool same_second(WallTime a, WallTime b) {
+  return std::chrono::floor<std::chrono::seconds>(a) == std::chrono::floor<std::chrono::seconds>(b);
+}
+
+Result<void> read_exactly(ReadableContent& content, const CallContext& call, std::uint64_t offset,
+                          MutableBytes out) {
+  std::size_t done = 0;
+  while (done < out.size()) {
+    TRY_ASSIGN(const std::size_t got, content.read(call, offset + done, out.subspan(done)));
+    if (got == 0) return fail(ErrorCode::kIo, "unsent content is shorter than its row says");
+    done += got;
+  }
+  return {};
+}
+
+}  // namespace
+
+UploadTask::UploadTask(VolumeCore& core, Reconciler& reconciler, InodeNumber ino)
+    : core_(core), reconciler_(reconciler), ino_(ino), file_(core.files.acquire(ino)) {}
+
+CallContext UploadTask::call() const {
+  return {core_.clock.steady() + kChunkTimeout, core_.stopping.token(), Priority::kUpload, true};
+}
+
+Result<void> UploadTask::run() {
+  TRY(take_snapshot());
+  if (snapshot_ == nullptr) return {};
+  if (node_.intent.kind == Intent::Kind::kPut || node_.intent.kind == Intent::Kind::kUpload) {
+    TRY_ASSIGN(const std::optional<RemoteEntry> landed, look());
+    if (landed) return settle(*landed, node_.intent.generation);
+  }
+  return node_.remote ? send_version() : send_new();
+}
+
+Result<void> UploadTask::take_snapshot() {
+  MutexLock lock(file_->mutex);
+  TRY_ASSIGN(const NodePtr node, core_.tree.find(ino_));
+  if (node == nullptr || node->deleted || !node->content_dirty) return {};
+  TRY_ASSIGN(const std::shared_ptr<StagedContent> staged, core_.staged_of(*file_));
+  if (staged == nullptr) return {};
+  node_ = *node;
+  if (node_.staged.empty()) {
+    // An empty new file, or one that took another's identity over: there is no committed record
+    // yet.
+    if (file_->live) return {};
+    TRY_ASSIGN(const std::string record, staged->prepare());
+    {
+      Tree::Txn txn(core_.tree);
+      TRY_ASSIGN(const NodePtr now, txn.find(ino_));
+      if (now == nullptr || now->deleted || !now->content_dirty) return {};
+      node_ = *now;
+      node_.staged = record;
+      txn.put(node_);
+      TRY(txn.commit());
+    }
+    staged->committed(record);
+  }
+  TRY_ASSIGN(snapshot_, staged->snapshot());
+  generation_ = node_.generation;
+  size_ = snapshot_->size();
+  is_whole_base_ =
+      node_.base && staged->staged_bytes() == 0 && node_.base->size == size_ && size_ > 0;
+  return {};
+}
+
+Result<std::string> UploadTask::content_md5() {
+  if (!md5_.empty()) return md5_;
+  Md5 md5;
+  std::vector<std::byte> buffer(std::min<std::uint64_t>(size_, 1u << 20));
+  for (std::uint64_t at = 0; at < size_;) {
+    const MutableBytes part(buffer.data(), std::min<std::uint64_t>(buffer.size(), size_ - at));
+    TRY(read_exactly(*snapshot_, call(), at, part));
+    md5.update(part);
+    at += part.size();
+  }
+  md5_ = md5.finish();
+  return md5_;
+}
+
+Result<bool> UploadTask::is_ours(const RemoteEntry& entry) {
+  const Intent& intent = node_.intent;
+  if (entry.kind != NodeKind::kFile || entry.size != intent.size) return false;
+  if (!intent.before.empty() && entry.validator == intent.before) return false;
+  std::string md5 = intent.md5;
+  if (md5.empty() && intent.generation == generation_) {
+    TRY_ASSIGN(md5, content_md5());
+  }
+  if (!entry.hashes.md5.empty() && !md5.empty()) return entry.hashes.md5 == md5;
+  // No fingerprint yet: the modification time that we sent is as good a mark as there is.
+  return !core_.remote.capabilities().mtime_at_upload ||
+         same_second(entry.modified, intent.modified);
+}
+
+Result<std::optional<RemoteEntry>> UploadTask::look() {
+  const Intent& intent = node_.intent;
+  if (intent.session) {
+    Result<UploadSession> there = core_.seen(core_.remote.upload_resume(call(), *intent.session));
+    if (there) {
+      if (intent.generation == generation_ && there->size == size_) {
+        session_ = std::move(*there);
+        session_->target = intent.session->target;
+      } else if (const Result<void> aborted = core_.remote.upload_abort(call(), *intent.session);
+                 !aborted) {
+        log_debug("aborting an outdated upload session: {}", to_string(aborted.error()));
+      }
+      return std::optional<RemoteEntry>();
+    }
+    if (there.error().code != ErrorCode::kNotFound) return fail(std::move(there).error());
+  }
+  std::optional<RemoteEntry> found;
+  if (node_.remote) {
+    Result<RemoteEntry> there =
+        core_.seen(core_.remote.stat(call(), NodeKind::kFile, node_.remote->id));
+    if (!there && there.error().code != ErrorCode::kNotFound) return fail(std::move(there).error());
+    if (there) found = std::move(*there);
+  } else {
+    TRY_ASSIGN(const NodePtr parent, core_.tree.find(node_.parent));
+    if (parent == nullptr || !parent->remote) return std::optional<RemoteEntry>();
+    TRY_ASSIGN(const std::string name, core_.codec.to_remote(node_.name));
+    TRY_ASSIGN(found, core_.seen(core_.remote.find_child(call(), parent->remote->id, name)));
+  }
+  if (!found) return found;
+  TRY_ASSIGN(const bool ours, is_ours(*found));
+  if (!ours) found.reset();
+  return found;
+}
+
+Result<void> UploadTask::store_intent(const Intent& intent) {
+  Tree::Txn txn(core_.tree);
+  TRY_ASSIGN(const NodePtr now, txn.find(ino_));
+  if (now == nullptr) return fail(ErrorCode::kCancelled, "the file is gone");
+  NodeRecord next = *now;
+  next.intent = intent;
+  txn.put(std::move(next));
+  TRY(txn.commit());
+  node_.intent = intent;
+  return {};
+}
+
+Result<void> UploadTask::send_new() {
+  TRY_ASSIGN(const NodePtr parent, core_.tree.find(node_.parent));
+  if (parent == nullptr || !parent->remote)
+    return fail(ErrorCode::kTryAgain, "the folder is not at the server yet");
+  UploadTarget target;
+  target.parent = parent->remote->id;
+  TRY_ASSIGN(target.name, core_.codec.to_remote(node_.name));
+  target.modified = node_.mtime;
+  TRY_ASSIGN(const std::optional<RemoteEntry> copied, copy_at_server(target));
+  if (copied) return settle(*copied, generation_);
+  Result<RemoteEntry> sent = send(target, Validator{}, 0);
+  if (sent) return settle(*sent, generation_);
+  if (sent.error().code == ErrorCode::kNotFound) {
+    const Result<RemoteEntry> folder =
+        core_.seen(core_.remote.stat(call(), NodeKind::kFolder, target.parent));
+    if (!folder && folder.error().code == ErrorCode::kNotFound)
+      return reconciler_.lost(parent->ino);
+    return fail(ErrorCode::kTryAgain, sent.error().context);
+  }
+  if (sent.error().code != ErrorCode::kExists) return fail(std::move(sent).error());
+  TRY_ASSIGN(const std::optional<RemoteEntry> there,
+             core_.seen(core_.remote.find_child(call(), target.parent, target.name)));
+  if (!there)
+    return fail(ErrorCode::kTryAgain,
+                "the server says that the name is taken, but does not list it");
+  if (there->kind == NodeKind::kFile && there->size == size_ && !there->hashes.md5.empty()) {
+    TRY_ASSIGN(const std::string md5, content_md5());
+    // The same bytes under the same name: our own upload whose answer was late, or as good as that.
+    if (there->hashes.md5 == md5) return settle(*there, generation_);
+  }
+  return reconciler_.give_way(ino_, "another file of that name came to the server");
+}
+
+// A content that is all of another file's current version need not travel.
+Result<std::optional<RemoteEntry>> UploadTask::copy_at_server(const UploadTarget& target) {
+  if (!core_.remote.capabilities().copy || !is_whole_base_) return std::optional<RemoteEntry>();
+  const Result<RemoteEntry> source =
+      core_.seen(core_.remote.stat(call(), NodeKind::kFile, node_.base->file));
+  if (!source || source->validator != node_.base->validator) return std::optional<RemoteEntry>();
+  Intent intent;
+  intent.kind = Intent::Kind::kPut;
+  intent.generation = generation_;
+  intent.size = size_;
+  intent.modified = source->modified;
+  intent.md5 = source->hashes.md5;
+  TRY(store_intent(intent));
+  Result<RemoteEntry> copied =
+      core_.seen(core_.remote.copy_file(call(), node_.base->file, target.parent, target.name));
+  if (copied && copied->size == size_ && core_.codec.same(copied->name, target.name))
+    return std::optional<RemoteEntry>(std::move(*copied));
+  if (!copied && is_transient(copied.error().code)) return fail(std::move(copied).error());
+  if (copied) {
+    // The server chose another name, because this one is taken.
+    TRY(core_.seen(core_.remote.remove(call(), NodeKind::kFile, copied->id)));
+  }
+  return std::optional<RemoteEntry>();
+}
+
+Result<void> UploadTask::send_version() {
+  Result<RemoteEntry> before =
+      core_.seen(core_.remote.stat(call(), NodeKind::kFile, node_.remote->id));
+  if (!before) {
+    if (before.error().code == ErrorCode::kNotFound) return reconciler_.lost(ino_);
+    return fail(std::move(before).error());
+  }
+  if (before->lock == LockState::kHeldByOther) {
+    return fail(
+        ErrorCode::kBusy,
+        "locked by " + (before->lock_holder.empty() ? "somebody else" : before->lock_holder));
+  }
+  const bool changed = !node_.base_validator.empty() && before->validator != node_.base_validator;
+  if (changed) {
+    ConflictPolicy policy = core_.options.conflict;
+    if (policy == ConflictPolicy::kVersions && !core_.remote.capabilities().versions)
+      policy = ConflictPolicy::kCopy;
+    const std::string who = before->modifier.empty() ? "somebody else" : before->modifier;
+    switch (policy) {
+      case ConflictPolicy::kFail:
+        return fail(ErrorCode::kConflict,
+                    "changed on the server by " + who + " since the edit began");
+      case ConflictPolicy::kCopy:
+        return make_room_for_theirs(*before);
+      case ConflictPolicy::kVersions:
+        conflict_ = "also changed by " + who + "; that version is in the history";
+        ++core_.conflicts;
+        break;
+    }
+  }
+  UploadTarget target;
+  target.file = node_.remote->id;
+  target.parent = node_.remote->parent;
+  target.name = before->name;
+  target.modified = node_.mtime;
+  Result<RemoteEntry> sent = send(target, before->validator, before->version_count);
+  if (!sent && sent.error().code == ErrorCode::kNotFound) return reconciler_.lost(ino_);
+  if (!sent) return fail(std::move(sent).error());
+  return settle(*sent, generation_);
+}
+
+Result<void> UploadTask::make_room_for_theirs(const RemoteEntry& theirs) {
+  {
+    Tree::Txn txn(core_.tree);
+    TRY_ASSIGN(const NodePtr now, txn.find(ino_));
+    if (now == nullptr || !now->remote) return {};
+    NodeRecord next = *now;
+    next.remote.reset();
+    next.remote_parent = kNoInode;
+    next.renamed = false;
+    next.intent = Intent{};
+    txn.put(std::move(next));
+    TRY(txn.commit());
+  }
+  log_info("{}: changed on both sides", theirs.name);
+  return reconciler_.give_way(ino_, "changed on the server since the edit began");
+}
+
+Result<RemoteEntry> UploadTask::send(const UploadTarget& target, const Validator& before,
+                                     std::uint32_t versions_before) {
+  const Capabilities& able = core_.remote.capabilities();
+  if (size_ > able.max_file_size)
+    return fail(ErrorCode::kTooLarge, "the server takes no file as large as this");
+  Intent intent;
+  intent.generation = generation_;
+  intent.before = before;
+  intent.versions_before = versions_before;
+  intent.size = size_;
+  intent.modified = target.modified;
+  Result<RemoteEntry> sent = size_ <= able.put_max && able.put_max > 0
+                                 ? send_small(target, std::move(intent))
+                                 : send_session(target, std::move(intent));
+  if (!sent) return sent;
+  TRY(check_stored(*sent));
+  return sent;
+}
+
+Result<RemoteEntry> UploadTask::send_small(const UploadTarget& target, Intent intent) {
+  std::vector<std::byte> content(size_);
+  TRY(read_exactly(*snapshot_, call(), 0, content));
+  Md5 md5;
+  md5.update(content);
+  md5_ = md5.finish();
+  intent.kind = Intent::Kind::kPut;
+  intent.md5 = md5_;
+  TRY(store_intent(intent));
+  Result<RemoteEntry> sent = core_.seen(core_.remote.put(call(), target, content));
+  if (sent) core_.sent_bytes += size_;
+  return sent;
+}
+
+Result<RemoteEntry> UploadTask::send_session(const UploadTarget& target, Intent intent) {
+  intent.kind = Intent::Kind::kUpload;
+  if (!session_) {
+    TRY_ASSIGN(session_, core_.seen(core_.remote.upload_begin(call(), target, size_)));
+  }
+  intent.session = session_;
+  TRY(store_intent(intent));
+  if (session_->chunk_size == 0)
+    return fail(ErrorCode::kInternal, "an upload session without a chunk size");
+
+  Md5 md5;
+  std::uint64_t hashed = 0;
+  std::vector<std::byte> chunk;
+  int tries = 0;
+  while (true) {
+    const std::uint64_t offset = session_->next_chunk * session_->chunk_size;
+    const std::uint64_t length =
+        offset < size_ ? std::min(session_->chunk_size, size_ - offset) : 0;
+    chunk.resize(length);
+    TRY(read_exactly(*snapshot_, call(), offset, chunk));
+    if (offset == hashed) {
+      md5.update(chunk);
+      hashed += length;
+    }
+    Result<std::optional<RemoteEntry>> sent =
+        core_.seen(core_.remote.upload_chunk(call(), *session_, chunk));
+    if (sent) {
+      tries = 0;
+      core_.sent_bytes += length;
+      reconciler_.set_progress(ino_, std::min(offset + length, size_));
+      if (!*sent) continue;
+      // Resumed sessions have sent their beginning in another life.
+      if (hashed == size_) md5_ = md5.finish();
+      return std::move(**sent);
+    }
+    const Error error = sent.error();
+    if (error.code == ErrorCode::kCancelled ||
+        (!is_transient(error.code) && error.code != ErrorCode::kNotFound)) {
+      return fail(error);
+    }
+    if (++tries > kChunkTries) return fail(error);
+    Result<UploadSession> there = core_.seen(core_.remote.upload_resume(call(), *session_));
+    if (there) {
+      there->target = session_->target;
+      session_ = std::move(*there);
+      continue;
+    }
+    if (there.error().code != ErrorCode::kNotFound) return fail(error);
+    // Finished, or expired: the file tells which.
+    session_.reset();
+    TRY_ASSIGN(const std::optional<RemoteEntry> landed, look());
+    if (landed) return *landed;
+    Intent none;
+    TRY(store_intent(none));
+    return fail(ErrorCode::kTryAgain, "the upload session is gone; starting again");
+  }
+}
+
+Result<void> UploadTask::check_stored(const RemoteEntry& entry) {
+  const bool wrong_size = entry.size != size_;
+  const bool wrong_hash = !entry.hashes.md5.empty() && !md5_.empty() && entry.hashes.md5 != md5_;
+  if (!wrong_size && !wrong_hash) return {};
+  // Fingerprints may lag behind: ask once more before believing it.
+  TRY_ASSIGN(const RemoteEntry again,
+             core_.seen(core_.remote.stat(call(), NodeKind::kFile, entry.id)));
+  if (again.size == size_ && (again.hashes.md5.empty() || md5_.empty() || again.hashes.md5 == md5_))
+    return {};
+  return fail(ErrorCode::kTryAgain, "the server holds other bytes than were sent");
+}
+
+Result<void> UploadTask::settle(const RemoteEntry& entry, std::uint64_t generation) {
+  const SteadyTime now = core_.clock.steady();
+  const ContentKey key = VolumeCore::content_key(entry);
+  MutexLock lock(file_->mutex);
+  bool clean = false;
+  bool deleted = false;
+  {
+    Tree::Txn txn(core_.tree);
+    core_.recent.wrote(entry.id, now);
+    TRY_ASSIGN(const NodePtr known, txn.find(ino_));
+    if (known == nullptr) return {};
+    TRY_ASSIGN(const NodePtr other, txn.find_remote(entry.id));
+    if (other != nullptr && other->ino != ino_ && !other->dirty()) txn.erase(other->ino);
+    NodeRecord next = *known;
+    const std::optional<RemoteEntry> old = next.remote;
+    next.remote = entry;
+    if (old && !next.remote->rights) next.remote->rights = old->rights;
+    if (!old) next.remote_parent = node_.parent;
+    next.renamed = !core_.shows_remote_name(next);
+    next.intent = Intent{};
+    next.failure.reset();
+    next.conflict = conflict_;
+    next.uploaded_generation = generation;
+    next.base_validator = entry.validator;
+    deleted = next.deleted;
+    clean = !deleted && next.content_dirty && next.generation == generation && !file_->live;
+    if (clean) {
+      next.content_dirty = false;
+      next.upload_soon = false;
+      next.staged.clear();
+      next.base.reset();
+    } else if (next.base) {
+      next.base = key;
+    }
+    txn.put(std::move(next));
+    TRY(txn.commit());
+  }
+  core_.recent.confirmed(ino_, now);
+  ++core_.uploads_done;
+  if (deleted) return {};
+  const std::shared_ptr<StagedContent> staged = file_->staged;
+  snapshot_.reset();
+  if (!clean) {
+    if (staged != nullptr && file_->base) {
+      staged->rebase(key);
+      file_->base = key;
+    }
+    file_->base_validator = entry.validator;
+    return {};
+  }
+  if (staged != nullptr) core_.contents.adopt(staged, key);
+  file_->staged.reset();
+  ++file_->epoch;
+  Result<std::shared_ptr<CachedContent>> cached = core_.contents.open_cached(key);
+  file_->clean = cached && file_->handles > 0 ? *cached : nullptr;
+  return {};
+}
+
+}  // namespace cabinetfs

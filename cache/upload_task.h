@@ -1,0 +1,54 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cache/reconciler.h"
+
+namespace cabinetfs {
+
+// Sends one committed state of one file, as a new file or as a new version, and takes the answer
+// into the tree. Used once, by the pool thread that has the node in flight.
+class UploadTask {
+ public:
+  UploadTask(VolumeCore& core, Reconciler& reconciler, InodeNumber ino);
+  Result<void> run();
+
+ private:
+  // The committed state, unchanged whatever is written meanwhile. No snapshot: nothing to send now.
+  Result<void> take_snapshot();
+  // After a lost answer or a restart: has the server got what was being sent? Fills `session_` when
+  // it can be gone on with.
+  Result<std::optional<RemoteEntry>> look();
+  Result<bool> is_ours(const RemoteEntry& entry);
+  Result<std::optional<RemoteEntry>> copy_at_server(const UploadTarget& target);
+  Result<void> send_new();
+  Result<void> send_version();
+  Result<RemoteEntry> send(const UploadTarget& target, const Validator& before,
+                           std::uint32_t versions_before);
+  Result<RemoteEntry> send_small(const UploadTarget& target, Intent intent);
+  Result<RemoteEntry> send_session(const UploadTarget& target, Intent intent);
+  Result<void> store_intent(const Intent& intent);
+  Result<std::string> content_md5();
+  Result<void> check_stored(const RemoteEntry& entry);
+  Result<void> settle(const RemoteEntry& entry, std::uint64_t generation);
+  Result<void> make_room_for_theirs(const RemoteEntry& theirs);
+  CallContext call() const;
+
+  VolumeCore& core_;
+  Reconciler& reconciler_;
+  const InodeNumber ino_;
+  std::shared_ptr<FileState> file_;
+  NodeRecord node_;
+  std::shared_ptr<ReadableContent> snapshot_;
+  std::uint64_t generation_ = 0;
+  std::uint64_t size_ = 0;
+  bool is_whole_base_ = false;
+  std::optional<UploadSession> session_;
+  std::string md5_;  // of the snapshot, once known
+  std::string conflict_;
+};
+
+}  // namespace cabinetfs

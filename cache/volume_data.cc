@@ -1,0 +1,412 @@
+// Volume: contents of files.
+#include <algorithm>
+#include <cstring>
+
+#include "cache/volume_impl.h"
+
+namespace cabinetfs {
+namespace {
+
+constexpr std::uint64_t kMaxFileSize = static_cast<std::uint64_t>(INT64_MAX);
+constexpr std::size_t kCopyBuffer = 1u << 20;
+
+OpenFileImpl& impl(OpenFile& file) { return static_cast<OpenFileImpl&>(file); }
+
+}  // namespace
+
+Result<std::shared_ptr<OpenFileImpl>> VolumeImpl::make_handle(InodeNumber ino, OpenFlags flags) {
+  constexpr std::uint64_t kWindow = 64u << 20;
+  const std::shared_ptr<FileState> state = core_.files.acquire(ino);
+  auto handle = std::make_shared<OpenFileImpl>(state, flags, kWindow);
+  std::string pages;
+  {
+    MutexLock lock(state->mutex);
+    TRY_ASSIGN(const NodePtr node, core_.tree.find(ino));
+    if (node == nullptr || node->deleted) return fail(ErrorCode::kNotFound, "no such file");
+    state->orphan = node;
+    TRY_ASSIGN(const std::shared_ptr<StagedContent> staged, core_.staged_of(*state));
+    handle->epoch = state->epoch;
+    if (staged == nullptr) {
+      if (!node->remote) return fail(ErrorCode::kInternal, "a file without a content");
+      TRY_ASSIGN(std::shared_ptr<CachedContent> clean,
+                 core_.contents.open_cached(VolumeCore::content_key(*node->remote)));
+      MutexLock inner(handle->mutex);
+      handle->clean = std::move(clean);
+    }
+    // What the kernel's pages of a file hold changes with the server's version, or through the
+    // kernel itself.
+    pages = node->remote ? node->remote->validator.value : std::string("new");
+  }
+  MutexLock lock(mutex_);
+  std::string& opened = opened_content_[ino];
+  handle->keep_cache_ = opened == pages || opened == "local";
+  opened = pages;
+  constexpr std::size_t kMaxOpened = 200'000;
+  if (opened_content_.size() > kMaxOpened) opened_content_.clear();
+  return handle;
+}
+
+Result<std::shared_ptr<OpenFile>> VolumeImpl::open_file(const CallContext& call, InodeNumber ino,
+                                                        OpenFlags flags) {
+  TRY_ASSIGN(NodePtr node, existing(ino));
+  if (node->kind != NodeKind::kFile) return fail(ErrorCode::kIsDirectory, node->name);
+  const Rights rights = VolumeCore::rights(*node);
+  if (flags.read && !rights.has(Right::kRead))
+    return fail(ErrorCode::kDenied, node->name + ": no right to read");
+  if (flags.write || flags.truncate) {
+    if (core_.options.read_only) return fail(ErrorCode::kReadOnly, "mounted read-only");
+    if (!rights.has(Right::kWrite))
+      return fail(ErrorCode::kDenied, node->name + ": no right to write");
+  }
+  TRY_ASSIGN(node, fresh_file(call, node));
+  if (flags.read && !node->content_dirty && node->remote &&
+      node->remote->scan == ScanState::kRefused) {
+    return fail(ErrorCode::kDenied, node->name + ": refused by the server's scan");
+  }
+  TRY_ASSIGN(const std::shared_ptr<OpenFileImpl> handle, make_handle(ino, flags));
+  if (flags.truncate) {
+    FileState& state = *handle->file;
+    MutexLock lock(state.mutex);
+    std::shared_ptr<CachedContent> opened;
+    {
+      MutexLock inner(handle->mutex);
+      opened = handle->clean;
+    }
+    TRY_ASSIGN(const std::shared_ptr<StagedContent> staged, stage(state, opened));
+    if (staged->size() > 0) {
+      TRY(staged->truncate(0));
+      mark_written(state, *staged);
+    } else {
+      // Empty before and after: nothing to send unless something is written.
+    }
+  } else if (flags.read && !node->content_dirty) {
+    walk_.opened(*node);
+  }
+  return std::static_pointer_cast<OpenFile>(handle);
+}
+
+Result<std::shared_ptr<StagedContent>> VolumeImpl::stage(
+    FileState& file, const std::shared_ptr<CachedContent>& opened) {
+  TRY_ASSIGN(std::shared_ptr<StagedContent> staged, core_.staged_of(file));
+  if (staged != nullptr) return staged;
+  std::optional<ContentKey> base;
+  if (file.clean != nullptr) {
+    base = file.clean->key();  // what our last upload made of it
+  } else if (opened != nullptr) {
+    base = opened->key();
+  } else {
+    TRY_ASSIGN(const NodePtr node, core_.tree.find(file.ino));
+    const NodePtr source = node != nullptr ? node : file.orphan;
+    if (source != nullptr && source->remote) base = VolumeCore::content_key(*source->remote);
+  }
+  TRY_ASSIGN(staged, core_.contents.create_staged(base));
+  file.staged = staged;
+  file.base = base;
+  file.base_validator = base ? base->validator : Validator{};
+  file.fresh_edit = true;
+  return staged;
+}
+
+void VolumeImpl::mark_written(FileState& file, StagedContent& staged) {
+  file.live_size = staged.size();
+  file.live_mtime = core_.now().time_since_epoch().count();
+  file.live = true;
+}
+
+Result<VolumeImpl::Created> VolumeImpl::create(const CallContext& call, InodeNumber parent,
+                                               const std::string& name, std::uint32_t mode,
+                                               OpenFlags flags, bool exclusive) {
+  TRY(check_name(name));
+  TRY_ASSIGN(const NodePtr folder, existing_folder(parent));
+  TRY(listings_.ensure(call, parent, core_.options.fresh));
+  TRY_ASSIGN(const NodePtr there, core_.tree.child(parent, name));
+  if (there != nullptr) {
+    if (exclusive) return fail(ErrorCode::kExists, name);
+    TRY_ASSIGN(std::shared_ptr<OpenFile> opened, open_file(call, there->ino, flags));
+    TRY_ASSIGN(const Attributes attributes, getattr(call, there->ino));
+    return Created{attributes, std::move(opened)};
+  }
+  TRY(may_change_folder(*folder, NodeKind::kFile));
+  TRY(core_.codec.to_remote(name));
+  NodeRecord node;
+  {
+    Tree::Txn txn(core_.tree);
+    TRY_ASSIGN(const NodePtr above, txn.find(parent));
+    if (above == nullptr || above->deleted) return fail(ErrorCode::kNotFound, "the folder is gone");
+    TRY_ASSIGN(const NodePtr taken, txn.child_folded(parent, name));
+    if (taken != nullptr) return fail(ErrorCode::kExists, name);
+    TRY_ASSIGN(node.ino, txn.new_inode());
+    node.kind = NodeKind::kFile;
+    node.parent = parent;
+    node.name = name;
+    node.mode = mode & 07777u;
+    node.mtime = node.atime = node.ctime = node.btime = node.changed_at = core_.now();
+    node.times_local = true;
+    node.content_dirty = true;
+    node.generation = 1;
+    txn.put(node);
+    // Deleted and made again (`rm`, or an editor that moves the old one away): the new one goes on
+    // with the old one's history.
+    TRY_ASSIGN(const std::string remote_name, core_.codec.to_remote(name));
+    TRY_ASSIGN(const NodePtr before, txn.displaced_at(parent, remote_name, node.ino));
+    if (before != nullptr && before->deleted) TRY(hand_on_identity(core_, txn, before->ino));
+    touch_folder(txn, parent);
+    TRY(txn.commit());
+  }
+  flags.write = true;
+  TRY_ASSIGN(const std::shared_ptr<OpenFileImpl> handle, make_handle(node.ino, flags));
+  TRY_ASSIGN(const Attributes attributes, getattr(call, node.ino));
+  return Created{attributes, handle};
+}
+
+Result<std::shared_ptr<ReadableContent>> VolumeImpl::content_of(OpenFileImpl& file) {
+  FileState& state = *file.file;
+  MutexLock lock(state.mutex);
+  if (state.staged != nullptr) return std::static_pointer_cast<ReadableContent>(state.staged);
+  MutexLock inner(file.mutex);
+  if (file.clean == nullptr || state.epoch != file.epoch) {
+    // An upload has made a new version of what this handle was reading.
+    if (state.clean == nullptr) {
+      TRY_ASSIGN(const NodePtr node, core_.tree.find(state.ino));
+      const NodePtr source = node != nullptr ? node : state.orphan;
+      if (source == nullptr || !source->remote)
+        return fail(ErrorCode::kStale, "the file's content is gone");
+      TRY_ASSIGN(state.clean, core_.contents.open_cached(VolumeCore::content_key(*source->remote)));
+    }
+    file.clean = state.clean;
+    file.epoch = state.epoch;
+  }
+  return std::static_pointer_cast<ReadableContent>(file.clean);
+}
+
+Result<std::size_t> VolumeImpl::read(const CallContext& call, OpenFile& open, std::uint64_t offset,
+                                     MutableBytes out) {
+  OpenFileImpl& file = impl(open);
+  TRY_ASSIGN(const std::shared_ptr<ReadableContent> content, content_of(file));
+  {
+    MutexLock lock(file.mutex);
+    // The same read comes again when it turned out to need the network.
+    const bool again = call.may_block && file.ahead_seen == offset;
+    file.ahead_seen = offset;
+    if (!again && file.clean != nullptr &&
+        content == std::static_pointer_cast<ReadableContent>(file.clean)) {
+      file.ahead.on_read(*file.clean, offset, out.size());
+    }
+  }
+  Result<std::size_t> got = content->read(core_.bounded(call), offset, out);
+  if (!call.may_block) return got;
+  // Only what went to the network says something about it, and only that has to be checked against
+  // the version.
+  if (!got) {
+    core_.net.failed(got.error());
+    if (got.error().code == ErrorCode::kStale || got.error().code == ErrorCode::kNotFound)
+      check_version(file.ino());
+    return got;
+  }
+  bool check = false;
+  {
+    MutexLock lock(file.mutex);
+    const SteadyTime now = core_.clock.steady();
+    check = file.clean != nullptr && file.clean->needs_validation() &&
+            now - file.validated > core_.options.fresh;
+    if (check) file.validated = now;
+  }
+  if (check) check_version(file.file->ino);
+  return got;
+}
+
+Result<void> VolumeImpl::write(const CallContext&, OpenFile& open, std::uint64_t offset,
+                               Bytes bytes) {
+  OpenFileImpl& file = impl(open);
+  if (!file.flags().write) return fail(ErrorCode::kInvalid, "not open for writing");
+  if (offset > kMaxFileSize - bytes.size())
+    return fail(ErrorCode::kTooLarge, "beyond the largest offset");
+  std::shared_ptr<CachedContent> opened;
+  {
+    MutexLock lock(file.mutex);
+    opened = file.clean;
+  }
+  FileState& state = *file.file;
+  MutexLock lock(state.mutex);
+  TRY_ASSIGN(const std::shared_ptr<StagedContent> staged, stage(state, opened));
+  TRY(staged->write(offset, bytes));
+  mark_written(state, *staged);
+  return {};
+}
+
+Result<void> VolumeImpl::flush(const CallContext& call, OpenFile& open) {
+  OpenFileImpl& file = impl(open);
+  if (!file.flags().write) return {};
+  if (!call.may_block && waits_for_server(file.ino()))
+    return fail(ErrorCode::kWouldBlock, "sync = remote");
+  {
+    MutexLock lock(file.file->mutex);
+    TRY(core_.commit(*file.file));
+  }
+  core_.wake(file.ino());
+  if (!waits_for_server(file.ino())) return {};
+  const Result<NodePtr> node = core_.tree.find(file.ino());
+  if (!node || *node == nullptr || (*node)->deleted) return {};
+  return wait_if_remote(call, file.ino());
+}
+
+Result<void> VolumeImpl::fsync(const CallContext& call, OpenFile& open) {
+  OpenFileImpl& file = impl(open);
+  if (!call.may_block) return fail(ErrorCode::kWouldBlock, "stable storage");
+  std::shared_ptr<StagedContent> staged;
+  {
+    MutexLock lock(file.file->mutex);
+    TRY(core_.commit(*file.file));
+    staged = file.file->staged;
+  }
+  if (staged != nullptr) TRY(staged->sync());
+  const Result<void> soon = update(file.ino(), [](NodeRecord& node) -> Result<void> {
+    node.upload_soon = node.upload_soon || node.dirty();
+    return {};
+  });
+  if (!soon && soon.error().code != ErrorCode::kNotFound) return soon;
+  TRY(core_.meta.sync());
+  core_.wake(file.ino());
+  return wait_if_remote(call, file.ino());
+}
+
+Result<void> VolumeImpl::fsync_folder(const CallContext& call, InodeNumber folder) {
+  if (!call.may_block) return fail(ErrorCode::kWouldBlock, "stable storage");
+  TRY(core_.meta.sync());
+  return wait_if_remote(call, folder);
+}
+
+void VolumeImpl::release(std::shared_ptr<OpenFile> open) {
+  OpenFileImpl& file = impl(*open);
+  const std::shared_ptr<FileState> state = file.file;
+  if (file.flags().write) {
+    // Pages that were mapped and written come after the last flush.
+    MutexLock lock(state->mutex);
+    if (const Result<void> done = core_.commit(*state); !done) {
+      log_error("storing what was written to node {}: {}", state->ino.value,
+                to_string(done.error()));
+    }
+  }
+  bool check = false;
+  {
+    MutexLock lock(file.mutex);
+    check = file.clean != nullptr && file.clean->needs_validation();
+  }
+  file.drop();
+  if (file.flags().write) core_.wake(state->ino);
+  if (check && core_.net.online()) check_version(state->ino);
+}
+
+void VolumeImpl::check_version(InodeNumber ino) {
+  checks_.try_submit([this, ino] {
+    const Result<NodePtr> node = core_.tree.find(ino);
+    if (!node || *node == nullptr || !(*node)->remote || (*node)->kind != NodeKind::kFile) return;
+    const ContentKey key = VolumeCore::content_key(*(*node)->remote);
+    const Result<RemoteEntry> there = core_.seen(
+        core_.remote.stat(core_.background_call(Priority::kMetadata), NodeKind::kFile, key.file));
+    if (!there && there.error().code != ErrorCode::kNotFound) return;
+    const bool still = there && there->validator == key.validator;
+    if (const Result<std::shared_ptr<CachedContent>> content = core_.contents.open_cached(key))
+      (*content)->validated(still);
+    if (still) return;
+    if (const Result<void> told =
+            listings_.revalidate(core_.background_call(Priority::kMetadata), ino);
+        !told) {
+      log_debug("revalidating node {}: {}", ino.value, to_string(told.error()));
+    }
+  });
+}
+
+Result<void> VolumeImpl::allocate(const CallContext&, OpenFile& open, std::uint64_t offset,
+                                  std::uint64_t length, AllocateMode mode) {
+  OpenFileImpl& file = impl(open);
+  if (!file.flags().write) return fail(ErrorCode::kInvalid, "not open for writing");
+  if (length == 0) return fail(ErrorCode::kInvalid, "nothing to allocate");
+  if (offset > kMaxFileSize - length)
+    return fail(ErrorCode::kTooLarge, "beyond the largest offset");
+  std::shared_ptr<CachedContent> opened;
+  {
+    MutexLock lock(file.mutex);
+    opened = file.clean;
+  }
+  FileState& state = *file.file;
+  MutexLock lock(state.mutex);
+  TRY_ASSIGN(const std::shared_ptr<StagedContent> staged, stage(state, opened));
+  const bool punches = mode == AllocateMode::kPunchHole || mode == AllocateMode::kZeroRange ||
+                       mode == AllocateMode::kZeroRangeKeepSize;
+  const bool grows = mode == AllocateMode::kGrow || mode == AllocateMode::kZeroRange;
+  if (!punches) TRY(staged->reserve(length));
+  const std::uint64_t size = staged->size();
+  if (punches && offset < size) TRY(staged->punch(offset, std::min(length, size - offset)));
+  if (grows && offset + length > size) TRY(staged->truncate(offset + length));
+  if (punches || (grows && offset + length > size)) mark_written(state, *staged);
+  return {};
+}
+
+Result<std::uint64_t> VolumeImpl::seek(const CallContext&, OpenFile& open, std::uint64_t offset,
+                                       bool data) {
+  OpenFileImpl& file = impl(open);
+  {
+    MutexLock lock(file.file->mutex);
+    if (file.file->staged != nullptr) {
+      return data ? file.file->staged->seek_data(offset) : file.file->staged->seek_hole(offset);
+    }
+  }
+  TRY_ASSIGN(const std::shared_ptr<ReadableContent> content, content_of(file));
+  // A version at the server has no holes.
+  if (offset >= content->size()) return fail(ErrorCode::kRange, "beyond the end");
+  return data ? offset : content->size();
+}
+
+Result<std::uint64_t> VolumeImpl::copy_range(const CallContext& call, OpenFile& in,
+                                             std::uint64_t in_offset, OpenFile& out,
+                                             std::uint64_t out_offset, std::uint64_t length) {
+  if (!out.flags().write || !in.flags().read) return fail(ErrorCode::kInvalid, "not open for this");
+  OpenFileImpl& from = impl(in);
+  TRY_ASSIGN(const std::shared_ptr<ReadableContent> source, content_of(from));
+  const std::uint64_t size = source->size();
+  if (in_offset >= size || length == 0) return 0;
+  length = std::min(length, size - in_offset);
+  if (in_offset == 0 && out_offset == 0 && length == size && size > 0 && in.ino() != out.ino()) {
+    // The new content is "all of that version": nothing is read or written here until somebody
+    // needs it.
+    std::shared_ptr<CachedContent> clean;
+    {
+      MutexLock lock(from.mutex);
+      if (std::static_pointer_cast<ReadableContent>(from.clean) == source) clean = from.clean;
+    }
+    FileState& state = *impl(out).file;
+    MutexLock lock(state.mutex);
+    TRY_ASSIGN(const std::shared_ptr<StagedContent> old, stage(state, nullptr));
+    if (clean != nullptr && old->size() == 0 && old->staged_bytes() == 0) {
+      TRY_ASSIGN(const std::shared_ptr<StagedContent> staged,
+                 core_.contents.create_staged(clean->key()));
+      core_.contents.discard_staged(old);
+      state.staged = staged;
+      state.base = clean->key();
+      state.fresh_edit = true;
+      mark_written(state, *staged);
+      return size;
+    }
+  }
+  std::vector<std::byte> buffer(std::min<std::uint64_t>(length, kCopyBuffer));
+  std::uint64_t done = 0;
+  while (done < length) {
+    const MutableBytes part(buffer.data(), std::min<std::uint64_t>(buffer.size(), length - done));
+    Result<std::size_t> got = read(call, in, in_offset + done, part);
+    if (!got) {
+      if (done > 0) return done;
+      return fail(std::move(got).error());
+    }
+    if (*got == 0) break;
+    const Result<void> put = write(call, out, out_offset + done, Bytes(part.data(), *got));
+    if (!put) {
+      if (done > 0) return done;
+      return fail(put.error());
+    }
+    done += *got;
+  }
+  return done;
+}
+
+}  // namespace cabinetfs

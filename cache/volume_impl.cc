@@ -1,0 +1,152 @@
+#include "cache/volume_impl.h"
+
+#include <algorithm>
+
+namespace cabinetfs {
+namespace {
+
+constexpr const char* kCursorKey = "changes.cursor";
+// Without a change feed, these folders are listed again: those that programs looked at lately, the
+// latest first.
+constexpr std::chrono::minutes kInUse{10};
+constexpr std::size_t kPolledFolders = 50;
+
+}  // namespace
+
+Result<std::unique_ptr<Volume>> Volume::open(VolumeOptions options, RemoteStore& remote,
+                                             MetaStore& meta, ContentStore& contents,
+                                             Clock& clock) {
+  auto volume = std::make_unique<VolumeImpl>(std::move(options), remote, meta, contents, clock);
+  TRY(volume->load());
+  return std::unique_ptr<Volume>(std::move(volume));
+}
+
+VolumeImpl::VolumeImpl(VolumeOptions options, RemoteStore& remote, MetaStore& meta,
+                       ContentStore& contents, Clock& clock)
+    : core_(std::move(options), remote, meta, contents, clock),
+      listings_(core_),
+      reconciler_(core_, listings_),
+      walk_(core_, listings_) {
+  core_.in_flight = &reconciler_;
+}
+
+VolumeImpl::~VolumeImpl() { stop(); }
+
+Result<void> VolumeImpl::load() {
+  TRY(core_.tree.load());
+  TRY_ASSIGN(const NodePtr root, core_.tree.find(kRootInode));
+  if (root == nullptr) {
+    Tree::Txn txn(core_.tree);
+    NodeRecord node;
+    node.ino = kRootInode;
+    node.kind = NodeKind::kFolder;
+    node.mtime = node.atime = node.ctime = node.btime = core_.now();
+    txn.put(std::move(node));
+    TRY(txn.commit());
+  }
+  std::vector<std::string> live;
+  for (const InodeNumber ino : core_.tree.unsent()) {
+    TRY_ASSIGN(const NodePtr node, core_.tree.find(ino));
+    if (node != nullptr && !node->staged.empty()) live.push_back(node->staged);
+  }
+  core_.contents.collect_staged(live);
+  return {};
+}
+
+void VolumeImpl::set_notifier(KernelNotifier* notifier) { core_.notifier = notifier; }
+
+void VolumeImpl::start() {
+  reconciler_.start();
+  if (core_.options.poll_interval.count() > 0 && !poller_.joinable()) {
+    poller_ = std::thread([this] { poll_loop(); });
+  }
+}
+
+void VolumeImpl::stop() {
+  core_.stopping.cancel();
+  {
+    MutexLock lock(poll_mutex_);
+    poll_stop_ = true;
+    poll_wake_.notify_all();
+  }
+  if (poller_.joinable()) poller_.join();
+  reconciler_.stop();
+  walk_.shutdown();
+  checks_.shutdown();
+  listings_.shutdown();
+  core_.contents.shutdown();
+}
+
+void VolumeImpl::poll_loop() {
+  while (true) {
+    {
+      MutexLock lock(poll_mutex_);
+      const SteadyTime until = std::chrono::steady_clock::now() + core_.options.poll_interval;
+      while (!poll_stop_ && poll_wake_.wait_until(poll_mutex_, until)) {
+      }
+      if (poll_stop_) return;
+    }
+    if (core_.net.may_try()) poll_once();
+  }
+}
+
+void VolumeImpl::poll_once() {
+  const CallContext call = core_.background_call(Priority::kMetadata);
+  const SteadyTime now = core_.clock.steady();
+  std::vector<std::pair<SteadyTime, InodeNumber>> in_use;
+  {
+    MutexLock lock(mutex_);
+    std::erase_if(in_use_, [now](const auto& entry) { return now - entry.second > kInUse; });
+    for (const auto& [ino, at] : in_use_) in_use.emplace_back(at, ino);
+  }
+  std::ranges::sort(in_use, std::greater<>());
+  if (in_use.size() > kPolledFolders) in_use.resize(kPolledFolders);
+  const auto list_again = [&] {
+    for (const auto& [at, ino] : in_use) listings_.refresh_ahead(ino, true);
+  };
+  if (!core_.remote.capabilities().change_feed) return list_again();
+
+  const Result<std::optional<std::string>> cursor = core_.meta.value(kCursorKey);
+  const Result<ChangeSet> changes =
+      core_.seen(core_.remote.changes(call, cursor && *cursor ? **cursor : std::string()));
+  if (!changes) {
+    if (changes.error().code == ErrorCode::kNotSupported ||
+        changes.error().code == ErrorCode::kDenied)
+      list_again();
+    return;
+  }
+  for (const RemoteChange& change : changes->changes) {
+    // Our own changes come back as news of the same moment.
+    if (!change.file.empty() &&
+        core_.recent.wrote_since(change.file, now - 2 * core_.options.poll_interval))
+      continue;
+    InodeNumber folder;
+    if (!change.folder.empty()) {
+      if (const Result<NodePtr> node = core_.tree.find_remote(change.folder);
+          node && *node != nullptr)
+        folder = (*node)->ino;
+    }
+    if (!folder && !change.file.empty()) {
+      if (const Result<NodePtr> node = core_.tree.find_remote(change.file);
+          node && *node != nullptr)
+        folder = (*node)->remote_parent;
+    }
+    if (!folder) continue;
+    const Result<NodePtr> node = core_.tree.find(folder);
+    if (!node || *node == nullptr || !(*node)->listed) continue;
+    const bool watched =
+        std::ranges::any_of(in_use, [folder](const auto& entry) { return entry.second == folder; });
+    if (watched) {
+      listings_.refresh_ahead(folder, true);
+    } else if (const Result<void> stale = refresh(folder); !stale) {
+      log_debug("marking a listing as old: {}", to_string(stale.error()));
+    }
+  }
+  if (!changes->complete) list_again();
+  Tree::Txn txn(core_.tree);
+  txn.set_value(kCursorKey, changes->cursor);
+  if (const Result<void> stored = txn.commit(); !stored)
+    log_warn("storing the change feed's position: {}", to_string(stored.error()));
+}
+
+}  // namespace cabinetfs

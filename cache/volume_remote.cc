@@ -1,0 +1,309 @@
+// Volume: what POSIX has not, asked of or told to the server directly.
+#include <algorithm>
+
+#include "cache/volume_impl.h"
+
+namespace cabinetfs {
+namespace {
+
+constexpr std::chrono::seconds kVersionsFresh{10};
+
+}  // namespace
+
+const Capabilities& VolumeImpl::capabilities() const { return core_.remote.capabilities(); }
+
+Result<RemoteAccount> VolumeImpl::account(const CallContext& call) {
+  {
+    MutexLock lock(mutex_);
+    if (account_) return *account_;
+  }
+  if (!call.may_block) return fail(ErrorCode::kWouldBlock, "account");
+  TRY_ASSIGN(const RemoteAccount account, core_.seen(core_.remote.account(core_.bounded(call))));
+  MutexLock lock(mutex_);
+  account_ = account;
+  return account;
+}
+
+// The node with its remote object; kNoData while the server does not have it.
+Result<NodePtr> VolumeImpl::remote_file(const CallContext& call, InodeNumber ino) {
+  TRY_ASSIGN(NodePtr node, existing(ino));
+  if (ino == kRootInode && !node->remote) {
+    TRY(listings_.ensure_root(call));
+    TRY_ASSIGN(node, existing(ino));
+  }
+  if (!node->remote) return fail(ErrorCode::kNoData, node->name + " is not at the server yet");
+  if (!call.may_block) return fail(ErrorCode::kWouldBlock, "server call");
+  return node;
+}
+
+Result<NodeInfo> VolumeImpl::info(InodeNumber ino) {
+  TRY_ASSIGN(const NodePtr node, existing(ino));
+  NodeInfo out;
+  out.record = *node;
+  TRY_ASSIGN(out.path, core_.tree.path_of(ino));
+  out.state = state_of(*node);
+  if (node->kind == NodeKind::kFile) {
+    if (node->remote && !node->content_dirty)
+      out.cached_bytes = core_.contents.cached_bytes(VolumeCore::content_key(*node->remote));
+    if (const std::shared_ptr<FileState> file = core_.files.find(ino)) {
+      MutexLock lock(file->mutex);
+      if (file->staged != nullptr) out.cached_bytes = file->staged->staged_bytes();
+      if (file->live) {
+        out.record.size = file->live_size;
+        if (out.state == "clean") out.state = "dirty";
+      }
+    } else if (node->content_dirty) {
+      out.cached_bytes = node->size;
+    }
+  }
+  return out;
+}
+
+Result<InodeNumber> VolumeImpl::find_path(const CallContext& call, const std::string& path) {
+  InodeNumber at = kRootInode;
+  for (const std::string& part : split(path, '/')) {
+    if (part.empty() || part == ".") continue;
+    TRY_ASSIGN(const NodePtr child, existing_child(call, at, part));
+    at = child->ino;
+  }
+  return at;
+}
+
+Result<std::vector<RemoteVersion>> VolumeImpl::versions(const CallContext& call, InodeNumber ino) {
+  if (!core_.remote.capabilities().versions) return fail(ErrorCode::kNotSupported, "versions");
+  TRY_ASSIGN(const NodePtr known, existing(ino));
+  if (known->kind != NodeKind::kFile) return fail(ErrorCode::kNoData, "folders have no versions");
+  const SteadyTime now = core_.clock.steady();
+  {
+    MutexLock lock(mutex_);
+    if (const auto found = versions_.find(ino); found != versions_.end()) {
+      const bool young = now - found->second.first < kVersionsFresh &&
+                         !core_.recent.confirmed_since(ino, found->second.first);
+      if (young || !core_.net.online()) return found->second.second;
+    }
+  }
+  TRY_ASSIGN(const NodePtr node, remote_file(call, ino));
+  TRY_ASSIGN(std::vector<RemoteVersion> versions,
+             core_.seen(core_.remote.versions(core_.bounded(call), node->remote->id)));
+  MutexLock lock(mutex_);
+  constexpr std::size_t kMaxCached = 1000;
+  if (versions_.size() > kMaxCached) versions_.clear();
+  versions_[ino] = {now, versions};
+  return versions;
+}
+
+Result<std::shared_ptr<CachedContent>> VolumeImpl::open_version(const CallContext& call,
+                                                                InodeNumber ino,
+                                                                std::uint32_t number) {
+  TRY_ASSIGN(const std::vector<RemoteVersion> all, versions(call, ino));
+  const auto found = std::ranges::find(all, number, &RemoteVersion::number);
+  if (found == all.end()) return fail(ErrorCode::kNotFound, "no version " + std::to_string(number));
+  TRY_ASSIGN(const NodePtr node, existing(ino));
+  if (!node->remote) return fail(ErrorCode::kNotFound, "not at the server");
+  ContentKey key;
+  key.file = node->remote->id;
+  key.size = found->size;
+  key.hashes = found->hashes;
+  if (found->current && node->remote->size == found->size) {
+    key = VolumeCore::content_key(*node->remote);
+  } else {
+    key.version = found->id;
+  }
+  return core_.contents.open_cached(key);
+}
+
+Result<void> VolumeImpl::take_answer(InodeNumber ino, const RemoteEntry& entry) {
+  Notices notices;
+  {
+    Tree::Txn txn(core_.tree);
+    TRY_ASSIGN(const NodePtr node, txn.find(ino));
+    if (node == nullptr || !node->remote) return {};
+    RemoteEntry merged = entry;
+    if (!merged.rights) merged.rights = node->remote->rights;
+    TRY(apply_entry(core_, txn, node->remote_parent, merged, core_.clock.steady(), notices));
+    TRY(txn.commit());
+  }
+  core_.recent.confirmed(ino, core_.clock.steady());
+  {
+    MutexLock lock(mutex_);
+    versions_.erase(ino);
+  }
+  notices.send(core_.notifier);
+  return {};
+}
+
+Result<void> VolumeImpl::promote(const CallContext& call, InodeNumber ino, std::uint32_t number) {
+  if (!core_.remote.capabilities().promote) return fail(ErrorCode::kNotSupported, "promote");
+  TRY_ASSIGN(const NodePtr node, remote_file(call, ino));
+  if (node->content_dirty)
+    return fail(ErrorCode::kBusy, node->name + ": changes made here are not at the server yet");
+  if (!VolumeCore::rights(*node).has(Right::kWrite)) return fail(ErrorCode::kDenied, node->name);
+  {
+    MutexLock lock(mutex_);
+    versions_.erase(ino);
+  }
+  TRY_ASSIGN(const std::vector<RemoteVersion> all, versions(call, ino));
+  const auto found = std::ranges::find(all, number, &RemoteVersion::number);
+  if (found == all.end()) return fail(ErrorCode::kInvalid, "no version " + std::to_string(number));
+  if (found->current) return {};
+  TRY_ASSIGN(const RemoteEntry now,
+             core_.seen(core_.remote.promote(core_.bounded(call), node->remote->id, found->id)));
+  return take_answer(ino, now);
+}
+
+Result<void> VolumeImpl::lock(const CallContext& call, InodeNumber ino) {
+  if (!core_.remote.capabilities().locks) return fail(ErrorCode::kNotSupported, "locks");
+  TRY_ASSIGN(const NodePtr node, remote_file(call, ino));
+  if (node->kind != NodeKind::kFile) return fail(ErrorCode::kNotSupported, "only files are locked");
+  TRY_ASSIGN(const RemoteEntry now,
+             core_.seen(core_.remote.lock(core_.bounded(call), node->remote->id)));
+  return take_answer(ino, now);
+}
+
+Result<void> VolumeImpl::unlock(const CallContext& call, InodeNumber ino,
+                                const std::string& comment) {
+  if (!core_.remote.capabilities().locks) return fail(ErrorCode::kNotSupported, "locks");
+  TRY_ASSIGN(const NodePtr node, remote_file(call, ino));
+  if (node->kind != NodeKind::kFile) return fail(ErrorCode::kNotSupported, "only files are locked");
+  TRY_ASSIGN(const RemoteEntry now,
+             core_.seen(core_.remote.unlock(core_.bounded(call), node->remote->id, comment)));
+  return take_answer(ino, now);
+}
+
+Result<std::vector<RemotePermission>> VolumeImpl::permissions(const CallContext& call,
+                                                              InodeNumber ino) {
+  if (!core_.remote.capabilities().permissions)
+    return fail(ErrorCode::kNotSupported, "permissions");
+  TRY_ASSIGN(const NodePtr node, remote_file(call, ino));
+  return core_.seen(core_.remote.permissions(core_.bounded(call), node->kind, node->remote->id));
+}
+
+Result<void> VolumeImpl::share(const CallContext& call, InodeNumber ino, const std::string& who,
+                               AccessLevel level) {
+  if (!core_.remote.capabilities().permissions)
+    return fail(ErrorCode::kNotSupported, "permissions");
+  TRY_ASSIGN(const NodePtr node, remote_file(call, ino));
+  return core_.seen(
+      core_.remote.share(core_.bounded(call), node->kind, node->remote->id, who, level));
+}
+
+Result<void> VolumeImpl::unshare(const CallContext& call, InodeNumber ino, const std::string& who) {
+  if (!core_.remote.capabilities().permissions)
+    return fail(ErrorCode::kNotSupported, "permissions");
+  TRY_ASSIGN(const NodePtr node, remote_file(call, ino));
+  return core_.seen(core_.remote.unshare(core_.bounded(call), node->kind, node->remote->id, who));
+}
+
+Result<std::vector<RemoteEvent>> VolumeImpl::history(const CallContext& call, InodeNumber ino) {
+  if (!core_.remote.capabilities().history) return fail(ErrorCode::kNotSupported, "history");
+  TRY_ASSIGN(const NodePtr node, remote_file(call, ino));
+  return core_.seen(core_.remote.history(core_.bounded(call), node->kind, node->remote->id));
+}
+
+Result<void> VolumeImpl::set_description(InodeNumber ino, const std::string& text) {
+  if (!core_.remote.capabilities().description)
+    return fail(ErrorCode::kNotSupported, "description");
+  TRY(update(ino, [this, &text](NodeRecord& node) -> Result<void> {
+    if (!is_valid_utf8(text)) return fail(ErrorCode::kInvalid, "a description is UTF-8 text");
+    node.description = text;
+    node.changed_at = core_.now();
+    return {};
+  }));
+  core_.wake(ino);
+  return {};
+}
+
+Result<void> VolumeImpl::set_pin(InodeNumber ino, PinState state) {
+  TRY(update(ino, [state](NodeRecord& node) -> Result<void> {
+    node.pin = state;
+    return {};
+  }));
+  pin_below(ino, state == PinState::kPinned);
+  return {};
+}
+
+// Pinned contents are not evicted; what is not here is fetched in the background.
+void VolumeImpl::pin_below(InodeNumber ino, bool pinned) {
+  checks_.try_submit([this, ino, pinned] {
+    std::vector<InodeNumber> pending{ino};
+    while (!pending.empty() && !core_.stopping.token().cancelled()) {
+      const InodeNumber at = pending.back();
+      pending.pop_back();
+      const Result<NodePtr> node = core_.tree.find(at);
+      if (!node || *node == nullptr || (*node)->deleted) continue;
+      if (at != ino && (*node)->pin != PinState::kInherit) continue;
+      if ((*node)->kind == NodeKind::kFolder) {
+        if (pinned) {
+          const Result<void> listed = listings_.ensure(core_.background_call(Priority::kPrefetch),
+                                                       at, std::chrono::hours(24));
+          if (!listed) log_debug("pinning: {}", to_string(listed.error()));
+        }
+        if (const Result<std::vector<NodePtr>> children = core_.tree.children(at)) {
+          for (const NodePtr& child : *children) pending.push_back(child->ino);
+        }
+        continue;
+      }
+      if (!(*node)->remote || (*node)->content_dirty) continue;
+      const ContentKey key = VolumeCore::content_key(*(*node)->remote);
+      core_.contents.set_pinned(key, pinned);
+      if (!pinned) continue;
+      if (const Result<std::shared_ptr<CachedContent>> content = core_.contents.open_cached(key)) {
+        const Result<void> got = (*content)->fetch_all(core_.background_call(Priority::kPrefetch));
+        if (!got) log_info("pinning {}: {}", (*node)->name, to_string(got.error()));
+      }
+    }
+  });
+}
+
+Result<void> VolumeImpl::set_sync(InodeNumber ino, SyncMode mode) {
+  TRY_ASSIGN(const NodePtr node, existing_folder(ino));
+  return update(ino, [mode](NodeRecord& next) -> Result<void> {
+    next.sync = mode;
+    return {};
+  });
+}
+
+Result<void> VolumeImpl::send_mail(const CallContext& call, const Mail& mail) {
+  if (!core_.remote.capabilities().mail) return fail(ErrorCode::kNotSupported, "mail");
+  return core_.seen(core_.remote.send_mail(call, mail));
+}
+
+Result<std::string> VolumeImpl::get_xattr(InodeNumber ino, const std::string& name) {
+  TRY_ASSIGN(const NodePtr node, existing(ino));
+  const auto found = node->xattrs.find(name);
+  if (found == node->xattrs.end()) return fail(ErrorCode::kNoData, name);
+  return found->second;
+}
+
+Result<std::vector<std::string>> VolumeImpl::list_xattrs(InodeNumber ino) {
+  TRY_ASSIGN(const NodePtr node, existing(ino));
+  std::vector<std::string> names;
+  for (const auto& [name, value] : node->xattrs) names.push_back(name);
+  return names;
+}
+
+Result<void> VolumeImpl::set_xattr(InodeNumber ino, const std::string& name,
+                                   const std::string& value, XattrMode mode) {
+  // One row holds them all; the kernel's own bound for one value is 64 KiB.
+  constexpr std::size_t kMaxTotal = 128u << 10;
+  return update(ino, [&](NodeRecord& node) -> Result<void> {
+    const bool there = node.xattrs.contains(name);
+    if (mode == XattrMode::kCreate && there) return fail(ErrorCode::kExists, name);
+    if (mode == XattrMode::kReplace && !there) return fail(ErrorCode::kNoData, name);
+    node.xattrs[name] = value;
+    std::size_t total = 0;
+    for (const auto& [key, text] : node.xattrs) total += key.size() + text.size();
+    if (total > kMaxTotal)
+      return fail(ErrorCode::kNoSpace, "extended attributes of one file: at most 128 KiB");
+    return {};
+  });
+}
+
+Result<void> VolumeImpl::remove_xattr(InodeNumber ino, const std::string& name) {
+  return update(ino, [&name](NodeRecord& node) -> Result<void> {
+    if (node.xattrs.erase(name) == 0) return fail(ErrorCode::kNoData, name);
+    return {};
+  });
+}
+
+}  // namespace cabinetfs

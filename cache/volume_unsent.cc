@@ -1,0 +1,284 @@
+// Volume: what is unsent, and the commands about it.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cache/volume_impl.h"
+
+namespace cabinetfs {
+namespace {
+
+constexpr std::chrono::milliseconds kProgressEvery{250};
+
+std::string action_of(const NodeRecord& node) {
+  if (node.deleted) return "delete";
+  if (!node.remote) return node.kind == NodeKind::kFolder ? "create-folder" : "upload";
+  if (node.content_dirty) return "upload";
+  if (node.moved()) return node.parent != node.remote_parent ? "move" : "rename";
+  if (node.description) return "describe";
+  return "none";
+}
+
+}  // namespace
+
+std::string VolumeImpl::state_of(const NodeRecord& node) const {
+  if (const auto progress = reconciler_.progress(node.ino); progress && node.content_dirty) {
+    const std::uint64_t percent = progress->total == 0 ? 0 : progress->sent * 100 / progress->total;
+    return fmt::format("uploading:{}", std::min<std::uint64_t>(percent, 100));
+  }
+  if (node.failure)
+    return fmt::format("failed:{}: {}", to_string(node.failure->code), node.failure->message);
+  if (!node.conflict.empty()) return "conflict:" + node.conflict;
+  if (node.dirty() && node.ino != kRootInode) return "dirty";
+  if (!core_.net.online()) return "offline";
+  return "clean";
+}
+
+UnsentItem VolumeImpl::describe_unsent(const NodeRecord& node) const {
+  UnsentItem item;
+  item.ino = node.ino;
+  item.path = core_.tree.path_of(node.ino).value_or(node.name);
+  item.action = action_of(node);
+  item.state = "waiting";
+  if (node.content_dirty) item.size = node.size;
+  if (const auto progress = reconciler_.progress(node.ino)) {
+    item.state = item.action == "upload" ? "uploading" : "sending";
+    item.sent = progress->sent;
+  } else if (node.failure) {
+    item.state = node.failure->refused ? "refused" : "failed";
+    item.message = fmt::format("{}: {}", to_string(node.failure->code), node.failure->message);
+  }
+  item.conflict = node.conflict;
+  return item;
+}
+
+VolumeStatus VolumeImpl::status() const {
+  VolumeStatus out;
+  out.online = core_.net.online();
+  out.offline_reason = core_.net.reason();
+  for (const InodeNumber ino : core_.tree.unsent()) {
+    const Result<NodePtr> found = core_.tree.find(ino);
+    if (!found || *found == nullptr) continue;
+    const NodeRecord& node = **found;
+    if (node.ino == kRootInode) continue;
+    if (node.failure) ++out.failures;
+    if (node.dirty()) {
+      out.unsent.push_back(describe_unsent(node));
+      out.unsent_bytes +=
+          out.unsent.back().size - std::min(out.unsent.back().size, out.unsent.back().sent);
+    } else if (!node.conflict.empty()) {
+      UnsentItem item = describe_unsent(node);
+      item.state = "conflict";
+      item.message = node.conflict;
+      out.notices.push_back(std::move(item));
+    }
+  }
+  std::ranges::sort(out.unsent, {}, &UnsentItem::path);
+  {
+    MutexLock lock(core_.notices_mutex);
+    out.notices.insert(out.notices.end(), core_.notices.begin(), core_.notices.end());
+  }
+  out.sent_bytes = core_.sent_bytes;
+  out.uploads_done = core_.uploads_done;
+  out.conflicts = core_.conflicts;
+  out.listings = core_.listings;
+  out.listings_ahead = core_.listings_ahead;
+  out.nodes_known = core_.meta.count().value_or(0);
+  out.nodes_loaded = core_.tree.loaded();
+  out.content = core_.contents.stats();
+  return out;
+}
+
+Result<std::vector<InodeNumber>> VolumeImpl::unsent_below(InodeNumber top) const {
+  std::vector<InodeNumber> below;
+  for (const InodeNumber ino : core_.tree.unsent()) {
+    InodeNumber at = ino;
+    for (int depth = 0; depth < 4096 && at && at != top && at != kRootInode; ++depth) {
+      TRY_ASSIGN(const NodePtr node, core_.tree.find(at));
+      if (node == nullptr) break;
+      at = node->parent ? node->parent : node->remote_parent;
+    }
+    if (at == top && ino != kRootInode) below.push_back(ino);
+  }
+  return below;
+}
+
+Result<void> VolumeImpl::flush_to_server(const CallContext& call, InodeNumber ino,
+                                         const std::function<void(const VolumeStatus&)>& progress) {
+  if (!call.may_block) return fail(ErrorCode::kWouldBlock, "flush");
+  // Written, not closed: the state of this moment goes.
+  for (const std::shared_ptr<FileState>& file : core_.files.open_files()) {
+    MutexLock lock(file->mutex);
+    TRY(core_.commit(*file));
+  }
+  SteadyTime told{};
+  while (true) {
+    TRY_ASSIGN(const std::vector<InodeNumber> left, unsent_below(ino));
+    bool waiting = false;
+    std::optional<Error> refused;
+    for (const InodeNumber each : left) {
+      TRY_ASSIGN(const NodePtr node, core_.tree.find(each));
+      if (node == nullptr || !node->dirty()) continue;
+      if (node->failure && node->failure->refused) {
+        if (!refused) {
+          refused = Error{node->failure->code, core_.tree.path_of(each).value_or(node->name) +
+                                                   ": " + node->failure->message};
+        }
+        continue;
+      }
+      waiting = true;
+      if (!node->upload_soon) {
+        TRY(update_any(each, [](NodeRecord& next) { next.upload_soon = true; }));
+        reconciler_.wake(each);
+      }
+    }
+    const SteadyTime now = core_.clock.steady();
+    if (progress && now - told >= kProgressEvery) {
+      told = now;
+      progress(status());
+    }
+    if (!waiting) {
+      if (refused) return fail(*refused);
+      return {};
+    }
+    if (call.cancel.cancelled()) return fail(ErrorCode::kCancelled, "flush");
+    if (now >= call.deadline) {
+      return fail(ErrorCode::kTimeout, core_.net.online() ? std::string("unsent data remains")
+                                                          : "offline: " + core_.net.reason());
+    }
+    reconciler_.wait_for_change(kProgressEvery);
+  }
+}
+
+Result<void> VolumeImpl::update_any(InodeNumber ino,
+                                    const std::function<void(NodeRecord&)>& change) {
+  Tree::Txn txn(core_.tree);
+  TRY_ASSIGN(const NodePtr node, txn.find(ino));
+  if (node == nullptr) return {};
+  NodeRecord next = *node;
+  change(next);
+  txn.put(std::move(next));
+  return txn.commit();
+}
+
+Result<void> VolumeImpl::retry(InodeNumber ino) {
+  TRY_ASSIGN(const std::vector<InodeNumber> below, unsent_below(ino));
+  for (const InodeNumber each : below) {
+    TRY(update_any(each, [](NodeRecord& node) {
+      node.failure.reset();
+      node.upload_soon = true;
+      if (!node.dirty()) node.conflict.clear();
+    }));
+    reconciler_.wake(each);
+  }
+  return {};
+}
+
+Result<void> VolumeImpl::discard(const CallContext& call, InodeNumber ino) {
+  if (!call.may_block) return fail(ErrorCode::kWouldBlock, "discard");
+  TRY_ASSIGN(std::vector<InodeNumber> below, unsent_below(ino));
+  // Children before their folders: a folder that only exists here goes last.
+  std::ranges::reverse(below);
+  std::optional<Error> first;
+  for (const InodeNumber each : below) {
+    if (const Result<void> done = discard_one(each); !done && !first) first = done.error();
+  }
+  if (first) return fail(*first);
+  return {};
+}
+
+Result<void> VolumeImpl::discard_one(InodeNumber ino) {
+  Notices notices;
+  const std::shared_ptr<FileState> file = core_.files.acquire(ino);
+  {
+    MutexLock lock(file->mutex);
+    if (file->writers > 0) return fail(ErrorCode::kBusy, "a program is writing to it");
+    TRY_ASSIGN(const std::shared_ptr<StagedContent> staged, core_.staged_of(*file));
+    {
+      Tree::Txn txn(core_.tree);
+      TRY_ASSIGN(const NodePtr node, txn.find(ino));
+      if (node == nullptr) return {};
+      if (core_.is_in_flight(ino))
+        return fail(ErrorCode::kBusy, node->name + ": being sent just now");
+      if (node->deleted && !node->remote) {
+        txn.erase(ino);
+      } else if (!node->remote) {
+        TRY_ASSIGN(const bool inside, txn.has_children(ino));
+        if (inside)
+          return fail(ErrorCode::kNotEmpty, node->name + ": holds files that are on the server");
+        notices.entry(node->parent, node->name);
+        notices.inode(node->parent, true);
+        txn.erase(ino);
+      } else {
+        NodeRecord next = *node;
+        const bool shown_elsewhere = next.deleted || next.moved();
+        if (shown_elsewhere) {
+          if (!next.deleted) notices.entry(next.parent, next.name);
+          next.deleted = false;
+          next.parent = next.remote_parent;
+          TRY_ASSIGN(next.name, free_shown_name(core_, txn, next.parent, *next.remote, ino));
+          next.renamed = !core_.shows_remote_name(next);
+          notices.inode(next.parent, true);
+        }
+        next.content_dirty = false;
+        next.staged.clear();
+        next.base.reset();
+        next.description.reset();
+        next.failure.reset();
+        next.conflict.clear();
+        next.intent = Intent{};
+        next.upload_soon = false;
+        next.times_local = false;
+        show_remote(next, true);
+        notices.inode(ino, true);
+        txn.put(std::move(next));
+      }
+      TRY(txn.commit());
+    }
+    if (staged != nullptr) {
+      core_.contents.discard_staged(staged);
+      file->staged.reset();
+      file->live = false;
+      ++file->epoch;
+      file->clean.reset();
+    }
+  }
+  notices.send(core_.notifier);
+  reconciler_.wake(ino);
+  return {};
+}
+
+Result<void> VolumeImpl::prefetch(const CallContext& call, InodeNumber ino) {
+  if (!call.may_block) return fail(ErrorCode::kWouldBlock, "prefetch");
+  std::vector<InodeNumber> pending{ino};
+  while (!pending.empty()) {
+    if (call.cancel.cancelled()) return fail(ErrorCode::kCancelled, "prefetch");
+    const InodeNumber at = pending.back();
+    pending.pop_back();
+    TRY_ASSIGN(const NodePtr node, core_.tree.find(at));
+    if (node == nullptr || node->deleted) continue;
+    if (node->kind == NodeKind::kFolder) {
+      TRY(listings_.ensure(call, at, core_.options.fresh));
+      TRY_ASSIGN(const std::vector<NodePtr> children, core_.tree.children(at));
+      for (const NodePtr& child : children) pending.push_back(child->ino);
+      continue;
+    }
+    if (!node->remote || node->content_dirty || !VolumeCore::rights(*node).has(Right::kRead))
+      continue;
+    TRY_ASSIGN(const std::shared_ptr<CachedContent> content,
+               core_.contents.open_cached(VolumeCore::content_key(*node->remote)));
+    TRY(content->fetch_all(call));
+  }
+  return {};
+}
+
+Result<void> VolumeImpl::refresh(InodeNumber ino) {
+  TRY_ASSIGN(const NodePtr node, existing(ino));
+  const InodeNumber folder = node->kind == NodeKind::kFolder ? ino : node->parent;
+  return update(folder, [](NodeRecord& next) -> Result<void> {
+    next.listed_at = WallTime{};
+    return {};
+  });
+}
+
+}  // namespace cabinetfs
