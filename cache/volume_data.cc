@@ -302,12 +302,15 @@ void VolumeImpl::check_version(InodeNumber ino) {
     const Result<NodePtr> node = core_.tree.find(ino);
     if (!node || *node == nullptr || !(*node)->remote || (*node)->kind != NodeKind::kFile) return;
     const ContentKey key = VolumeCore::content_key(*(*node)->remote);
+    const Result<std::shared_ptr<CachedContent>> content = core_.contents.open_cached(key);
+    if (!content) return;
+    // What comes while the server is being asked is not covered by its answer.
+    const std::uint64_t mark = (*content)->validation_mark();
     const Result<RemoteEntry> there = core_.seen(
         core_.remote.stat(core_.background_call(Priority::kMetadata), NodeKind::kFile, key.file));
     if (!there && there.error().code != ErrorCode::kNotFound) return;
     const bool still = there && there->validator == key.validator;
-    if (const Result<std::shared_ptr<CachedContent>> content = core_.contents.open_cached(key))
-      (*content)->validated(still);
+    (*content)->validated(still, mark);
     if (still) return;
     if (const Result<void> told =
             listings_.revalidate(core_.background_call(Priority::kMetadata), ino);

@@ -1,8 +1,10 @@
 // FakeRemoteStore: reading, uploading, copying and versions.
 
 #include <fmt/format.h>
+#include <openssl/evp.h>
 
 #include <algorithm>
+#include <array>
 
 #include "tests/support/fake_remote_state.h"
 
@@ -14,12 +16,15 @@ constexpr std::size_t kPiece = 7001;
 
 }  // namespace
 
-// Not real digests, but equal for equal contents only (64-bit FNV-1a, widened).
-ContentHashes FakeRemoteStore::made_up_hashes(const std::string& content) {
-  std::uint64_t hash = 14695981039346656037u;
-  for (const char c : content) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
-  return {fmt::format("{:016x}{:016x}", hash, ~hash),
-          fmt::format("{:016x}{:016x}{:016x}{:016x}", hash, ~hash, content.size(), hash)};
+ContentHashes FakeRemoteStore::hashes_of(const std::string& content) {
+  const auto digest = [&content](const EVP_MD* kind) {
+    std::array<std::byte, EVP_MAX_MD_SIZE> out{};
+    unsigned size = 0;
+    EVP_Digest(content.data(), content.size(), reinterpret_cast<unsigned char*>(out.data()), &size,
+               kind, nullptr);
+    return to_hex(Bytes(out.data(), size));
+  };
+  return {digest(EVP_md5()), digest(EVP_sha3_256())};
 }
 
 std::uint64_t FakeRemoteStore::used_locked() const { return state_->used; }
@@ -28,7 +33,7 @@ void FakeRemoteStore::add_version_locked(Node& node, std::string content, WallTi
                                          const std::string& who) {
   Version version;
   version.id = VersionId{fmt::format("{}.v{}", node.id.value, state_->next_id++)};
-  if (options_.hashes) version.hashes = made_up_hashes(content);
+  if (options_.hashes) version.hashes = hashes_of(content);
   state_->used += content.size();
   version.content = std::make_shared<const std::string>(std::move(content));
   version.created = now();

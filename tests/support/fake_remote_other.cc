@@ -169,7 +169,7 @@ void FakeRemoteStore::set_quota(std::optional<std::uint64_t> total) {
 void FakeRemoteStore::publish_hashes() {
   MutexLock lock(mutex_);
   for (const auto& [id, node] : state_->nodes) {
-    for (Version& version : node->versions) version.hashes = made_up_hashes(*version.content);
+    for (Version& version : node->versions) version.hashes = hashes_of(*version.content);
   }
 }
 

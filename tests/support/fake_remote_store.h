@@ -32,7 +32,7 @@ struct FakeRemoteOptions {
   std::optional<std::uint64_t> quota;
   // What new content is until set_scan(); anything but kAllowed refuses to be read.
   ScanState scan_after_write = ScanState::kAllowed;
-  // Entries hold made-up hashes: two equal ones mean the same content. False: none until
+  // Entries hold the hashes of their content. False: none until
   // publish_hashes().
   bool hashes = true;
   // A session for a new file whose name was taken meanwhile ends as a version of that file, instead
@@ -215,7 +215,7 @@ class FakeRemoteStore final : public RemoteStore {
                    const std::string& detail = {}) REQUIRES(mutex_);
   Result<void> remove_locked(NodeKind kind, const RemoteId& id) REQUIRES(mutex_);
   TreeEntry tree_entry_locked(const Node& node) const REQUIRES(mutex_);
-  static ContentHashes made_up_hashes(const std::string& content);
+  static ContentHashes hashes_of(const std::string& content);
   std::string fold(const std::string& name) const;
   WallTime now() const;
   WallTime stored_time(WallTime time) const;
