@@ -18,8 +18,9 @@ struct MountOptions {
   std::string remote;       // its name in the configuration: fsname and `user.cabinet.remote`
   bool allow_other = false;
   bool read_only = false;
-  unsigned threads = 8;           // that read from the FUSE device
-  unsigned waiting_threads = 64;  // requests that wait for the server, of data and of names each
+  std::uint32_t uid = 0, gid = 0;  // who owns everything, as VolumeOptions says
+  unsigned threads = 8;            // that read from the FUSE device
+  unsigned waiting_threads = 64;   // requests that wait for the server, of data and of names each
   std::chrono::milliseconds call_timeout{60'000};  // of one request
   std::vector<std::string> extra;                  // further options of mount(8), such as "noatime"
   std::string config_text;                         // `.cabinet/config.toml`, without secrets
@@ -28,8 +29,9 @@ struct MountOptions {
 
 // One mounted volume: FUSE session, kernel notifier, request threads.
 //
-// Threads: run() from one thread, once; stop() from any. The volume outlives the mount, is started
-// and stopped by the caller (stop it after run() has returned).
+// Threads: run() from one thread, once; stop() from any. The volume outlives the mount and is
+// started and stopped by the caller: stop it after run() has returned and before the mount is
+// destroyed.
 class Mount {
  public:
   // Mounts. A dead mount point (left by a killed process) is cleared first. kNotFound and

@@ -1,0 +1,72 @@
+#include "fs/open_handles.h"
+
+#include "backend/base/log.h"
+
+namespace cabinetfs {
+
+OpenHandles::~OpenHandles() { release_all(); }
+
+std::uint64_t OpenHandles::add(FileHandle handle) {
+  auto owned = std::make_unique<FileHandle>(std::move(handle));
+  MutexLock lock(mutex_);
+  files_.insert(owned.get());
+  return reinterpret_cast<std::uint64_t>(owned.release());
+}
+
+void OpenHandles::remove_file(std::uint64_t number) {
+  std::unique_ptr<FileHandle> handle;
+  {
+    MutexLock lock(mutex_);
+    auto* const key = reinterpret_cast<FileHandle*>(number);
+    if (files_.erase(key) == 0) return;
+    handle.reset(key);
+  }
+  if (handle->file) volume_.release(std::move(handle->file));
+}
+
+std::uint64_t OpenHandles::add_folder(InodeNumber ino) {
+  auto owned = std::make_unique<FolderHandle>(ino);
+  MutexLock lock(mutex_);
+  folders_.insert(owned.get());
+  return reinterpret_cast<std::uint64_t>(owned.release());
+}
+
+void OpenHandles::remove_folder(std::uint64_t number) {
+  std::unique_ptr<FolderHandle> handle;
+  MutexLock lock(mutex_);
+  auto* const key = reinterpret_cast<FolderHandle*>(number);
+  if (folders_.erase(key) != 0) handle.reset(key);
+}
+
+void OpenHandles::release_all() {
+  std::unordered_set<FileHandle*> files;
+  std::unordered_set<FolderHandle*> folders;
+  {
+    MutexLock lock(mutex_);
+    files.swap(files_);
+    folders.swap(folders_);
+  }
+  for (FolderHandle* folder : folders) delete folder;
+  for (FileHandle* handle : files) {
+    const std::unique_ptr<FileHandle> owned(handle);
+    if (!owned->file) continue;
+    // The writes of a program that never came to its close() are kept like those of one that did.
+    CallContext call;
+    call.may_block = false;
+    if (owned->file->flags().write) {
+      const auto flushed = volume_.flush(call, *owned->file);
+      // kWouldBlock: the content is safe here and only the server's answer is missing.
+      if (!flushed && flushed.error().code != ErrorCode::kWouldBlock) {
+        log_error("closing a file at unmount: {}", to_string(flushed.error()));
+      }
+    }
+    volume_.release(std::move(owned->file));
+  }
+}
+
+std::size_t OpenHandles::open_files() const {
+  MutexLock lock(mutex_);
+  return files_.size();
+}
+
+}  // namespace cabinetfs
