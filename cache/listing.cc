@@ -48,6 +48,12 @@ Result<void> ListingService::ensure(const CallContext& call, InodeNumber folder,
 Result<void> ListingService::refresh(const CallContext& call, InodeNumber folder) {
   if (!call.may_block) return fail(ErrorCode::kWouldBlock, "listing");
   const CallContext bounded = core_.bounded(call);
+  // Before the mutex is taken: the callback takes it too, so that a waiter is either before its
+  // check or really waiting.
+  const CancelToken::Registration wake = bounded.cancel.on_cancel([this] {
+    MutexLock lock(mutex_);
+    landed_.notify_all();
+  });
   std::shared_ptr<Flight> flight;
   {
     MutexLock lock(mutex_);
@@ -56,11 +62,6 @@ Result<void> ListingService::refresh(const CallContext& call, InodeNumber folder
       if (found == flights_.end() || !found->second->running)
         break;  // nobody, or only queued: we do it
       flight = found->second;
-      const CancelToken::Registration wake = bounded.cancel.on_cancel([this] {
-        // Taken and left, so that a waiter is either before its check or really waiting.
-        MutexLock inner(mutex_);
-        landed_.notify_all();
-      });
       while (!flight->done) {
         if (bounded.cancel.cancelled()) return fail(ErrorCode::kCancelled, "listing");
         if (!landed_.wait_until(mutex_, bounded.deadline) && !flight->done) {
