@@ -48,15 +48,19 @@ class CachedContent : public ReadableContent {
   virtual const ContentKey& key() const = 0;
   virtual std::uint64_t cached_bytes() const = 0;
   bool complete() const { return cached_bytes() >= size(); }
-  // Starts fetching without waiting (background priority), as far as the budgets allow.
-  virtual void prefetch(std::uint64_t offset, std::uint64_t length) = 0;
+  // Starts fetching without waiting (background priority), as far as the budgets allow. Returns how
+  // many bytes from `offset` on are here or on their way; the rest may be asked for again later.
+  virtual std::uint64_t prefetch(std::uint64_t offset, std::uint64_t length) = 0;
   // Fetches all of it, waiting.
   virtual Result<void> fetch_all(const CallContext& call) = 0;
   // Puts a whole content that came by other means (bulk download). Ignored unless its size fits.
   virtual void fill(const std::string& content) = 0;
   // The file on the server was found to be still (or not any more) the version of key(): blocks
   // that came since the last time this was known are kept (or dropped, and readers get kStale).
-  virtual void validated(bool still_current) = 0;
+  // `mark`: validation_mark() as it was before the server was asked; what came after that stays
+  // unconfirmed. Without it, everything that came before this call is confirmed.
+  virtual void validated(bool still_current, std::uint64_t mark = UINT64_MAX) = 0;
+  virtual std::uint64_t validation_mark() const = 0;
   // True while blocks came since validated(true) was last called.
   virtual bool needs_validation() const = 0;
 };

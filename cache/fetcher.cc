@@ -1,0 +1,74 @@
+#include "cache/fetcher.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "cache/content.h"
+
+namespace cabinetfs {
+
+std::uint64_t Fetch::bytes() const {
+  return std::min(end() * kBlockBytes, key.size) - first * kBlockBytes;
+}
+
+Fetcher::Fetcher(RemoteStore& remote, unsigned threads, std::chrono::nanoseconds timeout)
+    : remote_(remote),
+      timeout_(timeout),
+      foreground_("cab-read", std::max(8u, threads)),
+      background_("cab-prefetch", std::max(1u, threads)) {}
+
+Fetcher::~Fetcher() { shutdown(); }
+
+void Fetcher::start(std::shared_ptr<Fetch> fetch) {
+  const Priority priority = fetch->priority;
+  Executor& pool =
+      priority == Priority::kPrefetch || priority == Priority::kUpload ? background_ : foreground_;
+  pool.submit([this, fetch = std::move(fetch)] { run(fetch); });
+}
+
+void Fetcher::promote(std::shared_ptr<Fetch> fetch) {
+  // Two pools have it now; the first to come runs it.
+  foreground_.submit([this, fetch = std::move(fetch)] { run(fetch); });
+}
+
+void Fetcher::shutdown() {
+  background_.shutdown();
+  foreground_.shutdown();
+}
+
+void Fetcher::run(const std::shared_ptr<Fetch>& fetch) {
+  if (fetch->claimed.exchange(true)) return;
+  const ContentKey& key = fetch->key;
+  const CallContext call{Clock::system().steady() + timeout_, fetch->cancel.token(),
+                         fetch->priority, true};
+  const ReadRequest request{key.file, key.version, fetch->first * kBlockBytes, fetch->bytes(),
+                            key.size};
+  std::uint64_t block = fetch->first;
+  std::shared_ptr<Block> current;
+  std::uint32_t filled = 0;
+  const auto sink = [&](Bytes bytes) {
+    while (!bytes.empty()) {
+      if (block >= fetch->end()) return false;  // more than was asked for
+      if (!current) {
+        current = std::make_shared<Block>(
+            static_cast<std::uint32_t>(std::min(kBlockBytes, key.size - block * kBlockBytes)));
+        filled = 0;
+      }
+      const std::size_t taken = std::min<std::size_t>(bytes.size(), current->size - filled);
+      std::memcpy(current->data.get() + filled, bytes.data(), taken);
+      filled += static_cast<std::uint32_t>(taken);
+      bytes = bytes.subspan(taken);
+      if (filled < current->size) break;
+      if (!fetch->target->publish(*fetch, block++, std::move(current))) return false;
+      current = nullptr;
+    }
+    return true;
+  };
+  auto result = remote_.read(call, request, sink);
+  if (result && block != fetch->end())
+    result = fail(ErrorCode::kCorrupt, "read: fewer bytes came than were asked for");
+  fetch->target->finished(fetch, std::move(result));
+}
+
+}  // namespace cabinetfs
