@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "backend/base/clock.h"
+#include "backend/base/log_level.h"
 #include "backend/base/mutex.h"
 #include "backend/base/times.h"
 
@@ -106,6 +107,8 @@ void configure_log(const LogOptions& options) {
   MutexLock lock(log.mutex);
   log.logger = make_logger(options.file);
 }
+
+void set_log_level(LogLevel level) { state().level = level; }
 
 bool log_enabled(LogLevel level) { return level >= state().level.load(std::memory_order_relaxed); }
 
