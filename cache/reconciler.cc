@@ -87,11 +87,7 @@ void Reconciler::schedule_locked(InodeNumber ino, SteadyTime at) {
 void Reconciler::wake(InodeNumber ino) {
   MutexLock lock(mutex_);
   schedule_locked(ino, core_.clock.steady());
-  const auto [from, to] = blocked_.equal_range(ino);
-  std::vector<InodeNumber> waiting;
-  for (auto it = from; it != to; ++it) waiting.push_back(it->second);
-  blocked_.erase(from, to);
-  for (const InodeNumber other : waiting) schedule_locked(other, core_.clock.steady());
+  wake_blocked_locked(ino);
   ++settlements_;
   settled_.notify_all();
 }
@@ -127,111 +123,155 @@ void Reconciler::run() {
     due_of_.erase(ino);
     if (flights_.contains(ino)) continue;  // looked at again when it lands
     lock.unlock();
-    consider(ino);
+    send(ino);
     lock.lock();
   }
 }
 
-void Reconciler::consider(InodeNumber ino) {
-  Plan plan;
-  Lane lane = Lane::kSmall;
-  {
-    Tree::Txn txn(core_.tree);
-    Result<Plan> planned = planner_.next(txn, ino);
-    if (!planned) {
-      log_error("planning node {}: {}", ino.value, to_string(planned.error()));
+void Reconciler::send(InodeNumber ino) {
+  std::optional<Plan> plan = consider(ino, false);
+  if (!plan) return;
+  const Lane lane = lane_of(*plan);
+  if (plan->action != Plan::Action::kRemoveFile) {
+    small_or_large(lane).submit([this, one = std::move(*plan), lane] {
+      execute(one);
+      finish({one.node->ino}, lane);
+    });
+    return;
+  }
+  // Where the vendor takes many files in one request, those that are due go together.
+  std::vector<NodePtr> together{plan->node};
+  while (together.size() < core_.remote.capabilities().bulk_remove_max) {
+    InodeNumber next;
+    {
       MutexLock lock(mutex_);
-      schedule_locked(ino, core_.clock.steady() + kFirstPause);
-      return;
+      if (due_.empty() || due_.begin()->first > core_.clock.steady()) break;
+      next = due_.begin()->second;
+      due_.erase(due_.begin());
+      due_of_.erase(next);
+      if (flights_.contains(next)) continue;  // looked at again when it lands
     }
-    plan = std::move(*planned);
-    if (const Result<void> stored = txn.commit(); !stored) {
-      log_error("planning node {}: {}", ino.value, to_string(stored.error()));
+    const Result<NodePtr> node = core_.tree.find(next);
+    if (!node || *node == nullptr || !(*node)->deleted || (*node)->kind != NodeKind::kFile) {
       MutexLock lock(mutex_);
-      schedule_locked(ino, core_.clock.steady() + kFirstPause);
-      return;
+      schedule_locked(next, SteadyTime::min());
+      break;
     }
-    const bool sends = plan.action != Plan::Action::kNothing &&
-                       plan.action != Plan::Action::kWait && plan.action != Plan::Action::kBlocked;
+    std::optional<Plan> more = consider(next, true);
+    if (more) together.push_back(more->node);
+  }
+  small_.submit([this, together = std::move(together)] {
+    remove_files(together);
+    std::vector<InodeNumber> inos;
+    for (const NodePtr& node : together) inos.push_back(node->ino);
+    finish(inos, Lane::kSmall);
+  });
+}
+
+Reconciler::Lane Reconciler::lane_of(const Plan& plan) const {
+  const std::uint64_t small_limit =
+      std::max<std::uint64_t>(core_.remote.capabilities().put_max, 1u << 20);
+  return plan.action == Plan::Action::kUpload && plan.node->size > small_limit ? Lane::kLarge
+                                                                               : Lane::kSmall;
+}
+
+Executor& Reconciler::small_or_large(Lane lane) { return lane == Lane::kLarge ? large_ : small_; }
+
+std::optional<Plan> Reconciler::consider(InodeNumber ino, bool rides_along) {
+  Tree::Txn txn(core_.tree);
+  Result<Plan> planned = planner_.next(txn, ino);
+  Result<void> stored;
+  if (planned) stored = txn.commit();
+  if (!planned || !stored) {
+    log_error("planning node {}: {}", ino.value,
+              to_string(planned ? stored.error() : planned.error()));
     MutexLock lock(mutex_);
-    switch (plan.action) {
-      case Plan::Action::kNothing:
-        ++settlements_;
-        settled_.notify_all();
-        return;
-      case Plan::Action::kWait:
-        schedule_locked(ino, plan.at);
-        return;
-      case Plan::Action::kBlocked: {
-        const auto [from, to] = blocked_.equal_range(plan.blocker);
-        const bool known =
-            std::any_of(from, to, [ino](const auto& entry) { return entry.second == ino; });
-        if (!known) blocked_.emplace(plan.blocker, ino);
-        schedule_locked(ino, plan.at);
-        return;
-      }
-      case Plan::Action::kCreateFolder:
-      case Plan::Action::kUpload:
-      case Plan::Action::kRename:
-      case Plan::Action::kMove:
-      case Plan::Action::kRemoveFile:
-      case Plan::Action::kRemoveFolder:
-      case Plan::Action::kDescribe:
-        break;
+    schedule_locked(ino, core_.clock.steady() + kFirstPause);
+    return std::nullopt;
+  }
+  Plan plan = std::move(*planned);
+  MutexLock lock(mutex_);
+  switch (plan.action) {
+    case Plan::Action::kNothing:
+      ++settlements_;
+      settled_.notify_all();
+      feed_locked();
+      return std::nullopt;
+    case Plan::Action::kWait:
+      schedule_locked(ino, plan.at);
+      feed_locked();
+      return std::nullopt;
+    case Plan::Action::kBlocked: {
+      const auto [from, to] = blocked_.equal_range(plan.blocker);
+      const bool known =
+          std::any_of(from, to, [ino](const auto& entry) { return entry.second == ino; });
+      if (!known) blocked_.emplace(plan.blocker, ino);
+      schedule_locked(ino, plan.at);
+      feed_locked();
+      return std::nullopt;
     }
-    if (stopping_ || !sends) return;
-    const std::uint64_t small_limit =
-        std::max<std::uint64_t>(core_.remote.capabilities().put_max, 1u << 20);
-    lane = plan.action == Plan::Action::kUpload && plan.node->size > small_limit ? Lane::kLarge
-                                                                                 : Lane::kSmall;
+    case Plan::Action::kCreateFolder:
+    case Plan::Action::kUpload:
+    case Plan::Action::kRename:
+    case Plan::Action::kMove:
+    case Plan::Action::kRemoveFile:
+    case Plan::Action::kRemoveFolder:
+    case Plan::Action::kDescribe:
+      break;
+  }
+  if (stopping_) return std::nullopt;
+  const Lane lane = lane_of(plan);
+  if (!rides_along) {
     if (!lane_free_locked(lane)) {
       (lane == Lane::kLarge ? waiting_large_ : waiting_small_).push_back(ino);
-      return;
+      return std::nullopt;
     }
     if (!core_.net.may_try()) {
       schedule_locked(ino, core_.net.next_probe());
-      return;
+      feed_locked();
+      return std::nullopt;
     }
-    // Marked while the tree's mutex is held: from here on nobody hands this node's identity on.
-    auto flight = std::make_shared<Flight>();
-    flight->lane = lane;
-    flight->total = plan.action == Plan::Action::kUpload ? plan.node->size : 0;
-    flights_[ino] = std::move(flight);
     ++running_[lane];
   }
-  dispatch(std::move(plan), lane);
+  // Marked while the tree's mutex is held: from here on nobody hands this node's identity on.
+  auto flight = std::make_shared<Flight>();
+  flight->total = plan.action == Plan::Action::kUpload ? plan.node->size : 0;
+  flights_[ino] = std::move(flight);
+  return plan;
 }
 
-void Reconciler::dispatch(Plan plan, Lane lane) {
-  const InodeNumber ino = plan.node->ino;
-  Executor& pool = lane == Lane::kLarge ? large_ : small_;
-  pool.submit([this, plan = std::move(plan), ino, lane] {
-    execute(plan);
-    finish({ino}, lane);
-  });
+// Who waits for a lane is looked at again when it may be free; too many do no harm, they queue up
+// again.
+void Reconciler::feed_locked() {
+  for (const Lane lane : {Lane::kSmall, Lane::kLarge}) {
+    if (!lane_free_locked(lane)) continue;
+    std::deque<InodeNumber>& queue = lane == Lane::kLarge ? waiting_large_ : waiting_small_;
+    if (queue.empty()) continue;
+    schedule_locked(queue.front(), SteadyTime::min());
+    queue.pop_front();
+  }
 }
 
 void Reconciler::finish(const std::vector<InodeNumber>& inos, Lane lane) {
   MutexLock lock(mutex_);
+  const SteadyTime now = core_.clock.steady();
   for (const InodeNumber ino : inos) {
     flights_.erase(ino);
-    const auto [from, to] = blocked_.equal_range(ino);
-    std::vector<InodeNumber> waiting;
-    for (auto it = from; it != to; ++it) waiting.push_back(it->second);
-    blocked_.erase(from, to);
-    const SteadyTime now = core_.clock.steady();
-    for (const InodeNumber other : waiting) schedule_locked(other, now);
+    wake_blocked_locked(ino);
     schedule_locked(ino, now);
   }
   --running_[lane];
-  std::deque<InodeNumber>& queue = lane == Lane::kLarge ? waiting_large_ : waiting_small_;
-  if (!queue.empty()) {
-    const InodeNumber next = queue.front();
-    queue.pop_front();
-    schedule_locked(next, SteadyTime::min());
-  }
+  feed_locked();
   ++settlements_;
   settled_.notify_all();
+}
+
+void Reconciler::wake_blocked_locked(InodeNumber blocker) {
+  const auto [from, to] = blocked_.equal_range(blocker);
+  std::vector<InodeNumber> waiting;
+  for (auto it = from; it != to; ++it) waiting.push_back(it->second);
+  blocked_.erase(from, to);
+  for (const InodeNumber other : waiting) schedule_locked(other, core_.clock.steady());
 }
 
 void Reconciler::execute(const Plan& plan) {
@@ -335,6 +375,7 @@ Result<void> Reconciler::wait_settled(const CallContext& call, InodeNumber ino) 
     MutexLock lock(mutex_);
     settled_.notify_all();
   });
+  std::optional<std::uint64_t> wanted;  // the state that was committed when the wait began
   while (true) {
     std::uint64_t seen = 0;
     {
@@ -350,6 +391,10 @@ Result<void> Reconciler::wait_settled(const CallContext& call, InodeNumber ino) 
     if (node == nullptr) return {};
     if (node->failure) return fail(node->failure->code, node->failure->message);
     if (!node->dirty() && !in_flight(ino)) return {};
+    if (!wanted) wanted = node->generation;
+    const bool in_place = node->remote && !node->deleted && !node->moved();
+    if (in_place && node->content_dirty && node->uploaded_generation >= *wanted && *wanted > 0)
+      return {};
     MutexLock lock(mutex_);
     while (settlements_ == seen) {
       if (stopping_) return fail(ErrorCode::kCancelled, "unmounting");

@@ -52,18 +52,22 @@ class Reconciler final : public InFlight {
   friend class UploadTask;
   enum class Lane { kSmall, kLarge };
   struct Flight {
-    Lane lane = Lane::kSmall;
     std::atomic<std::uint64_t> sent = 0;
     std::atomic<std::uint64_t> total = 0;
   };
 
   // The planning thread.
   void run() EXCLUDES(mutex_);
-  // Plans one node; sends it off if it is ready.
-  void consider(InodeNumber ino) EXCLUDES(mutex_);
-  void dispatch(Plan plan, Lane lane) EXCLUDES(mutex_);
+  void send(InodeNumber ino) EXCLUDES(mutex_);
+  // Plans one node. A plan that comes back is marked as in flight and has its lane; `rides_along`:
+  // it shares another's.
+  std::optional<Plan> consider(InodeNumber ino, bool rides_along) EXCLUDES(mutex_);
+  Lane lane_of(const Plan& plan) const;
+  Executor& small_or_large(Lane lane);
   void schedule_locked(InodeNumber ino, SteadyTime at) REQUIRES(mutex_);
+  void wake_blocked_locked(InodeNumber blocker) REQUIRES(mutex_);
   bool lane_free_locked(Lane lane) const REQUIRES(mutex_);
+  void feed_locked() REQUIRES(mutex_);
   void finish(const std::vector<InodeNumber>& inos, Lane lane) EXCLUDES(mutex_);
 
   // On the pools.
