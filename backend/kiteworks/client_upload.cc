@@ -1,0 +1,296 @@
+// KiteworksStore: uploads.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "backend/base/log.h"
+#include "backend/kiteworks/client.h"
+#include "backend/kiteworks/quirks.h"
+
+namespace cabinetfs {
+
+using namespace kiteworks;
+
+namespace {
+
+using Fields = std::vector<std::pair<std::string, std::string>>;
+
+void add_times(Fields& fields, WallTime modified, bool fresh) {
+  if (modified == WallTime()) return;
+  fields.emplace_back("clientModified", format_time(modified));
+  if (fresh) fields.emplace_back("clientCreated", format_time(modified));
+}
+
+std::uint64_t chunk_count(std::uint64_t size, std::uint64_t chunk_size) {
+  // An empty file is one empty chunk.
+  return std::max<std::uint64_t>(1, size / chunk_size + (size % chunk_size != 0 ? 1 : 0));
+}
+
+// The API itself answers for the session as for an id that does not exist.
+bool forgotten(const ApiFailure& failure) {
+  return failure.wire.from_api && may_mean_gone(failure.wire);
+}
+
+Error root_takes_no_files() {
+  return {ErrorCode::kNotPermitted, "files cannot be stored beside the top folders"};
+}
+
+Error taken(const std::string& name) {
+  return {ErrorCode::kExists, fmt::format("the name \"{}\" is taken", name)};
+}
+
+}  // namespace
+
+Result<std::string> KiteworksStore::upload_name(const CallContext& call,
+                                                const UploadTarget& target) {
+  // A new version is named as the file is; callers that know the name save the request.
+  if (!target.name.empty()) return target.name;
+  TRY_ASSIGN(const WireNode node, fetch_node(call, NodeKind::kFile, target.file));
+  return node.entry.name;
+}
+
+Result<RemoteEntry> KiteworksStore::uploaded(const CallContext& call, const UploadTarget& target,
+                                             const HttpResponse& response) {
+  const bool fresh = target.file.empty();
+  Result<WireNode> node = parse_node(response.body);
+  if (node && node->entry.kind == NodeKind::kFile) {
+    return finish(call, *std::move(node), fresh ? Origin::kNewFile : Origin::kAnswer);
+  }
+  Result<RemoteEntry> entry = entity(call, response, NodeKind::kFile, target.file);
+  if (entry || !fresh || entry.error().code != ErrorCode::kUnavailable) return entry;
+  // Stored, but the answer says nothing: what stands there under this name.
+  TRY_ASSIGN(auto found, find_child(call, target.parent, target.name));
+  if (!found) return entry;
+  return *std::move(found);
+}
+
+Result<RemoteEntry> KiteworksStore::put(const CallContext& call, const UploadTarget& target,
+                                        Bytes content) {
+  if (content.size() > config_.put_max) {
+    return fail(ErrorCode::kInvalid, fmt::format("put of {} bytes", content.size()));
+  }
+  const bool fresh = target.file.empty();
+  if (fresh && is_root(target.parent)) return fail(root_takes_no_files());
+  TRY_ASSIGN(const std::string name, upload_name(call, target));
+  if (!is_valid_utf8(name)) return fail(ErrorCode::kInvalid, "a name that is not UTF-8");
+  ApiRequest request;
+  request.method = "POST";
+  request.path = fresh ? object_path(NodeKind::kFolder, target.parent, "/actions/file")
+                       : object_path(NodeKind::kFile, target.file);
+  request.query = {{"returnEntity", "true"}, {"with", std::string(kWanted)}};
+  request.label = fresh ? "POST /rest/folders/{id}/actions/file" : "POST /rest/files/{id}";
+  request.about = "id=" + (fresh ? target.parent : target.file).value;
+  request.idempotent = false;
+  Fields fields;
+  // Without it, a taken name would silently become a new version of somebody's file.
+  if (fresh) fields.emplace_back("disableAutoVersion", "true");
+  add_times(fields, target.modified, fresh);
+  const auto response = api_.post_form(call, request, fields, {"body", name, content});
+  if (!response) {
+    return fail(explain(call, fresh ? target.parent : target.file, response.error()));
+  }
+  return uploaded(call, target, *response);
+}
+
+Result<WireUpload> KiteworksStore::open_upload(const CallContext& call, const std::string& path,
+                                               const std::string& label, const std::string& name,
+                                               std::uint64_t size, std::uint64_t chunk_size,
+                                               WallTime modified, bool fresh) {
+  JsonText body;
+  body.add("filename", name)
+      .add("totalSize", size)
+      .add("totalChunks", chunk_count(size, chunk_size));
+  if (modified != WallTime()) {
+    body.add("clientModified", format_time(modified));
+    if (fresh) body.add("clientCreated", format_time(modified));
+  }
+  ApiRequest request;
+  request.method = "POST";
+  request.path = path;
+  request.query = {{"returnEntity", "true"}};
+  TRY_ASSIGN(request.json, body.take());
+  request.label = label;
+  request.idempotent = false;
+  const auto response = api_.send(call, request);
+  if (!response) {
+    // Which object the refusal is about stands in the path.
+    const std::string id = path.substr(0, path.find("/actions/"));
+    return fail(explain(call, RemoteId{id.substr(id.rfind('/') + 1)}, response.error()));
+  }
+  return parse_upload(response->body);
+}
+
+Result<UploadSession> KiteworksStore::upload_begin(const CallContext& call,
+                                                   const UploadTarget& target, std::uint64_t size) {
+  const bool fresh = target.file.empty();
+  if (fresh && is_root(target.parent)) return fail(root_takes_no_files());
+  if (fresh) {
+    // The server would add a version to whatever has the name.
+    TRY_ASSIGN(const auto found, find_node(call, target.parent, target.name));
+    if (found) return fail(taken(target.name));
+  }
+  UploadSession session;
+  session.size = size;
+  session.target = target;
+  session.chunk_size = capabilities().chunk_size;
+  TRY_ASSIGN(const std::string name, upload_name(call, target));
+  TRY_ASSIGN(
+      const WireUpload upload,
+      open_upload(call,
+                  fresh ? object_path(NodeKind::kFolder, target.parent, "/actions/initiateUpload")
+                        : object_path(NodeKind::kFile, target.file, "/actions/initiateUpload"),
+                  fresh ? "POST /rest/folders/{id}/actions/initiateUpload"
+                        : "POST /rest/files/{id}/actions/initiateUpload",
+                  name, size, session.chunk_size, target.modified, fresh));
+  session.id = upload.id;
+  const Result<std::string> path =
+      api_.upload_path(upload.uri.empty() ? upload.upload_url : upload.uri);
+  // A file that took the name since we looked.
+  const bool versioning = fresh && !upload.replaces.empty();
+  if (versioning || !path) {
+    if (const Result<void> aborted = upload_abort(call, session); !aborted) {
+      log_info("kiteworks: an upload session was left open: {}", aborted.error().context);
+    }
+  }
+  if (versioning) return fail(taken(target.name));
+  if (!path) return fail(path.error());
+  session.address = path->substr(1);
+  return session;
+}
+
+ApiResult<HttpResponse> KiteworksStore::send_chunk(const CallContext& call, const std::string& path,
+                                                   std::uint64_t index, bool last,
+                                                   Bytes chunk) const {
+  ApiRequest request;
+  request.method = "POST";
+  request.path = path;
+  request.query = {{"returnEntity", "true"}, {"with", std::string(kWanted)}};
+  request.label = "POST /{host}/rest/uploads/{id}";
+  request.about = fmt::format("chunk {}", index);
+  request.idempotent = false;
+  const std::string size = std::to_string(chunk.size());
+  return api_.post_form(call, request,
+                        {{"compressionMode", "NORMAL"},
+                         {"compressionSize", size},
+                         {"originalSize", size},
+                         {"index", std::to_string(index)},
+                         {"lastChunk", last ? "1" : "0"}},
+                        {"content", "chunk", chunk});
+}
+
+Result<std::optional<RemoteEntry>> KiteworksStore::upload_chunk(const CallContext& call,
+                                                                UploadSession& session,
+                                                                Bytes chunk) {
+  const std::uint64_t count =
+      session.chunk_size == 0 ? 0 : chunk_count(session.size, session.chunk_size);
+  if (session.next_chunk >= count) {
+    return fail(ErrorCode::kInvalid, fmt::format("upload {}: no more chunks", session.id));
+  }
+  const std::uint64_t offset = session.next_chunk * session.chunk_size;
+  const std::uint64_t expected = std::min(session.chunk_size, session.size - offset);
+  if (chunk.size() != expected) {
+    return fail(ErrorCode::kInvalid, fmt::format("upload {}: a chunk of {} bytes instead of {}",
+                                                 session.id, chunk.size(), expected));
+  }
+  TRY_ASSIGN(const std::string path, api_.upload_path(session.address));
+  const std::uint64_t index = session.next_chunk + 1;  // the vendor counts from 1
+  const bool last = index == count;
+  const auto response = send_chunk(call, path, index, last, chunk);
+  if (!response) {
+    const ApiFailure& failure = response.error();
+    // Whatever is wrong with the session or the order of chunks: the caller asks where the server
+    // stands, and begins anew when the session is gone.
+    const bool session_lost =
+        failure.code == ErrorCode::kNotFound || forgotten(failure) ||
+        (failure.code == ErrorCode::kInvalid && failure.wire.field != "filename");
+    return fail(session_lost ? ErrorCode::kConflict : failure.code, failure.context);
+  }
+  if (!last) {
+    const Result<WireUpload> told = parse_upload(response->body);
+    if (told && told->uploaded_chunks && *told->uploaded_chunks != index) {
+      return fail(ErrorCode::kConflict, fmt::format("upload {}: the server has {} chunks, not {}",
+                                                    session.id, *told->uploaded_chunks, index));
+    }
+    session.next_chunk = index;
+    return std::optional<RemoteEntry>();
+  }
+  TRY_ASSIGN(RemoteEntry entry, finish_upload(call, session, *response));
+  session.next_chunk = index;
+  return std::optional<RemoteEntry>(std::move(entry));
+}
+
+Result<RemoteEntry> KiteworksStore::finish_upload(const CallContext& call,
+                                                  const UploadSession& session,
+                                                  const HttpResponse& response) {
+  TRY_ASSIGN(RemoteEntry entry, uploaded(call, session.target, response));
+  if (entry.size != session.size) {
+    return fail(ErrorCode::kConflict, fmt::format("upload {}: stored as {} bytes instead of {}",
+                                                  session.id, entry.size, session.size));
+  }
+  // A name that was free when we looked may have been taken while the chunks went up; then ours has
+  // become a version of the other's file.
+  if (!session.target.file.empty() || entry.version_count == 1) return entry;
+  const auto versions = fetch_versions(call, entry.id);
+  // Without the right to see versions, nobody can tell.
+  if (!versions && versions.error().code == ErrorCode::kDenied) return entry;
+  if (!versions) return fail(versions.error());
+  if (versions->size() < 2) return entry;
+  const Result<void> undone = post_promote(call, entry.id, (*versions)[1].version.id);
+  return fail(ErrorCode::kExists,
+              fmt::format("the name \"{}\" was taken during the upload; ours is an old version of "
+                          "id={}{}",
+                          session.target.name, entry.id.value,
+                          undone ? "" : ", and on top: " + undone.error().context));
+}
+
+Result<UploadSession> KiteworksStore::upload_resume(const CallContext& call,
+                                                    const UploadSession& session) {
+  ApiRequest request;
+  request.path = path_of("/rest/uploads/", session.id);
+  request.label = "GET /rest/uploads/{id}";
+  request.about = "id=" + session.id;
+  const auto response = api_.send(call, request);
+  if (!response) {
+    // The server forgets finished and expired sessions alike, and answers as for a strange id.
+    const ApiFailure& failure = response.error();
+    const bool gone = failure.code == ErrorCode::kNotFound || forgotten(failure);
+    return fail(gone ? ErrorCode::kNotFound : failure.code, failure.context);
+  }
+  TRY_ASSIGN(const WireUpload upload, parse_upload(response->body));
+  const std::uint64_t done = upload.uploaded_chunks.value_or(0);
+  const std::uint64_t count =
+      session.chunk_size == 0 ? 0 : chunk_count(session.size, session.chunk_size);
+  if (upload.finished || done >= count) {
+    return fail(ErrorCode::kNotFound, fmt::format("upload {}: finished", session.id));
+  }
+  const bool same =
+      upload.total_size == session.size && upload.uploaded_chunks &&
+      upload.uploaded_size.value_or(done * session.chunk_size) == done * session.chunk_size;
+  if (!same) {
+    // Another upload, or half a chunk: nothing to build on.
+    if (const Result<void> aborted = upload_abort(call, session); !aborted) {
+      log_info("kiteworks: an upload session was left open: {}", aborted.error().context);
+    }
+    return fail(ErrorCode::kNotFound,
+                fmt::format("upload {}: the server's state does not fit", session.id));
+  }
+  UploadSession resumed = session;
+  resumed.next_chunk = done;
+  return resumed;
+}
+
+Result<void> KiteworksStore::upload_abort(const CallContext& call, const UploadSession& session) {
+  ApiRequest request;
+  request.method = "DELETE";
+  request.path = path_of("/rest/uploads/", session.id);
+  request.label = "DELETE /rest/uploads/{id}";
+  request.about = "id=" + session.id;
+  const auto response = api_.send(call, request);
+  if (response || response.error().code == ErrorCode::kNotFound || forgotten(response.error())) {
+    return {};
+  }
+  return fail(static_cast<const Error&>(response.error()));
+}
+
+}  // namespace cabinetfs
