@@ -174,10 +174,11 @@ void BlockIndex::put(const Row& row) {
   if (!ok && db_ && sqlite3_errcode(db_) != SQLITE_FULL) recreate_locked("put");
 }
 
-void BlockIndex::erase(const Name& name) {
+bool BlockIndex::erase(const Name& name) {
   MutexLock lock(mutex_);
   const bool ok = Statement(db_, "DELETE FROM contents WHERE name=?").blob(1, name).run();
   if (!ok && db_ && sqlite3_errcode(db_) != SQLITE_FULL) recreate_locked("erase");
+  return ok;
 }
 
 void BlockIndex::touch(const Name& name) {

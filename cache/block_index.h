@@ -38,7 +38,8 @@ class BlockIndex {
   std::optional<Row> find(const Name& name) EXCLUDES(mutex_);
   // Inserts or replaces; counts as a use.
   void put(const Row& row) EXCLUDES(mutex_);
-  void erase(const Name& name) EXCLUDES(mutex_);
+  // False when the row may still be there (full disk).
+  bool erase(const Name& name) EXCLUDES(mutex_);
   void touch(const Name& name) EXCLUDES(mutex_);
   void set_pinned(const Name& name, bool pinned) EXCLUDES(mutex_);
 

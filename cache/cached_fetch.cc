@@ -16,9 +16,11 @@ constexpr std::uint64_t kSmallFile = 1u << 20;
 // Present blocks between two missing stretches that are fetched again rather than asked around:
 // 128 KiB take 10 ms at 100 Mbit/s, a request of its own a round trip.
 constexpr std::uint64_t kBridgeBlocks = 2;
-// The smallest piece of a prefetch, and how many pieces one extension of the window is split into.
+// The smallest piece of a prefetch, and how many pieces one extension of the window is split into
+// at least. With the full window of 64 MiB that makes 16 requests of 4 MiB: each connection is busy
+// for 335 ms at 100 Mbit/s, so that a round trip of 30 ms between them costs little.
 constexpr std::uint64_t kMinPiece = 256u << 10;
-constexpr std::uint64_t kPieces = 8;
+constexpr std::uint64_t kPieces = 4;
 
 }  // namespace
 
@@ -291,8 +293,8 @@ CachedFile::Dropped CachedFile::reset_locked(const Error& error, bool again) {
 void CachedFile::dispose(Dropped dropped) {
   for (const auto& fetch : dropped.fetches) fetch->cancel.cancel();
   if (dropped.file) {
-    host_.index().erase(name_);
     dropped.file->remove();
+    (void)host_.index().erase(name_);
   }
   if (dropped.bytes > 0) host_.refund(dropped.bytes);
   if (dropped.unused > 0) host_.note_prefetch(0, dropped.unused);

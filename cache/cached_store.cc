@@ -32,7 +32,7 @@ void CachedFile::load(const BlockIndex::Row& row) {
     ++host_.counters().corrupt;
     log_warn("the cache entry of id={} is not usable; it is fetched again", key_.file.value);
     file->remove();
-    host_.index().erase(name_);
+    (void)host_.index().erase(name_);
     host_.refund(row.bytes);
     return;
   }

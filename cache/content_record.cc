@@ -10,9 +10,9 @@ namespace cabinetfs {
 namespace {
 
 constexpr char kFormat = 1;
-// Blocks of zeros need no slot, so the file does not bound them: 2^24 blocks are 1 TiB of hole
-// punched into a base.
-constexpr std::uint64_t kMaxZeroBlocks = 1u << 24;
+// Blocks of zeros need no slot, so the file does not bound them. Twice what StagedFile::punch()
+// makes at most; adoption adds a little.
+constexpr std::uint64_t kMaxZeroBlocks = 1u << 25;
 constexpr std::uint64_t kMaxSize = 1ull << 62;
 
 enum RunKind : std::uint64_t { kSlots = 0, kZeros = 1, kPartial = 2 };

@@ -20,7 +20,8 @@ namespace {
 constexpr auto kSaveInterval = std::chrono::seconds(3);
 // The disk's free space is asked for again after so many bytes, and for each eviction.
 constexpr std::uint64_t kFreeSpaceStep = 16u << 20;
-// Evicting a little more than needed keeps the next block from evicting again.
+// Evicting a little more than needed keeps the next block from evicting again: this much, or a
+// 32nd of a small cache.
 constexpr std::uint64_t kEvictStep = 8u << 20;
 constexpr std::size_t kEvictBatch = 64;
 
@@ -86,7 +87,7 @@ ContentStoreImpl::Name ContentStoreImpl::name_of(const ContentKey& key) const {
 Result<std::shared_ptr<CachedContent>> ContentStoreImpl::open_cached(const ContentKey& key) {
   const Name name = name_of(key);
   std::shared_ptr<CachedHandle> handle;
-  bool known = false;
+  bool opened = false;
   {
     // The index is asked under the lock: an eviction in between would take the file away that the
     // row names.
@@ -98,18 +99,16 @@ Result<std::shared_ptr<CachedContent>> ContentStoreImpl::open_cached(const Conte
       auto file = entry.file.lock();
       if (!file) {
         file = std::make_shared<CachedFile>(*this, key, name);
-        if (const auto row = index_->find(name)) {
-          file->load(*row);
-          known = true;
-        }
+        if (const auto row = index_->find(name)) file->load(*row);
         entry.file = file;
       }
       handle = std::make_shared<CachedHandle>(std::move(file));
       entry.handle = handle;
+      opened = true;
     }
   }
   handle->file().learn_hashes(key.hashes);
-  if (known) index_->touch(name);
+  if (opened) index_->touch(name);
   return handle;
 }
 
@@ -212,11 +211,12 @@ bool ContentStoreImpl::charge(std::uint64_t bytes) {
   std::uint64_t over = over_limit(0);
   if (over == 0 && free_checked_ < bytes) over = bytes - free_checked_;
   if (over == 0) return true;
-  std::uint64_t gone = evict_locked(over, over + kEvictStep);
+  const std::uint64_t step = std::min(kEvictStep, options_.cache_max_bytes / 32);
+  std::uint64_t gone = evict_locked(over, over + step);
   if (gone < over) {
     // What was let go a moment ago has no row yet.
     save_changed();
-    gone += evict_locked(over - gone, over - gone + kEvictStep);
+    gone += evict_locked(over - gone, over - gone + step);
   }
   if (gone >= over) return true;
   cache_bytes_ -= bytes;
@@ -232,9 +232,10 @@ bool ContentStoreImpl::evict_one(const BlockIndex::Row& row) {
       idle = found->second.file.lock();
     }
     if (!idle) {
-      // Under the lock, so that nobody opens what is being removed.
-      index_->erase(row.name);
+      // Under the lock, so that nobody opens what is being removed. The file first: on a full disk
+      // the index needs the space to note it.
       SlotFile(options_.cache_dir, row.id, sealer_, true).remove();
+      if (!index_->erase(row.name)) return false;
     }
   }
   counters_.evicted += row.bytes;
@@ -344,7 +345,7 @@ CachedFile::Checked ContentStoreImpl::check_closed(const Name& name) {
   const auto now = index_->find(name);
   if (!now || now->map != row->map) return checked;
   if (!record) {
-    index_->erase(name);
+    (void)index_->erase(name);
     file.remove();
     refund(row->bytes);
     return checked;

@@ -9,9 +9,8 @@ namespace {
 constexpr std::uint64_t kFirstWindow = 256u << 10;
 // A file up to here comes whole with its first read.
 constexpr std::uint64_t kSmallFile = 1u << 20;
-// The window is extended in steps of an eighth of it, at most this, so that its requests stay
-// large.
-constexpr std::uint64_t kMaxStep = 4u << 20;
+// The window is extended when a quarter of it has been read, so that its requests stay large.
+constexpr std::uint64_t kSteps = 4;
 
 }  // namespace
 
@@ -36,7 +35,7 @@ void ReadAhead::on_read(CachedContent& content, std::uint64_t offset, std::uint6
   window_ = window_ == 0 ? kFirstWindow : std::min(window_ * 2, max_window_);
   const std::uint64_t from = std::max(end, prefetched_to_);
   const std::uint64_t to = std::min(size, end + window_);
-  if (from >= to || (to < size && to - from < std::min(window_ / 8, kMaxStep))) return;
+  if (from >= to || (to < size && to - from < window_ / kSteps)) return;
   prefetched_to_ = from + std::min(to - from, content.prefetch(from, to - from));
 }
 

@@ -111,8 +111,10 @@ Result<void> SlotFile::read(Slot slot, std::uint64_t block, MutableBytes out) {
 }
 
 Result<void> SlotFile::sync() {
-  if (!open_.load(std::memory_order_acquire)) return {};  // nothing was written in this run
-  TRY(file_.sync_data());
+  if (!exists()) return {};  // nothing was ever written
+  // Also what an earlier run wrote: it may have been killed before the kernel had written it out.
+  TRY_ASSIGN(const File* const file, this->file(false));
+  TRY(file->sync_data());
   std::string dir;
   {
     MutexLock lock(mutex_);

@@ -23,6 +23,9 @@ std::uint32_t in_block(std::uint64_t offset) {
   return static_cast<std::uint32_t>(offset % kBlockBytes);
 }
 
+// 1 TiB of hole punched into a base. The record's reader takes twice as many.
+constexpr std::uint64_t kMaxHoleBlocks = 1u << 24;
+
 }  // namespace
 
 StagedFile::StagedFile(StagedHost& host, std::optional<ContentKey> base)
@@ -322,9 +325,9 @@ Result<void> StagedFile::punch(std::uint64_t offset, std::uint64_t length) {
                           false));
   if (first == last) return {};
   const bool to_base_end = last * kBlockBytes >= base_limit;
-  if (!to_base_end && last - first > (1u << 24))
-    return fail(ErrorCode::kNotSupported, "a hole of more than 1 TiB inside a file");
   MutexLock lock(mutex_);
+  if (!to_base_end && map_.count() + (last - first) > kMaxHoleBlocks)
+    return fail(ErrorCode::kNotSupported, "the hole is too large for this file's map");
   erase_between_locked(first, last);
   // Beyond the base nothing reads as zeros; over it zeros must be said.
   if (to_base_end) {
