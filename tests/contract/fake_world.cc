@@ -49,7 +49,7 @@ INSTANTIATE_TEST_SUITE_P(Fake, Contract,
                                            fake("LikeKiteworks",
                                                 FakeRemoteOptions::like_kiteworks()),
                                            fake("Bare", FakeRemoteOptions::bare())),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& each) { return each.param.name; });
 
 }  // namespace
 }  // namespace cabinetfs

@@ -1,0 +1,328 @@
+// The client against answers that the test server never gives.
+
+#include <gtest/gtest.h>
+
+#include "backend/kiteworks/feed_cursor.h"
+#include "backend/kiteworks/kiteworks.h"
+#include "backend/remote_store.h"
+#include "tests/unit/kiteworks/scripted_http.h"
+
+namespace cabinetfs {
+namespace {
+
+constexpr const char* kMe = R"({"id": "u1", "name": "Me", "email": "me@example.com",
+                                "syncdirId": "sync", "basedirId": "base"})";
+
+std::string file_json(const std::string& id, const std::string& name,
+                      const std::string& more = "") {
+  return R"({"id":")" + id + R"(","type":"f","parentId":"d1","name":")" + name +
+         R"(","size":5,"modified":"2026-01-21T20:43:42+0000")" + more + "}";
+}
+
+class KiteworksClient : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    KiteworksConfig config;
+    config.base_url = "https://content.example.com/";
+    auto made = make_kiteworks_store(http_, config);
+    ASSERT_TRUE(made);
+    store_ = *std::move(made);
+    http_.answer("GET /rest/users/me", 200, kMe);
+    http_.answer("GET /rest/uploads/config", 200, R"({"uploadChunkMax": 1000})");
+    ASSERT_TRUE(store_->account(soon()));
+    http_.take_seen();
+  }
+  void TearDown() override { EXPECT_EQ(http_.left(), 0u) << "answers that nobody asked for"; }
+  static CallContext soon() { return CallContext::within(std::chrono::seconds(10)); }
+  // The first listing decides how validators are made.
+  void list_with(const std::string& file) {
+    http_.answer("GET /rest/folders/d1/children?deleted=false&", 200,
+                 R"({"data":[)" + file + R"(],"metadata":{"total":1}})");
+    ASSERT_TRUE(store_->list(soon(), RemoteId{"d1"}));
+  }
+
+  ScriptedHttp http_;
+  std::unique_ptr<RemoteStore> store_;
+};
+
+TEST_F(KiteworksClient, TheServersLimitsCount) {
+  EXPECT_EQ(store_->capabilities().chunk_size, 1000u);
+  EXPECT_FALSE(store_->capabilities().root_takes_files);
+  EXPECT_FALSE(store_->capabilities().names.case_sensitive);
+}
+
+TEST_F(KiteworksClient, ABaseUrlWithAPathIsRefused) {
+  for (const char* const url :
+       {"https://x.example.com/rest", "ftp://x.example.com", "x.example.com", ""}) {
+    KiteworksConfig config;
+    config.base_url = url;
+    const auto made = make_kiteworks_store(http_, config);
+    ASSERT_FALSE(made) << url;
+    EXPECT_EQ(made.error().code, ErrorCode::kInvalid);
+  }
+}
+
+TEST_F(KiteworksClient, AListingAlwaysSendsALimitAndLeavesOutTheDeleted) {
+  list_with(file_json("f1", "a"));
+  const auto seen = http_.take_seen();
+  ASSERT_EQ(seen.size(), 1u);
+  EXPECT_NE(seen[0].target.find("deleted=false"), std::string::npos);
+  EXPECT_NE(seen[0].target.find("limit=1000"), std::string::npos);
+  EXPECT_NE(seen[0].target.find("with=%28permissions"), std::string::npos);
+}
+
+TEST_F(KiteworksClient, ACreateThatAnswersOnlyALocation) {
+  list_with(file_json("f1", "a"));
+  http_.answer("POST /rest/folders/d1/actions/file", 201, "",
+               {{"x-kiteworks-location", "https://content.example.com/rest/files/f2"}});
+  http_.answer("GET /rest/files/f2", 200, file_json("f2", "b"));
+  const auto made = store_->put(soon(), {{}, RemoteId{"d1"}, "b", {}}, as_bytes("hello"));
+  ASSERT_TRUE(made) << to_string(made.error());
+  EXPECT_EQ(made->id.value, "f2");
+}
+
+TEST_F(KiteworksClient, ACreateThatAnswersNothing) {
+  list_with(file_json("f1", "a"));
+  http_.answer("POST /rest/folders/d1/actions/file", 200, "");
+  http_.answer("GET /rest/folders/d1/children", 200, "[" + file_json("f2", "b") + "]");
+  const auto made = store_->put(soon(), {{}, RemoteId{"d1"}, "b", {}}, as_bytes("hello"));
+  ASSERT_TRUE(made) << to_string(made.error());
+  EXPECT_EQ(made->id.value, "f2");
+}
+
+TEST_F(KiteworksClient, ACreateIsExclusiveAndNotRepeated) {
+  http_.lose("POST /rest/folders/d1/actions/file", ErrorCode::kUnavailable);
+  const auto lost = store_->put(soon(), {{}, RemoteId{"d1"}, "b", {}}, as_bytes("hello"));
+  ASSERT_FALSE(lost);
+  EXPECT_EQ(lost.error().code, ErrorCode::kUnavailable);
+  const auto seen = http_.take_seen();
+  ASSERT_EQ(seen.size(), 1u);
+  EXPECT_FALSE(seen[0].idempotent);
+  EXPECT_NE(seen[0].body.find("name=\"disableAutoVersion\"\r\n\r\ntrue\r\n"), std::string::npos);
+}
+
+TEST_F(KiteworksClient, WithoutVersionCountsValidatorsDoNotNeedThem) {
+  list_with(file_json("f1", "a"));
+  http_.answer("POST /rest/files/f1", 200, file_json("f1", "a"));
+  const auto put = store_->put(soon(), {RemoteId{"f1"}, {}, "a", {}}, as_bytes("hello"));
+  ASSERT_TRUE(put);
+  http_.answer("GET /rest/files/f1", 200, file_json("f1", "a", R"(,"versionsCount":2)"));
+  EXPECT_EQ(store_->stat(soon(), NodeKind::kFile, RemoteId{"f1"})->validator, put->validator)
+      << "told here and not there: never looked at";
+}
+
+TEST_F(KiteworksClient, WhereListingsTellVersionsAnAnswerWithoutThemIsCompleted) {
+  list_with(file_json("f1", "a", R"(,"versionsCount":1)"));
+  http_.answer("POST /rest/files/f1", 200, file_json("f1", "a"));
+  http_.answer("GET /rest/folders/d1/children?deleted=false&name=a&", 200,
+               "[" + file_json("f1", "a", R"(,"versionsCount":2)") + "]");
+  const auto put = store_->put(soon(), {RemoteId{"f1"}, {}, "a", {}}, as_bytes("hello"));
+  ASSERT_TRUE(put);
+  EXPECT_EQ(put->version_count, 2u);
+  http_.answer("POST /rest/folders/d1/actions/file", 200, file_json("f2", "b"));
+  const auto fresh = store_->put(soon(), {{}, RemoteId{"d1"}, "b", {}}, as_bytes("hello"));
+  ASSERT_TRUE(fresh) << "a new file has one version, nobody needs to ask";
+  EXPECT_EQ(fresh->version_count, 1u);
+}
+
+TEST_F(KiteworksClient, AnUnhonouredNameFilterMeansTheWholeListing) {
+  http_.answer("GET /rest/folders/d1/children?deleted=false&name=b&", 200,
+               "[" + file_json("f1", "a") + "]");
+  http_.answer("GET /rest/folders/d1/children?deleted=false&orderBy", 200,
+               R"({"data":[)" + file_json("f1", "a") + "," + file_json("f2", "B") +
+                   R"(],"metadata":{"total":2}})");
+  const auto found = store_->find_child(soon(), RemoteId{"d1"}, "b");
+  ASSERT_TRUE(found && *found);
+  EXPECT_EQ((*found)->id.value, "f2");
+}
+
+TEST_F(KiteworksClient, AMissingIdIsGoneOnlyWhenItsFolderSaysSo) {
+  list_with(file_json("f1", "a"));
+  const std::string denied = R"({"errors":{"code":"ERR_ACCESS_USER","message":"no"}})";
+  http_.answer("GET /rest/files/f1", 403, denied);
+  http_.answer("GET /rest/folders/d1/children", 200,
+               R"({"data":[)" + file_json("f1", "a") + R"(],"metadata":{"total":1}})");
+  EXPECT_EQ(store_->stat(soon(), NodeKind::kFile, RemoteId{"f1"}).error().code, ErrorCode::kDenied);
+  http_.answer("GET /rest/files/f1", 403, denied);
+  http_.answer("GET /rest/folders/d1/children", 200, R"({"data":[],"metadata":{"total":0}})");
+  EXPECT_EQ(store_->stat(soon(), NodeKind::kFile, RemoteId{"f1"}).error().code,
+            ErrorCode::kNotFound);
+  http_.answer("GET /rest/files/f1", 403, denied);
+  http_.answer("GET /rest/folders/d1/children", 503, "");
+  EXPECT_EQ(store_->stat(soon(), NodeKind::kFile, RemoteId{"f1"}).error().code, ErrorCode::kDenied)
+      << "nobody knows, so nothing is deleted";
+  http_.answer("GET /rest/files/f1", 403, R"({"errors":{"code":"ERR_ENTITY_DELETED"}})");
+  EXPECT_EQ(store_->stat(soon(), NodeKind::kFile, RemoteId{"f1"}).error().code,
+            ErrorCode::kNotFound);
+  http_.answer("GET /rest/files/f1", 200, file_json("f1", "a", R"(,"deleted":true)"));
+  EXPECT_EQ(store_->stat(soon(), NodeKind::kFile, RemoteId{"f1"}).error().code,
+            ErrorCode::kNotFound);
+}
+
+TEST_F(KiteworksClient, ASessionThatWouldBecomeAVersionIsGivenUp) {
+  http_.answer("GET /rest/folders/d1/children", 200, "[]");
+  http_.answer("POST /rest/folders/d1/actions/initiateUpload", 201,
+               R"({"id": 7, "uri": "n1/rest/uploads/7", "replaceId": "f9"})");
+  http_.answer("DELETE /rest/uploads/7", 204, "");
+  const auto session = store_->upload_begin(soon(), {{}, RemoteId{"d1"}, "b", {}}, 5000);
+  ASSERT_FALSE(session);
+  EXPECT_EQ(session.error().code, ErrorCode::kExists);
+}
+
+TEST_F(KiteworksClient, AnUploadAddressOnAnotherHostIsRefused) {
+  http_.answer("POST /rest/files/f1/actions/initiateUpload", 201,
+               R"({"id": 7, "uploadUrl": "https://evil.example.com/rest/uploads/7"})");
+  http_.answer("DELETE /rest/uploads/7", 204, "");
+  const auto session = store_->upload_begin(soon(), {RemoteId{"f1"}, {}, "b", {}}, 5000);
+  ASSERT_FALSE(session);
+  EXPECT_EQ(session.error().code, ErrorCode::kDenied);
+}
+
+TEST_F(KiteworksClient, ChunksCarryTheirPlaceAndSize) {
+  list_with(file_json("f1", "a"));
+  http_.answer("POST /rest/files/f1/actions/initiateUpload", 201,
+               R"({"id": 7, "uri": "n1/rest/uploads/7"})");
+  UploadTarget target{RemoteId{"f1"}, {}, "a", WallTime(std::chrono::seconds(1600000000))};
+  auto session = store_->upload_begin(soon(), target, 1500);
+  ASSERT_TRUE(session);
+  http_.answer("POST /n1/rest/uploads/7?returnEntity=true", 200,
+               R"({"id": 7, "uploadedChunks": 1})");
+  const std::string content(1500, 'x');
+  ASSERT_TRUE(store_->upload_chunk(soon(), *session, as_bytes(content).first(1000)));
+  // Registered, and the answer tells neither the file nor where it is.
+  http_.answer("POST /n1/rest/uploads/7", 200, "");
+  std::string stored = file_json("f1", "a");
+  stored.replace(stored.find("\"size\":5"), 8, "\"size\":1500");
+  http_.answer("GET /rest/files/f1", 200, stored);
+  const auto done = store_->upload_chunk(soon(), *session, as_bytes(content).subspan(1000));
+  ASSERT_TRUE(done) << to_string(done.error());
+  ASSERT_TRUE(done->has_value());
+  const auto seen = http_.take_seen();
+  EXPECT_NE(seen[1].body.find(R"("totalSize":1500,"totalChunks":2)"), std::string::npos);
+  EXPECT_NE(seen[1].body.find(R"("clientModified":"2020-09-13T12:26:40+0000")"), std::string::npos);
+  for (const char* const part :
+       {"name=\"compressionMode\"\r\n\r\nNORMAL\r\n", "name=\"originalSize\"\r\n\r\n500\r\n",
+        "name=\"index\"\r\n\r\n2\r\n", "name=\"lastChunk\"\r\n\r\n1\r\n"}) {
+    EXPECT_NE(seen[3].body.find(part), std::string::npos) << part;
+  }
+}
+
+TEST_F(KiteworksClient, ALockIsOursByIdAndAnothersOtherwise) {
+  const auto lock_of = [&](const std::string& more) {
+    http_.answer("GET /rest/files/f1", 200, file_json("f1", "a", ",\"versionsCount\":1" + more));
+    return store_->stat(soon(), NodeKind::kFile, RemoteId{"f1"})->lock;
+  };
+  EXPECT_EQ(lock_of(R"(,"locked":false)"), LockState::kFree);
+  EXPECT_EQ(lock_of(R"(,"locked":true,"lockUser":{"id":"u1"})"), LockState::kHeldByUs);
+  EXPECT_EQ(lock_of(R"(,"locked":true,"lockUser":{"id":"u2"})"), LockState::kHeldByOther);
+  EXPECT_EQ(lock_of(R"(,"locked":true)"), LockState::kHeldByOther) << "unknown is not ours";
+}
+
+TEST_F(KiteworksClient, RolesAreFoundByNameWhateverTheirNumber) {
+  http_.answer(
+      "GET /rest/roles?type=d", 200,
+      R"({"data":[{"id":40,"name":"Viewer","type":"d"},{"id":50,"name":"Collaborator"}]})");
+  http_.answer("POST /rest/folders/d1/members", 201, "{}");
+  ASSERT_TRUE(store_->share(soon(), NodeKind::kFolder, RemoteId{"d1"}, "bob@example.com",
+                            AccessLevel::kWrite));
+  EXPECT_NE(http_.take_seen().back().body.find("\"roleId\":50"), std::string::npos);
+  const auto missing = store_->share(soon(), NodeKind::kFolder, RemoteId{"d1"}, "bob@example.com",
+                                     AccessLevel::kManage);
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().code, ErrorCode::kNotSupported);
+}
+
+TEST_F(KiteworksClient, AMemberWhoHasARoleGetsAnother) {
+  http_.answer("GET /rest/roles", 200, R"([{"id":4,"name":"Manager"}])");
+  http_.answer("POST /rest/folders/d1/members", 409,
+               R"({"errors":[{"code":"ERR_ENTITY_EXISTS"}]})");
+  http_.answer("GET /rest/folders/d1/members", 200,
+               R"({"data":[{"userId":"u2","roleId":2,"user":{"id":"u2","email":"Bob@example.com"}}],
+                   "metadata":{"total":1}})");
+  http_.answer("PUT /rest/folders/d1/members/u2", 200, "");
+  EXPECT_TRUE(store_->share(soon(), NodeKind::kFolder, RemoteId{"d1"}, "bob@example.com",
+                            AccessLevel::kManage));
+}
+
+TEST_F(KiteworksClient, APartialBulkRemovalAsksAgainForTheRest) {
+  http_.answer("DELETE /rest/files?id%3Ain=f1%2Cf2%2Cf3&partialSuccess=true", 207,
+               R"({"errors":[{"id":"f2","code":"ERR_ENTITY_LOCKED"}],"successIds":["f1","f3"]})");
+  http_.answer("DELETE /rest/files/f2", 403, R"({"errors":[{"code":"ERR_ENTITY_LOCKED"}]})");
+  const auto results =
+      store_->remove_files(soon(), {RemoteId{"f1"}, RemoteId{"f2"}, RemoteId{"f3"}});
+  ASSERT_EQ(results.size(), 3u);
+  EXPECT_TRUE(results[0]);
+  EXPECT_EQ(results[1].error().code, ErrorCode::kBusy);
+  EXPECT_TRUE(results[2]);
+}
+
+TEST_F(KiteworksClient, ALostBulkRemovalIsNotGuessedAt) {
+  http_.lose("DELETE /rest/files?", ErrorCode::kTimeout);
+  for (const auto& result : store_->remove_files(soon(), {RemoteId{"f1"}, RemoteId{"f2"}})) {
+    EXPECT_EQ(result.error().code, ErrorCode::kTimeout);
+  }
+}
+
+TEST_F(KiteworksClient, AFolderIsRemovedOnlyWhenTheServerShowsItEmpty) {
+  http_.answer("GET /rest/folders/d1/children", 200, "[" + file_json("f1", "a") + "]");
+  EXPECT_EQ(store_->remove(soon(), NodeKind::kFolder, RemoteId{"d1"}).error().code,
+            ErrorCode::kNotEmpty);
+  http_.answer("GET /rest/folders/d1/children", 200, "nonsense");
+  EXPECT_EQ(store_->remove(soon(), NodeKind::kFolder, RemoteId{"d1"}).error().code,
+            ErrorCode::kCorrupt);
+  http_.answer("GET /rest/folders/d1/children", 200, R"([{"id":"m1","type":"m","name":"other"}])");
+  EXPECT_EQ(store_->remove(soon(), NodeKind::kFolder, RemoteId{"d1"}).error().code,
+            ErrorCode::kNotEmpty)
+      << "something is in there, even if it is no file";
+}
+
+TEST_F(KiteworksClient, TheFeedNoticesAHole) {
+  const auto event = [](int id, const std::string& time, const std::string& what = "add_file") {
+    return R"({"id":)" + std::to_string(id) + R"(,"created":"2026-01-21T)" + time +
+           R"(Z","event":")" + what + R"(","data":{"file":{"id":"f)" + std::to_string(id) +
+           R"("},"parent_folder":{"id":"d1"}}})";
+  };
+  http_.answer("GET /rest/activities?orderBy=created%3Adesc", 200,
+               "[" + event(10, "10:00:00") + "]");
+  const auto start = store_->changes(soon(), "");
+  ASSERT_TRUE(start);
+  // A late event with a smaller id, a download that is no change, and the known one.
+  http_.answer("GET /rest/activities", 200,
+               "[" + event(12, "10:05:00") + "," + event(11, "10:04:00", "download") + "," +
+                   event(9, "09:59:30") + "," + event(10, "10:00:00") + "]");
+  http_.answer("GET /rest/activities", 200, "[]");
+  const auto next = store_->changes(soon(), start->cursor);
+  ASSERT_TRUE(next);
+  EXPECT_TRUE(next->complete);
+  ASSERT_EQ(next->changes.size(), 2u);
+  EXPECT_EQ(next->changes[0].file.value, "f12");
+  EXPECT_EQ(next->changes[1].file.value, "f9");
+  // The log no longer reaches back to what we know.
+  http_.answer("GET /rest/activities", 200, "[" + event(90, "12:00:00") + "]");
+  http_.answer("GET /rest/activities", 200, "[]");
+  const auto hole = store_->changes(soon(), next->cursor);
+  ASSERT_TRUE(hole);
+  EXPECT_FALSE(hole->complete);
+  // And one that ignores the order.
+  http_.answer("GET /rest/activities", 200,
+               "[" + event(90, "12:00:00") + "," + event(91, "13:00:00") + "]");
+  http_.answer("GET /rest/activities", 200, "[]");
+  EXPECT_FALSE(store_->changes(soon(), hole->cursor)->complete);
+}
+
+TEST(KiteworksFeedCursor, SurvivesItsText) {
+  kiteworks::FeedCursor cursor;
+  cursor.newest = 1769027022;
+  cursor.seen = {5, 18446744073709551615u};
+  const auto parsed = kiteworks::FeedCursor::parse(cursor.to_text());
+  ASSERT_TRUE(parsed);
+  EXPECT_EQ(parsed->newest, cursor.newest);
+  EXPECT_EQ(parsed->seen, cursor.seen);
+  EXPECT_TRUE(kiteworks::FeedCursor::parse(kiteworks::FeedCursor().to_text()));
+  for (const char* const text : {"", "1", "2.0.", "1.x.", "1.0.x", "1.0.1-", "1.0.1.2"}) {
+    EXPECT_FALSE(kiteworks::FeedCursor::parse(text)) << text;
+  }
+}
+
+}  // namespace
+}  // namespace cabinetfs
