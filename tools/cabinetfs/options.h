@@ -25,7 +25,7 @@ struct RemoteOptions {
   std::string scope;
   unsigned api_version = 28;
   unsigned redirect_port = 9999;  // 0: any free port
-  std::string redirect_uri;       // empty: http://127.0.0.1:PORT/callback
+  std::string redirect_uri;       // empty: http://localhost:PORT/callback
   std::string jwt_key_file, jwt_issuer, jwt_audience, jwt_subject;
   std::string ca_file;
   std::string proxy;
@@ -45,7 +45,7 @@ struct MountChoices {
   std::string instance;  // an own store, so that one account can be mounted twice
   bool allow_other = false;
   bool cache_encryption = true;
-  unsigned threads = 10;
+  unsigned threads = 8;
   LogLevel log_level = LogLevel::kInfo;
   std::string log_file;  // empty: in the store's state directory; stderr with -f
 };

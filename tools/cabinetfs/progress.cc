@@ -73,12 +73,13 @@ void ProgressLine::show(const std::string& line, SteadyTime now) {
   if (terminal_) {
     fmt::print(stderr, "\r{}\x1b[K", line);
   } else {
-    if (shown_ && now - last_ < kQuietInterval) return;
+    if (next_ == SteadyTime{}) next_ = now + kFirstAfter;
+    if (now < next_) return;
+    next_ = now + kQuietInterval;
     fmt::print(stderr, "{}\n", line);
   }
   std::fflush(stderr);
   shown_ = true;
-  last_ = now;
 }
 
 void ProgressLine::clear() {

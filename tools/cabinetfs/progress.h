@@ -47,8 +47,8 @@ class UnsentDisplay {
   RateMeter rate_;
 };
 
-// Rewrites one line on a terminal's standard error; on anything else prints a line when it changed
-// and `quiet_interval` has passed. clear() removes it.
+// Rewrites one line on a terminal's standard error; on anything else prints one now and then, and
+// none for a short wait. clear() removes it.
 class ProgressLine {
  public:
   explicit ProgressLine(bool terminal) : terminal_(terminal) {}
@@ -57,10 +57,11 @@ class ProgressLine {
   void clear();
 
  private:
+  static constexpr std::chrono::seconds kFirstAfter{3};
   static constexpr std::chrono::seconds kQuietInterval{10};
   const bool terminal_;
   bool shown_ = false;
-  SteadyTime last_{};
+  SteadyTime next_{};
 };
 
 }  // namespace cabinetfs

@@ -1,0 +1,18 @@
+# mount(8) finds helpers in /sbin only; what it would call is called here.
+remote_options=()
+. "$(dirname "$0")/begin.sh"
+login_as work 0 >/dev/null || exit 1
+helper=$2/tools/packaging/mount.cabinetfs
+
+t_helper() { "$helper" work "$mnt" -sn -o rw,noauto,_netdev,x-systemd.automount,fresh=5s && [[ $(cat "$mnt/Projects/a.txt") == one ]] && grep -q 'fresh = "5s"' "$mnt/.cabinet/config.toml"; }
+t_umount8() { umount "$mnt" && ! is_mounted; }
+t_argv0() { ln -s "$(command -v cabinetfs)" "$work/mount.cabinetfs" && "$work/mount.cabinetfs" work "$mnt" -o ro && ! touch "$mnt/Projects/x" && cabinetfs umount "$mnt"; }
+t_usage() { exits 2 "$helper" work; }
+t_store_free() { eventually 20 cabinetfs mount work "$mnt" && cabinetfs umount "$mnt"; }
+
+check "the mount helper passes options" t_helper
+check "umount(8) ends it" t_umount8
+check "the store is free again afterwards" t_store_free
+check "called as mount.cabinetfs" t_argv0
+check "the helper's usage" t_usage
+check_summary

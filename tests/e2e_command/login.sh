@@ -1,0 +1,64 @@
+remote_options=()
+. "$(dirname "$0")/begin.sh"
+
+t_not_logged_in() {
+  exits 3 cabinetfs mount work "$mnt" 2>"$work/err" && grep -q 'cabinetfs login work' "$work/err" && exits 3 cabinetfs remote test work
+}
+t_wrong_secret() { printf 'wrong\nwrong\n' | exits 3 cabinetfs login work --secret-stdin; }
+t_login() { login_as work 0 && cabinetfs remote test work | grep -q alice@example.com; }
+t_secret_hidden() {
+  local secret
+  for secret in $(credential client_secret users.0.refresh_token users.0.access_token); do
+    ! grep -rqF -- "$secret" "$work/config" "$work/state/cabinetfs/stores" "$work/cache" 2>/dev/null || return 1
+  done
+  [[ $(stat -c %a "$work/state/cabinetfs/secrets.json") == 600 ]]
+}
+# The browser flow without a browser: the redirect is fetched as a browser would.
+t_loopback() {
+  local address pid status
+  cabinetfs logout work && credential client_secret | (exec setsid cabinetfs login work --no-browser --secret-stdin >"$work/login.out" 2>&1) &
+  pid=$!
+  eventually 10 grep -q 'oauth/authorize' "$work/login.out" || return 1
+  address=$(grep -o 'https://[^ ]*oauth/authorize[^ ]*' "$work/login.out" | head -n 1)
+  curl -sS -L --cacert "$work/server/ca.pem" -o "$work/page.html" "$address&user=alice@example.com&approve=1" || return 1
+  wait "$pid"
+  status=$?
+  cat "$work/login.out"
+  [[ $status -eq 0 ]] && cabinetfs remote test work
+}
+t_denied() {
+  local address pid
+  credential client_secret | (exec setsid cabinetfs login work --no-browser --secret-stdin >"$work/login.out" 2>&1) &
+  pid=$!
+  eventually 10 grep -q 'oauth/authorize' "$work/login.out" || return 1
+  address=$(grep -o 'https://[^ ]*oauth/authorize[^ ]*' "$work/login.out" | head -n 1)
+  curl -sS -L --cacert "$work/server/ca.pem" -o "$work/page.html" "$address&user=alice@example.com&deny=1"
+  wait "$pid"
+  [[ $? -ne 0 ]] && grep -q 'access_denied' "$work/login.out"
+}
+t_expired() {
+  admin POST expire_tokens '{"access": true, "refresh": false}' && cabinetfs remote test work &&
+    admin POST expire_tokens '{"access": true, "refresh": true}' && exits 3 cabinetfs remote test work
+}
+t_logout() { login_as work 0 && cabinetfs logout work && exits 3 cabinetfs remote test work && ! grep -q access "$work/state/cabinetfs/secrets.json"; }
+t_doctor() { exits 3 cabinetfs doctor work && login_as work 0 && cabinetfs doctor work; }
+t_remotes() {
+  cabinetfs remote list | grep -q "^work *kiteworks *$url" && [[ $(cabinetfs remote list --json | json_of 'data[0]["logged_in"]') == True ]] &&
+    [[ $(cabinetfs remote show work --json | json_of 'data["rate_limit"]') == 0 ]]
+}
+t_unreachable() { server_stop; exits 4 cabinetfs remote test work && exits 4 cabinetfs mount work "$mnt" && ! is_mounted; }
+t_remove() { cabinetfs remote remove work && exits 2 cabinetfs mount work "$mnt" && ! cabinetfs remote list | grep -q work; }
+
+check "without a login: exit status 3 and what to do" t_not_logged_in
+check "a wrong secret is refused" t_wrong_secret
+check "secret and refresh token from standard input" t_login
+check "no secret outside the secret store, which is 0600" t_secret_hidden
+check "authorization code over the loopback redirect" t_loopback
+check "a refused authorization says so" t_denied
+check "an expired access token is renewed, a dead refresh token is exit status 3" t_expired
+check "logout forgets" t_logout
+check "doctor tells a missing login from a working one" t_doctor
+check "remote list and show" t_remotes
+check "an unreachable server is exit status 4" t_unreachable
+check "remote remove" t_remove
+check_summary

@@ -1,0 +1,83 @@
+remote_options=()
+. "$(dirname "$0")/begin.sh"
+login_as work 0 >/dev/null || exit 1
+second=$work/second
+mkdir "$second"
+
+t_mount() { cabinetfs mount work "$mnt" && is_mounted && [[ $(cat "$mnt/Projects/a.txt") == one ]]; }
+t_status() {
+  cabinetfs status "$mnt" --json >"$work/status.json" || return 1
+  [[ $(json_of 'data["mounts"][0]["remote"]' <"$work/status.json") == work ]] &&
+    [[ $(json_of 'data["mounts"][0]["mount_point"]' <"$work/status.json") == "$mnt" ]] &&
+    [[ $(json_of 'data["mounts"][0]["unsent"]' <"$work/status.json") == '[]' ]] &&
+    [[ $(json_of 'data["mounts"][0]["http"]["requests"] > 0' <"$work/status.json") == True ]] &&
+    cabinetfs status | grep -q 'everything is on the server'
+}
+t_hardened() {
+  local pid
+  pid=$(mount_pid) && grep -q '^Max core file size  *0  *0 ' "/proc/$pid/limits"
+}
+t_again() { exits 1 cabinetfs mount work "$mnt" 2>"$work/err" && grep -q 'already' "$work/err"; }
+t_second() { exits 1 cabinetfs mount work "$second" 2>"$work/err" && grep -q 'instance=' "$work/err" && ! is_mounted "$second"; }
+t_instance() {
+  cabinetfs mount work "$second" -o instance=two && [[ $(cat "$second/Projects/b.txt") == two ]] && cabinetfs umount "$second"
+}
+t_root() {
+  cabinetfs mount work:/Projects/sub "$second" && [[ $(ls "$second") == c.txt ]] && [[ $(cat "$second/c.txt") == deep ]] &&
+    echo new >"$second/new.txt" && cabinetfs umount "$second" && server_has Projects/sub/new.txt new
+}
+t_root_missing() { exits 1 cabinetfs mount work:/Nowhere "$second" && ! is_mounted "$second"; }
+t_read_only() {
+  cabinetfs mount work "$second" --read-only -o instance=ro && ! touch "$second/Projects/x" && cabinetfs umount "$second"
+}
+t_usage() {
+  exits 2 cabinetfs mount work "$second" -o cache_sise=1G && exits 2 cabinetfs mount wrok "$second" && exits 2 cabinetfs mount work &&
+    exits 1 cabinetfs mount work "$work/nowhere"
+}
+t_busy() {
+  (cd "$mnt/Projects" && exec sleep 60) &
+  local sleeper=$!
+  eventually 5 test "$mnt/Projects" = "$(readlink /proc/$sleeper/cwd)"
+  exits 1 cabinetfs umount "$mnt" 2>"$work/err"
+  local status=$?
+  kill "$sleeper"; wait "$sleeper" 2>/dev/null
+  cat "$work/err"
+  [[ $status -eq 0 ]] && grep -q "($sleeper)" "$work/err" && is_mounted
+}
+t_umount() { cabinetfs umount "$mnt" && ! is_mounted && cabinetfs status | grep -q 'nothing is mounted' && exits 1 cabinetfs umount "$mnt"; }
+t_foreground() {
+  cabinetfs mount -f work "$mnt" >"$work/fg.log" 2>&1 &
+  local pid=$!
+  eventually 20 is_mounted || return 1
+  eventually 10 test -e "$mnt/Projects/a.txt"
+  kill -TERM "$pid" && wait "$pid"
+  local status=$?
+  cat "$work/fg.log"
+  [[ $status -eq 0 ]] && ! is_mounted
+}
+t_control_files() {
+  cabinetfs mount work "$mnt" || return 1
+  grep -q cabinetfs_http_requests_total "$mnt/.cabinet/metrics" && grep -q '^\[remote.work\]' "$mnt/.cabinet/config.toml" &&
+    ! ls -a "$mnt" | grep -qx .cabinet && cabinetfs umount "$mnt"
+}
+t_encryption_off() {
+  cabinetfs mount work "$mnt" -o no_cache_encryption && cat "$mnt/Projects/a.txt" && cabinetfs umount "$mnt" &&
+    cabinetfs mount work "$mnt" && cat "$mnt/Projects/a.txt" && cabinetfs umount "$mnt"
+}
+
+check "mounts, and is ready when it returns" t_mount
+check "status as JSON and for people" t_status
+check "no core dumps" t_hardened
+check "a second mount on the same place is refused" t_again
+check "a second mount of the same store is refused" t_second
+check "instance= mounts one account twice" t_instance
+check "a folder of the account as the mount's root" t_root
+check "a folder that is not there" t_root_missing
+check "read-only" t_read_only
+check "wrong arguments are usage errors" t_usage
+check "umount names who uses the mount" t_busy
+check "umount" t_umount
+check "in the foreground, until SIGTERM" t_foreground
+check "control files" t_control_files
+check "changing the encryption makes the store anew" t_encryption_off
+check_summary

@@ -1,0 +1,52 @@
+remote_options=()
+. "$(dirname "$0")/begin.sh"
+login_as work 0 >/dev/null && cabinetfs mount work "$mnt" || exit 1
+ls "$mnt/Projects" >/dev/null
+
+t_flush() { echo flushed >"$mnt/Projects/new.txt" && cabinetfs flush "$mnt/Projects/new.txt" && server_has Projects/new.txt flushed; }
+t_umount_sends() { echo last >"$mnt/Projects/last.txt" && cabinetfs umount "$mnt" && server_has Projects/last.txt last && cabinetfs mount work "$mnt"; }
+t_umount_gives_up() {
+  ls "$mnt/Projects" >/dev/null
+  server_stop
+  echo offline >"$mnt/Projects/offline.txt" || return 1
+  exits 5 cabinetfs umount "$mnt" --timeout 2s 2>"$work/err"
+  local status=$?
+  cat "$work/err"
+  [[ $status -eq 0 ]] && ! is_mounted && grep -q 'Nothing is lost' "$work/err"
+}
+t_status_idle() { cabinetfs status | grep -q 'not mounted' && [[ $(cabinetfs status --json | json_of 'data["stores"][0]["unsent"]') == 1 ]]; }
+t_remove_refused() { exits 5 cabinetfs remote remove work; }
+t_mount_offline() { cabinetfs mount work "$mnt" 2>"$work/err" && grep -q offline "$work/err" && [[ $(cat "$mnt/Projects/offline.txt") == offline ]]; }
+t_flush_times_out() { exits 5 cabinetfs flush "$mnt" --timeout 1s; }
+t_detach() { cabinetfs umount "$mnt" --detach | grep -q 'kept on this disk' && ! is_mounted && cabinetfs mount work "$mnt"; }
+t_sent_later() { server_start "$port" && cabinetfs retry "$mnt" && cabinetfs flush "$mnt" --timeout 90s && server_has Projects/offline.txt offline; }
+# A change that the server refuses for good.
+refuse() { admin POST faults '{"match": {"method": "POST", "path": "(actions/file|initiateUpload)$"}, "times": 0, "action": "status", "status": 403, "body": "{\"errors\":[{\"code\":\"ERR_ACCESS_USER\",\"message\":\"no\"}]}", "content_type": "application/json"}'; }
+t_refused() {
+  refuse && echo refused >"$mnt/Projects/refused.txt" && exits 5 cabinetfs flush "$mnt" --timeout 30s && cabinetfs status "$mnt" | grep -q 'refused' &&
+    [[ $(attribute state "$mnt/Projects/refused.txt") == failed:* ]]
+}
+t_export() { mkdir "$work/out" && cabinetfs export "$mnt/Projects" --to "$work/out" && [[ $(cat "$work/out/refused.txt") == refused ]]; }
+t_retry() { admin DELETE faults && cabinetfs retry "$mnt/Projects/refused.txt" && cabinetfs flush "$mnt" --timeout 30s && server_has Projects/refused.txt refused; }
+t_discard() {
+  admin POST faults '{"match": {"method": "POST", "path": "^/rest/files/"}, "times": 0, "action": "status", "status": 403, "body": "{\"errors\":[{\"code\":\"ERR_ACCESS_USER\",\"message\":\"no\"}]}", "content_type": "application/json"}' || return 1
+  echo 'changed' >"$mnt/Projects/a.txt" && cabinetfs discard "$mnt/Projects/a.txt" && eventually 10 grep -qx one "$mnt/Projects/a.txt"
+  local status=$?
+  admin DELETE faults
+  [[ $status -eq 0 ]] && cabinetfs flush "$mnt" --timeout 30s && server_has Projects/a.txt one
+}
+
+check "flush waits until the server has it" t_flush
+check "umount sends what is unsent" t_umount_sends
+check "umount without a server: exit status 5, kept" t_umount_gives_up
+check "status knows of the unsent data of a store that is not mounted" t_status_idle
+check "a remote with unsent data is not removed" t_remove_refused
+check "mounts offline and shows it" t_mount_offline
+check "flush gives up after its time: exit status 5" t_flush_times_out
+check "umount --detach leaves it for the next mount" t_detach
+check "it is sent when the server is back" t_sent_later
+check "a refused change is kept and shown" t_refused
+check "export copies it away" t_export
+check "retry sends it" t_retry
+check "discard goes back to the server's version" t_discard
+check_summary

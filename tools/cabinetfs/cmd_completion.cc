@@ -1,0 +1,154 @@
+// Completion scripts: commands from here, remotes from `cabinetfs remote list --names`.
+
+#include <fmt/format.h>
+
+#include "backend/base/text.h"
+#include "tools/cabinetfs/commands.h"
+#include "tools/cabinetfs/options.h"
+#include "tools/cabinetfs/output.h"
+
+namespace cabinetfs {
+namespace {
+
+constexpr const char* kCommands =
+    "mount umount remote login logout status flush retry discard export versions history restore "
+    "diff permissions share unshare lock unlock pin unpin prefetch send cache doctor completion";
+
+constexpr const char* kBash = R"sh(# cabinetfs completion for bash: source it, or put it in
+# ~/.local/share/bash-completion/completions/cabinetfs
+_cabinetfs() {
+  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} cmd=${COMP_WORDS[1]}
+  local IFS=$' \t\n'
+  if [[ $COMP_CWORD -eq 1 ]]; then
+    COMPREPLY=($(compgen -W "@COMMANDS@" -- "$cur"))
+    return
+  fi
+  if [[ $cur == --* && ($cmd == mount || $cmd == remote) ]]; then
+    COMPREPLY=($(compgen -W "@OPTIONS@" -- "$cur"))
+    return
+  fi
+  case $cmd in
+    remote)
+      if [[ $COMP_CWORD -eq 2 ]]; then
+        COMPREPLY=($(compgen -W "add list show remove test" -- "$cur"))
+      elif [[ ${COMP_WORDS[2]} != add ]]; then
+        COMPREPLY=($(compgen -W "$(cabinetfs remote list --names 2>/dev/null)" -- "$cur"))
+      fi ;
+;
+    cache)
+      if [[ $COMP_CWORD -eq 2 ]];
+    then COMPREPLY = ($(compgen - W "stats verify gc clear" --"$cur")) else COMPREPLY =
+        ($(compgen - W "$(cabinetfs remote list --names 2>/dev/null)" --"$cur")) fi;
+    ;
+    login|logout|doctor)
+      COMPREPLY=($(compgen -W "$(cabinetfs remote list --names 2>/dev/null)" -- "$cur")) ;
+    ;
+    mount)
+      if [[ $COMP_CWORD -eq 2 ]];
+    then COMPREPLY =
+        ($(compgen - W "$(cabinetfs remote list --names 2>/dev/null)" --"$cur")) else COMPREPLY =
+            ($(compgen - d-- "$cur")) fi;
+    ;
+    umount|status) COMPREPLY=($(compgen -d -- "$cur")) ;
+    ;
+    completion) COMPREPLY=($(compgen -W "bash zsh fish" -- "$cur")) ;
+    ;
+    *) compopt -o filenames;
+    COMPREPLY = ($(compgen - f-- "$cur"));
+    ;
+    esac
+    }
+complete -F _cabinetfs cabinetfs
+)sh";
+
+constexpr const char* kZsh = R"sh(#compdef cabinetfs
+# cabinetfs completion for zsh: put it in a directory of $fpath as _cabinetfs
+_cabinetfs() {
+  local -a commands options remotes
+  commands=(@COMMANDS@)
+  options=(@OPTIONS@)
+  if (( CURRENT == 2 )); then
+    compadd -a commands
+    return
+  fi
+  remotes=(${(f)"$(cabinetfs remote list --names 2>/dev/null)"})
+  if [[ $words[CURRENT] == --* && ($words[2] == mount || $words[2] == remote) ]]; then
+    compadd -a options
+    return
+  fi
+  case $words[2] in
+    remote)
+      if (( CURRENT == 3 ));
+then compadd add list show remove test elif [[$words [3] != add]];
+then compadd - a remotes;
+fi;
+;
+    cache)
+      if (( CURRENT == 3 ));
+    then compadd stats verify gc clear;
+    else compadd - a remotes;
+    fi;
+    ;
+    login|logout|doctor) compadd -a remotes ;
+    ;
+    mount) if (( CURRENT == 3 ));
+    then compadd - a remotes;
+    else _directories;
+    fi;
+    ;
+    umount|status) _directories ;
+    ;
+    completion) compadd bash zsh fish ;
+    ;
+    *) _files ;
+    ;
+    esac
+    }
+_cabinetfs "$@"
+)sh";
+
+constexpr const char* kFish = R"sh(# cabinetfs completion for fish: put it in
+# ~/.config/fish/completions/cabinetfs.fish
+function __cabinetfs_remotes; cabinetfs remote list --names 2>/dev/null; end
+complete -c cabinetfs -n __fish_use_subcommand -f -a "@COMMANDS@"
+complete -c cabinetfs -n "__fish_seen_subcommand_from login logout doctor mount" -f -a "(__cabinetfs_remotes)"
+complete -c cabinetfs -n "__fish_seen_subcommand_from mount umount status" -a "(__fish_complete_directories)"
+complete -c cabinetfs -n "__fish_seen_subcommand_from remote; and not __fish_seen_subcommand_from add list show remove test" -f -a "add list show remove test"
+complete -c cabinetfs -n "__fish_seen_subcommand_from remote; and __fish_seen_subcommand_from show remove test" -f -a "(__cabinetfs_remotes)"
+complete -c cabinetfs -n "__fish_seen_subcommand_from cache; and not __fish_seen_subcommand_from stats verify gc clear" -f -a "stats verify gc clear"
+complete -c cabinetfs -n "__fish_seen_subcommand_from completion" -f -a "bash zsh fish"
+@FISH_OPTIONS@)sh";
+
+std::string dashed(std::string name) {
+  for (char& c : name)
+    if (c == '_') c = '-';
+  return name;
+}
+
+}  // namespace
+
+ExitCode run_completion(const std::string& shell) {
+  std::string script;
+  if (shell == "bash")
+    script = kBash;
+  else if (shell == "zsh")
+    script = kZsh;
+  else if (shell == "fish")
+    script = kFish;
+  else
+    return usage_error("completion: '" + shell + "' is not one of: bash, zsh, fish");
+  std::string options, fish;
+  for (const OptionInfo& option : option_table()) {
+    const std::string name = dashed(option.name);
+    options += (options.empty() ? "--" : " --") + name;
+    fish += fmt::format(
+        "complete -c cabinetfs -n \"__fish_seen_subcommand_from mount remote\" -l {} -r\n", name);
+  }
+  script = replace_all(std::move(script), "@COMMANDS@", kCommands);
+  script = replace_all(std::move(script), "@OPTIONS@", options);
+  script = replace_all(std::move(script), "@FISH_OPTIONS@", fish);
+  fmt::print("{}", script);
+  return ExitCode::kOk;
+}
+
+}  // namespace cabinetfs

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "backend/base/result.h"
+#include "backend/http/http_stats.h"
+#include "tools/cabinetfs/options.h"
+#include "tools/cabinetfs/paths.h"
+
+namespace cabinetfs {
+
+class HttpClient;
+class RemoteStore;
+class SecretStore;
+struct OAuthClient;
+
+// The secret store that a remote's options choose.
+Result<std::unique_ptr<SecretStore>> open_secrets(const Paths& paths, const Options& options);
+
+// Whether somebody has logged in to the remote (and whether auth = jwt has its key file); without a
+// network. kUnauthenticated says what to do.
+Result<void> check_credentials(SecretStore& secrets, const std::string& remote,
+                               const Options& options);
+
+// The lock that all processes of a remote take to renew its tokens.
+std::string token_lock_file(const Paths& paths, const std::string& remote);
+
+// The registered application, with the client secret that the last login saved.
+Result<OAuthClient> oauth_client(SecretStore& secrets, const std::string& remote,
+                                 const Options& options);
+
+// Everything between a remote's name and a RemoteStore: secret store, HTTP engine, tokens, vendor.
+// Starts a thread, so make it after fork(). Destroyed in the right order.
+class Connection {
+ public:
+  // kUnauthenticated before any network use when nobody has logged in; kInvalid for options that do
+  // not fit together.
+  static Result<std::unique_ptr<Connection>> open(const Paths& paths, const std::string& remote,
+                                                  const Options& options);
+  virtual ~Connection() = default;
+  // Below Options::mount.root.
+  virtual RemoteStore& store() = 0;
+  virtual SecretStore& secrets() = 0;
+  virtual HttpStats http_stats() const = 0;
+};
+
+// The engine alone, for what needs no login.
+Result<std::unique_ptr<HttpClient>> open_http(const std::string& remote, const Options& options);
+
+}  // namespace cabinetfs

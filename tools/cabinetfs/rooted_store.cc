@@ -1,0 +1,174 @@
+#include "tools/cabinetfs/rooted_store.h"
+
+#include <fmt/format.h>
+
+#include <atomic>
+
+#include "backend/base/mutex.h"
+
+namespace cabinetfs {
+namespace {
+
+class RootedStore final : public RemoteStore {
+ public:
+  RootedStore(RemoteStore& inner, std::vector<std::string> folder)
+      : inner_(inner), folder_(std::move(folder)), before_(adapt(inner.capabilities())) {}
+
+  const Capabilities& capabilities() const override { return ready_.load() ? after_ : before_; }
+  Result<RemoteAccount> account(const CallContext& call) override {
+    auto out = inner_.account(call);
+    if (out) {
+      // The inner store's are fixed from now on; `after_` is written once, before it is shown.
+      MutexLock lock(mutex_);
+      if (!ready_.load()) {
+        after_ = adapt(inner_.capabilities());
+        ready_.store(true);
+      }
+    }
+    return out;
+  }
+  Result<RemoteEntry> root(const CallContext& call) override {
+    TRY_ASSIGN(RemoteEntry at, inner_.root(call));
+    std::string path;
+    for (const std::string& name : folder_) {
+      path += "/" + name;
+      TRY_ASSIGN(auto child, inner_.find_child(call, at.id, name));
+      if (!child)
+        return fail(ErrorCode::kNotFound, fmt::format("the account has no folder {}", path));
+      if (child->kind != NodeKind::kFolder)
+        return fail(ErrorCode::kNotDirectory, fmt::format("{} is a file, not a folder", path));
+      at = std::move(*child);
+    }
+    return at;
+  }
+
+  Result<std::vector<RemoteEntry>> list(const CallContext& call, const RemoteId& folder) override {
+    return inner_.list(call, folder);
+  }
+  Result<RemoteEntry> stat(const CallContext& call, NodeKind kind, const RemoteId& id) override {
+    return inner_.stat(call, kind, id);
+  }
+  Result<std::optional<RemoteEntry>> find_child(const CallContext& call, const RemoteId& folder,
+                                                const std::string& name) override {
+    return inner_.find_child(call, folder, name);
+  }
+  Result<void> read(const CallContext& call, const ReadRequest& request,
+                    const ByteSink& sink) override {
+    return inner_.read(call, request, sink);
+  }
+  Result<void> read_many(
+      const CallContext& call, const std::vector<RemoteEntry>& files,
+      const std::function<void(const RemoteId&, std::string content)>& on_file) override {
+    return inner_.read_many(call, files, on_file);
+  }
+  Result<RemoteEntry> create_folder(const CallContext& call, const RemoteId& parent,
+                                    const std::string& name) override {
+    return inner_.create_folder(call, parent, name);
+  }
+  Result<RemoteEntry> rename(const CallContext& call, NodeKind kind, const RemoteId& id,
+                             const std::string& name) override {
+    return inner_.rename(call, kind, id, name);
+  }
+  Result<RemoteEntry> move(const CallContext& call, NodeKind kind, const RemoteId& id,
+                           const RemoteId& new_parent) override {
+    return inner_.move(call, kind, id, new_parent);
+  }
+  Result<void> remove(const CallContext& call, NodeKind kind, const RemoteId& id) override {
+    return inner_.remove(call, kind, id);
+  }
+  std::vector<Result<void>> remove_files(const CallContext& call,
+                                         const std::vector<RemoteId>& ids) override {
+    return inner_.remove_files(call, ids);
+  }
+  Result<RemoteEntry> copy_file(const CallContext& call, const RemoteId& id,
+                                const RemoteId& new_parent, const std::string& name) override {
+    return inner_.copy_file(call, id, new_parent, name);
+  }
+  Result<RemoteEntry> put(const CallContext& call, const UploadTarget& target,
+                          Bytes content) override {
+    return inner_.put(call, target, content);
+  }
+  Result<UploadSession> upload_begin(const CallContext& call, const UploadTarget& target,
+                                     std::uint64_t size) override {
+    return inner_.upload_begin(call, target, size);
+  }
+  Result<std::optional<RemoteEntry>> upload_chunk(const CallContext& call, UploadSession& session,
+                                                  Bytes chunk) override {
+    return inner_.upload_chunk(call, session, chunk);
+  }
+  Result<UploadSession> upload_resume(const CallContext& call,
+                                      const UploadSession& session) override {
+    return inner_.upload_resume(call, session);
+  }
+  Result<void> upload_abort(const CallContext& call, const UploadSession& session) override {
+    return inner_.upload_abort(call, session);
+  }
+  Result<std::vector<RemoteVersion>> versions(const CallContext& call,
+                                              const RemoteId& file) override {
+    return inner_.versions(call, file);
+  }
+  Result<RemoteEntry> promote(const CallContext& call, const RemoteId& file,
+                              const VersionId& version) override {
+    return inner_.promote(call, file, version);
+  }
+  Result<RemoteEntry> lock(const CallContext& call, const RemoteId& file) override {
+    return inner_.lock(call, file);
+  }
+  Result<RemoteEntry> unlock(const CallContext& call, const RemoteId& file,
+                             const std::string& comment) override {
+    return inner_.unlock(call, file, comment);
+  }
+  Result<std::vector<RemotePermission>> permissions(const CallContext& call, NodeKind kind,
+                                                    const RemoteId& id) override {
+    return inner_.permissions(call, kind, id);
+  }
+  Result<void> share(const CallContext& call, NodeKind kind, const RemoteId& id,
+                     const std::string& who, AccessLevel level) override {
+    return inner_.share(call, kind, id, who, level);
+  }
+  Result<void> unshare(const CallContext& call, NodeKind kind, const RemoteId& id,
+                       const std::string& who) override {
+    return inner_.unshare(call, kind, id, who);
+  }
+  Result<std::vector<RemoteEvent>> history(const CallContext& call, NodeKind kind,
+                                           const RemoteId& id) override {
+    return inner_.history(call, kind, id);
+  }
+  Result<void> set_description(const CallContext& call, NodeKind kind, const RemoteId& id,
+                               const std::string& text) override {
+    return inner_.set_description(call, kind, id, text);
+  }
+  Result<Quota> quota(const CallContext& call) override { return inner_.quota(call); }
+  Result<ChangeSet> changes(const CallContext& call, const std::string& cursor) override {
+    return inner_.changes(call, cursor);
+  }
+  Result<void> send_mail(const CallContext& call, const Mail& mail) override {
+    return inner_.send_mail(call, mail);
+  }
+
+ private:
+  // Only the account's own root may be unable to hold files.
+  static Capabilities adapt(Capabilities capabilities) {
+    capabilities.root_takes_files = true;
+    return capabilities;
+  }
+
+  RemoteStore& inner_;
+  const std::vector<std::string> folder_;
+  const Capabilities before_;
+  Mutex mutex_;
+  std::atomic<bool> ready_{false};
+  // Not guarded: written once under the lock while nobody reads it, read once `ready_` says so.
+  Capabilities after_;
+};
+
+}  // namespace
+
+std::unique_ptr<RemoteStore> make_rooted_store(RemoteStore& inner, const std::string& folder) {
+  std::vector<std::string> names;
+  for (std::string& name : split(folder, '/'))
+    if (!name.empty()) names.push_back(std::move(name));
+  return std::make_unique<RootedStore>(inner, std::move(names));
+}
+
+}  // namespace cabinetfs

@@ -1,0 +1,236 @@
+#include "tools/cabinetfs/serve_mount.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <thread>
+#include <utility>
+
+#include "backend/base/log.h"
+#include "backend/base/times.h"
+#include "backend/remote_store.h"
+#include "cache/content.h"
+#include "cache/meta_store.h"
+#include "cache/posix_env.h"
+#include "cache/sealer.h"
+#include "cache/volume.h"
+#include "fs/control_server.h"
+#include "fs/mount.h"
+#include "tools/cabinetfs/connection.h"
+#include "tools/cabinetfs/mount_status.h"
+#include "tools/cabinetfs/mount_table.h"
+#include "tools/cabinetfs/output.h"
+#include "tools/cabinetfs/store_info.h"
+#include "tools/cabinetfs/store_sealer.h"
+
+namespace cabinetfs {
+
+using nlohmann::json;
+
+namespace {
+
+// With a store on this disk the server is asked only to greet it; without one there is nothing to
+// show until it has answered.
+constexpr std::chrono::seconds kGreetingPatience{5};
+constexpr std::chrono::seconds kFirstPatience{30};
+
+// For a process that has just been unmounted to close its store, or a command that looks into it.
+constexpr std::chrono::seconds kStorePatience{20};
+
+// Where the remote is mounted by a living process.
+std::string mounted_on(const std::string& remote) {
+  if (const auto volumes = mounted_volumes())
+    for (const MountedVolume& volume : *volumes)
+      if (volume.remote == remote && volume.alive) return volume.mount_point;
+  return {};
+}
+
+Result<DirLock> lock_store(const MountPlan& plan) {
+  const SteadyTime until = Clock::system().steady() + kStorePatience;
+  for (;;) {
+    auto lock = DirLock::acquire(plan.store.state);
+    if (lock || lock.error().code != ErrorCode::kBusy) return lock;
+    const std::string where = mounted_on(plan.remote);
+    if (where.empty() && Clock::system().steady() < until) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      continue;
+    }
+    return fail(ErrorCode::kBusy,
+                fmt::format("{} is mounted already{}{} ({}); -o instance=NAME mounts it a second "
+                            "time, with a store of its own",
+                            plan.remote, where.empty() ? "" : " on ", where, lock.error().context));
+  }
+}
+
+// A store that was sealed otherwise than asked for now is made anew, if nothing in it is unsent.
+Result<void> change_sealing(const MountPlan& plan, const StoreInfo& info, SecretStore& secrets) {
+  TRY_ASSIGN(const auto sealer, open_store_sealer(secrets, plan.store, info.encrypted));
+  TRY_ASSIGN(const auto meta, MetaStore::open(plan.store.meta_file(), *sealer));
+  TRY_ASSIGN(const auto dirty, meta->dirty());
+  if (!dirty.empty())
+    return fail(ErrorCode::kBusy,
+                fmt::format("cache_encryption cannot change while {} changes of {} are unsent; "
+                            "mount once without the option and let them be sent",
+                            dirty.size(), plan.remote));
+  log_info("the store of {} is made anew: cache_encryption has changed", plan.remote);
+  return {};
+}
+
+// Checks that the store belongs to this remote's server; makes it if it is new. True: it was there.
+Result<bool> prepare_store(const MountPlan& plan, SecretStore& secrets, StoreInfo& info) {
+  TRY(make_dirs(plan.store.state));
+  TRY(make_dirs(plan.store.cache));
+  TRY(make_dirs(plan.store.staged_dir()));
+  TRY_ASSIGN(auto known, read_store_info(plan.store));
+  const bool encrypted = plan.options.mount.cache_encryption;
+  if (known && known->url != plan.options.remote.url)
+    return fail(ErrorCode::kConflict,
+                fmt::format("the store of {} belongs to {}, and the configuration says {} now. If "
+                            "that is the same server, put the old address back, let everything be "
+                            "sent, and remove {}; else choose another name for the remote",
+                            plan.remote, known->url, plan.options.remote.url, plan.store.state));
+  if (known && known->encrypted != encrypted) {
+    if (file_exists(plan.store.meta_file())) TRY(change_sealing(plan, *known, secrets));
+    TRY(remove_store_files(plan.store));
+    known.reset();
+  }
+  const bool existed = known.has_value() && file_exists(plan.store.meta_file());
+  if (known) {
+    info = *known;
+  } else {
+    TRY(make_dirs(plan.store.cache));
+    TRY(make_dirs(plan.store.staged_dir()));
+    info = {plan.remote,
+            plan.options.mount.root,
+            plan.options.mount.instance,
+            plan.options.remote.url,
+            "",
+            encrypted};
+    TRY(write_store_info(plan.store, info));
+  }
+  return existed;
+}
+
+// Asks the server who we are. An existing store can do without an answer, but not with another
+// account's.
+Result<void> greet(const MountPlan& plan, RemoteStore& remote, bool existed, StoreInfo& info) {
+  const auto call = CallContext::within(existed ? kGreetingPatience : kFirstPatience);
+  const auto account = remote.account(call);
+  if (!account) {
+    const Error& error = account.error();
+    const bool unreachable =
+        error.code == ErrorCode::kUnavailable || error.code == ErrorCode::kTimeout;
+    if (!existed || !unreachable) return fail(error);
+    complain(
+        printable(fmt::format("{} cannot be reached ({}); mounted offline, from what is on "
+                              "this disk",
+                              plan.remote, error.context)));
+    return {};
+  }
+  if (!info.account.empty() && info.account != account->id)
+    return fail(ErrorCode::kConflict,
+                fmt::format("{} is logged in as {} now, and its store belongs to another account; "
+                            "log in as that one, or use -o instance=NAME for a new store",
+                            plan.remote, account->email));
+  if (info.account != account->id || info.email != account->email) {
+    info.account = account->id;
+    info.email = account->email;
+    TRY(write_store_info(plan.store, info));
+  }
+  if (!existed) TRY(remote.root(call));
+  return {};
+}
+
+json mount_facts(const MountPlan& plan, const StoreInfo& info, const std::string& since) {
+  return {{"mount_point", plan.mount_point},
+          {"remote", plan.remote},
+          {"root", plan.options.mount.root},
+          {"vendor", plan.options.remote.vendor},
+          {"url", plan.options.remote.url},
+          {"account", {{"id", info.account}, {"email", info.email}}},
+          {"store", plan.store.state},
+          {"pid", ::getpid()},
+          {"since", since},
+          {"version", CABINETFS_VERSION},
+          {"cache_limit", plan.options.content.cache_max_bytes}};
+}
+
+Result<void> serve(const Paths& paths, MountPlan& plan, ReadyPipe& ready) {
+  const Options& options = plan.options;
+  TRY(make_dirs(plan.store.state));
+  TRY_ASSIGN(const DirLock lock, lock_store(plan));
+
+  TRY_ASSIGN(const auto connection, Connection::open(paths, plan.remote, options));
+  StoreInfo info;
+  TRY_ASSIGN(const bool existed, prepare_store(plan, connection->secrets(), info));
+  RemoteStore& remote = connection->store();
+  TRY(greet(plan, remote, existed, info));
+
+  TRY_ASSIGN(const auto sealer,
+             open_store_sealer(connection->secrets(), plan.store, info.encrypted));
+  TRY_ASSIGN(const auto meta, MetaStore::open(plan.store.meta_file(), *sealer));
+  TRY_ASSIGN(const auto contents, ContentStore::open(options.content, *sealer, remote));
+  TRY_ASSIGN(const auto volume, Volume::open(options.volume, remote, *meta, *contents));
+
+  MountOptions mount_options;
+  mount_options.mount_point = plan.mount_point;
+  mount_options.remote = plan.remote;
+  mount_options.allow_other = options.mount.allow_other;
+  mount_options.read_only = options.volume.read_only;
+  mount_options.uid = options.volume.uid;
+  mount_options.gid = options.volume.gid;
+  mount_options.threads = options.mount.threads;
+  mount_options.call_timeout = options.volume.call_timeout;
+  mount_options.config_text = fmt::format("[remote.{}]\n", plan.remote) + describe_options(options);
+  mount_options.extra_metrics = [&connection] { return http_metrics(connection->http_stats()); };
+  TRY_ASSIGN(auto mount, Mount::create(std::move(mount_options), *volume));
+
+  ControlServices services;
+  services.volume = volume.get();
+  services.contents = contents.get();
+  services.call_timeout = options.volume.call_timeout;
+  services.unmount = [&mount] { mount->stop(); };
+  const std::string since = format_rfc3339(Clock::system().wall());
+  services.extra_status = [&] {
+    json out = mount_facts(plan, info, since);
+    out["http"] = http_stats_to_json(connection->http_stats());
+    return out;
+  };
+  TRY_ASSIGN(auto control, ControlServer::start(control_socket(paths.run_dir, plan.mount_point),
+                                                std::move(services)));
+  volume->start();
+  const auto served = mount->run(
+      [&] {
+        if (!ready.report_ready(options.mount.log_file)) {
+          log_warn("the mount command was interrupted; unmounting");
+          mount->stop();
+        }
+      },
+      true);
+  control.reset();
+  volume->stop();
+  contents->shutdown();
+  return served;
+}
+
+}  // namespace
+
+ExitCode serve_mount(const Paths& paths, MountPlan plan, ReadyPipe& ready) {
+  harden_process();
+  Mount::block_stop_signals();
+  if (plan.options.mount.log_file.empty() && !plan.foreground)
+    plan.options.mount.log_file = plan.store.log_file();
+  if (!plan.options.mount.log_file.empty()) {
+    if (const auto made = make_dirs(parent_dir(plan.options.mount.log_file)); !made)
+      return fail_with(made.error());
+  }
+  configure_log({plan.options.mount.log_level, plan.options.mount.log_file});
+  const auto served = serve(paths, plan, ready);
+  if (served) return ExitCode::kOk;
+  if (!plan.options.mount.log_file.empty()) log_error("{}", to_string(served.error()));
+  return fail_with(served.error(), plan.remote);
+}
+
+}  // namespace cabinetfs
