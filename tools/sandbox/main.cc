@@ -114,20 +114,25 @@ int main(int argc, char** argv) {
   Arguments arguments;
   CLI::App app("A local server that speaks a vendor's API, for tests");
   app.add_option("--vendor", arguments.options.vendor, "kiteworks")->required();
-  app.add_option("--root", arguments.options.root, "first content of the first user's account")->check(CLI::ExistingDirectory);
+  app.add_option("--root", arguments.options.root, "first content of the first user's account")
+      ->check(CLI::ExistingDirectory);
   app.add_option("--port", arguments.options.port, "0: any free one");
   app.add_flag("--tls", arguments.options.tls, "HTTPS with an own CA");
   app.add_option("--latency", arguments.latency_ms, "milliseconds before each answer");
   app.add_option("--rate", arguments.rate, "requests per second and source; 0: no limit");
   app.add_option("--rate-burst", arguments.rate_burst, "so many at once");
-  app.add_option("--faults", arguments.faults_file, "JSON list of fault rules")->check(CLI::ExistingFile);
-  app.add_option("--users", arguments.users_file, "JSON with users and client")->check(CLI::ExistingFile);
-  app.add_option("--settings", arguments.settings_file, "JSON with settings")->check(CLI::ExistingFile);
+  app.add_option("--faults", arguments.faults_file, "JSON list of fault rules")
+      ->check(CLI::ExistingFile);
+  app.add_option("--users", arguments.users_file, "JSON with users and client")
+      ->check(CLI::ExistingFile);
+  app.add_option("--settings", arguments.settings_file, "JSON with settings")
+      ->check(CLI::ExistingFile);
   app.add_option("--token-lifetime", arguments.token_lifetime, "seconds");
   app.add_option("--state-dir", arguments.options.state_dir, "keep all changes here");
   app.add_option("--port-file", arguments.port_file, "gets the port when the server is ready");
   app.add_option("--ca-out", arguments.ca_file, "gets the CA certificate");
-  app.add_option("--credentials-out", arguments.credentials_file, "gets client secret and tokens, mode 0600");
+  app.add_option("--credentials-out", arguments.credentials_file,
+                 "gets client secret and tokens, mode 0600");
   CLI11_PARSE(app, argc, argv);
   try {
     serve(arguments);

@@ -29,7 +29,8 @@ Certificates certificates_for(const std::filesystem::path& state_dir) {
   Certificates made = make_certificates();
   std::filesystem::create_directories(state_dir);
   std::ofstream out(file);
-  std::filesystem::permissions(file, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  std::filesystem::permissions(
+      file, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
   out << json{{"ca", made.ca_pem}, {"certificate", made.certificate_pem}, {"key", made.key_pem}};
   if (!out.flush()) throw std::runtime_error("cannot write " + file.string());
   return made;
@@ -39,7 +40,8 @@ Certificates certificates_for(const std::filesystem::path& state_dir) {
 
 class Sandbox::Impl {
  public:
-  explicit Impl(const Options& options) : tls_(options.tls), faults_(stop_), vendor_(make_vendor(options)) {
+  explicit Impl(const Options& options)
+      : tls_(options.tls), faults_(stop_), vendor_(make_vendor(options)) {
     if (!options.faults.empty()) {
       try {
         faults_.add(json::parse(options.faults));
@@ -53,7 +55,8 @@ class Sandbox::Impl {
     server.port = options.port;
     server.tls = tls_ ? &certificates_ : nullptr;
     server.spool_dir = vendor_->spool_dir();
-    server_ = std::make_unique<HttpServer>(server, vendor_->application(), faults_, counters_, stop_);
+    server_ =
+        std::make_unique<HttpServer>(server, vendor_->application(), faults_, counters_, stop_);
     port_ = server_->port();
     vendor_->listening(url());
     credentials_ = vendor_->make_credentials();
@@ -65,7 +68,9 @@ class Sandbox::Impl {
     vendor_->save();
   }
 
-  std::string url() const { return fmt::format("{}://127.0.0.1:{}", tls_ ? "https" : "http", port_); }
+  std::string url() const {
+    return fmt::format("{}://127.0.0.1:{}", tls_ ? "https" : "http", port_);
+  }
 
   std::string admin(std::string_view method, std::string_view path, std::string_view body) {
     Request request;
@@ -103,7 +108,8 @@ class Sandbox::Impl {
       counters_.reset();
       return admin_json(json::object());
     });
-    admin.add("GET", "/_admin/requests", [this](Request&) { return admin_json(counters_.requests()); });
+    admin.add("GET", "/_admin/requests",
+              [this](Request&) { return admin_json(counters_.requests()); });
     admin.add("GET", "/_admin/faults", [this](Request&) { return admin_json(faults_.list()); });
     admin.add("POST", "/_admin/faults", [this](Request& request) {
       try {
@@ -117,7 +123,8 @@ class Sandbox::Impl {
       return admin_json(json::object());
     });
     admin.add("DELETE", "/_admin/faults/{id}", [this](Request& request) {
-      if (!faults_.remove(std::atoi(request.params[0].c_str()))) return admin_json({{"error", "no such rule"}}, 404);
+      if (!faults_.remove(std::atoi(request.params[0].c_str())))
+        return admin_json({{"error", "no such rule"}}, 404);
       return admin_json(json::object());
     });
   }

@@ -29,7 +29,8 @@ struct Credentials {
   std::vector<UserCredentials> users;
 };
 
-// A running server. Thread-safe. Stops, and saves its state if it has a state directory, when it is destroyed.
+// A running server. Thread-safe. Stops, and saves its state if it has a state directory, when it is
+// destroyed.
 class Sandbox {
  public:
   // Throws std::runtime_error with a reason.
@@ -39,13 +40,13 @@ class Sandbox {
   Sandbox& operator=(const Sandbox&) = delete;
 
   std::uint16_t port() const;
-  std::string url() const;             // "http://127.0.0.1:PORT", without a slash at the end
-  const std::string& ca_pem() const;   // empty without TLS
+  std::string url() const;            // "http://127.0.0.1:PORT", without a slash at the end
+  const std::string& ca_pem() const;  // empty without TLS
   const Credentials& credentials() const;
-  std::size_t skipped() const;         // names in the root directory that the server would refuse
+  std::size_t skipped() const;  // names in the root directory that the server would refuse
 
-  // A call of /_admin/PATH without HTTP; PATH may have a query. Returns the JSON text; throws std::runtime_error with
-  // the server's message for anything but a 2xx.
+  // A call of /_admin/PATH without HTTP; PATH may have a query. Returns the JSON text; throws
+  // std::runtime_error with the server's message for anything but a 2xx.
   std::string admin(std::string_view method, std::string_view path, std::string_view body = {});
 
   // Ends all connections and waits; the port is free afterwards. Called by the destructor.

@@ -134,8 +134,8 @@ Hashes Blob::compute() const {
 std::uint32_t Blob::crc32() const {
   uLong crc = ::crc32(0L, Z_NULL, 0);
   each_piece(*this, [&crc](std::string_view piece) {
-    crc = ::crc32(crc, reinterpret_cast<const Bytef*>(piece.data()),
-                  static_cast<uInt>(piece.size()));
+    crc =
+        ::crc32(crc, reinterpret_cast<const Bytef*>(piece.data()), static_cast<uInt>(piece.size()));
   });
   return static_cast<std::uint32_t>(crc);
 }

@@ -16,8 +16,8 @@ struct Hashes {
   std::string sha3_256;
 };
 
-// Immutable content of one file version, in memory or in a file. Any thread may read it. A file that the blob owns is
-// removed with it; one out of the served directory is left alone.
+// Immutable content of one file version, in memory or in a file. Any thread may read it. A file
+// that the blob owns is removed with it; one out of the served directory is left alone.
 class Blob {
  public:
   // Blobs up to this size are hashed on the spot; larger ones only where the caller may wait.
@@ -75,7 +75,8 @@ class BlobReader {
   int fd_ = -1;
 };
 
-// Collects bytes that arrive, in memory up to a limit and in a file of `dir` beyond it. One thread at a time.
+// Collects bytes that arrive, in memory up to a limit and in a file of `dir` beyond it. One thread
+// at a time.
 class Spool {
  public:
   Spool(std::filesystem::path dir, std::size_t memory_limit);

@@ -35,7 +35,8 @@ void Counters::finished(Entry entry) {
 
 void Counters::reset() {
   const std::lock_guard lock(mutex_);
-  // What is on its way stays counted as on its way, or the numbers would go below zero when it ends.
+  // What is on its way stays counted as on its way, or the numbers would go below zero when it
+  // ends.
   for (auto it = endpoints_.begin(); it != endpoints_.end();) {
     it->second.count = 0;
     it->second.max_in_flight = it->second.in_flight;

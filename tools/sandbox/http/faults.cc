@@ -49,9 +49,9 @@ void refuse_unknown_keys(const json& object, const std::set<std::string>& known)
 }
 
 std::shared_ptr<FaultRule> parse(const json& text) {
-  refuse_unknown_keys(text, {"id", "match", "skip", "times", "action", "after_effect", "ms",
-                             "status", "body", "content_type", "headers", "bytes", "offset",
-                             "bytes_per_second"});
+  refuse_unknown_keys(
+      text, {"id", "match", "skip", "times", "action", "after_effect", "ms", "status", "body",
+             "content_type", "headers", "bytes", "offset", "bytes_per_second"});
   auto rule = std::make_shared<FaultRule>();
   rule->action_name = text.at("action").get<std::string>();
   const auto found = actions().find(rule->action_name);
@@ -121,15 +121,16 @@ json FaultTable::list() const {
   const std::lock_guard lock(mutex_);
   auto out = json::array();
   for (const auto& rule : rules_) {
-    out.push_back({{"id", rule->id},
-                   {"action", rule->action_name},
-                   {"after_effect", rule->after_effect},
-                   {"match", {{"method", rule->method}, {"path", rule->path_text}, {"user", rule->user}}},
-                   {"skip", rule->skip},
-                   {"times", rule->times},
-                   {"seen", rule->seen},
-                   {"hits", rule->hits},
-                   {"waiting", rule->waiting}});
+    out.push_back(
+        {{"id", rule->id},
+         {"action", rule->action_name},
+         {"after_effect", rule->after_effect},
+         {"match", {{"method", rule->method}, {"path", rule->path_text}, {"user", rule->user}}},
+         {"skip", rule->skip},
+         {"times", rule->times},
+         {"seen", rule->seen},
+         {"hits", rule->hits},
+         {"waiting", rule->waiting}});
   }
   return out;
 }

@@ -15,7 +15,17 @@ namespace cabinetfs::sandbox {
 struct Request;
 class StopSignal;
 
-enum class FaultAction { kDelay, kStatus, kDrop, kReset, kDropUpload, kTruncate, kCorrupt, kSlow, kStall };
+enum class FaultAction {
+  kDelay,
+  kStatus,
+  kDrop,
+  kReset,
+  kDropUpload,
+  kTruncate,
+  kCorrupt,
+  kSlow,
+  kStall
+};
 
 // One rule. Constant once it is in the table, but for its counters, which the table's mutex guards.
 struct FaultRule {
@@ -42,7 +52,8 @@ class FaultTable {
  public:
   explicit FaultTable(StopSignal& stop) : stop_(stop) {}
 
-  // One rule or a list of them; their ids. Throws std::invalid_argument with a reason; then none is added.
+  // One rule or a list of them; their ids. Throws std::invalid_argument with a reason; then none is
+  // added.
   nlohmann::json add(const nlohmann::json& rules);
   nlohmann::json list() const;
   void clear();

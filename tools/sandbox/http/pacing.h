@@ -11,7 +11,8 @@
 
 namespace cabinetfs::sandbox {
 
-// A line with a speed: every transfer books its time on it and waits until it is through. Any thread.
+// A line with a speed: every transfer books its time on it and waits until it is through. Any
+// thread.
 class Pacer {
  public:
   // The moment at which `bytes` more have passed at `bytes_per_second` (> 0).
@@ -26,9 +27,9 @@ class Pacer {
 class RateLimiter {
  public:
   struct Limits {
-    double rate = 0;       // requests per second; 0 = off
-    double burst = 10;     // so many at once
-    double queue = 0;      // so many more wait for their turn
+    double rate = 0;    // requests per second; 0 = off
+    double burst = 10;  // so many at once
+    double queue = 0;   // so many more wait for their turn
   };
   // How long this request has to wait, or a negative duration if it is refused.
   std::chrono::nanoseconds admit(const std::string& source, const Limits& limits);

@@ -9,9 +9,9 @@ namespace cabinetfs::sandbox {
 struct Request;
 struct Response;
 
-// Finds the handler of a request by method and path template ("/rest/folders/{id}/children"). Where several
-// templates match, the one with a literal part at the first difference wins. Filled before the server starts,
-// read by any thread then.
+// Finds the handler of a request by method and path template ("/rest/folders/{id}/children"). Where
+// several templates match, the one with a literal part at the first difference wins. Filled before
+// the server starts, read by any thread then.
 class Router {
  public:
   using Handler = std::function<Response(Request&)>;

@@ -14,7 +14,7 @@
 #include <stdexcept>
 
 #include "tools/sandbox/http/blob.h"
-#include "tools/sandbox/http/reply.h"
+#include "tools/sandbox/http/reply_stream.h"
 
 namespace cabinetfs::sandbox {
 namespace {
@@ -73,8 +73,7 @@ MHD_Result take_form_data(void* cls, MHD_ValueKind, const char* key, const char*
 std::string peer_of(MHD_Connection* connection) {
   const MHD_ConnectionInfo* info =
       MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-  if (info == nullptr || info->client_addr == nullptr ||
-      info->client_addr->sa_family != AF_INET) {
+  if (info == nullptr || info->client_addr == nullptr || info->client_addr->sa_family != AF_INET) {
     return "?";
   }
   sockaddr_in address{};
@@ -118,7 +117,8 @@ class HttpServer::Impl {
     };
     if (options.tls != nullptr) {
       flags |= MHD_USE_TLS;
-      items.push_back({MHD_OPTION_HTTPS_MEM_KEY, 0, const_cast<char*>(options.tls->key_pem.c_str())});
+      items.push_back(
+          {MHD_OPTION_HTTPS_MEM_KEY, 0, const_cast<char*>(options.tls->key_pem.c_str())});
       items.push_back(
           {MHD_OPTION_HTTPS_MEM_CERT, 0, const_cast<char*>(options.tls->certificate_pem.c_str())});
     }
@@ -153,7 +153,8 @@ class HttpServer::Impl {
     return exchange.release();
   }
 
-  static void on_connection(void* self, MHD_Connection*, void**, MHD_ConnectionNotificationCode code) {
+  static void on_connection(void* self, MHD_Connection*, void**,
+                            MHD_ConnectionNotificationCode code) {
     if (code == MHD_CONNECTION_NOTIFY_STARTED) static_cast<Impl*>(self)->counters_.connected();
   }
 
@@ -164,8 +165,8 @@ class HttpServer::Impl {
   }
 
   static MHD_Result on_request(void* self, MHD_Connection* connection, const char*,
-                               const char* method, const char*, const char* data,
-                               std::size_t* size, void** slot) {
+                               const char* method, const char*, const char* data, std::size_t* size,
+                               void** slot) {
     auto& exchange = *static_cast<Exchange*>(*slot);
     auto& server = *static_cast<Impl*>(self);
     try {
@@ -304,9 +305,9 @@ class HttpServer::Impl {
   MHD_Result send(Exchange& exchange, MHD_Connection* connection, Response response,
                   std::shared_ptr<FaultRule> fault) {
     const int status = response.status;
-    MHD_Response* out = Reply::to_mhd(std::make_unique<Reply>(std::move(response), std::move(fault),
-                                                              exchange.tuning, all_out_, stop_,
-                                                              exchange.bytes_out));
+    MHD_Response* out = ReplyStream::to_mhd(
+        std::make_unique<ReplyStream>(std::move(response), std::move(fault), exchange.tuning,
+                                      all_out_, stop_, exchange.bytes_out));
     if (out == nullptr) return MHD_NO;
     exchange.status = status;
     const MHD_Result result = MHD_queue_response(connection, static_cast<unsigned>(status), out);
@@ -325,9 +326,9 @@ class HttpServer::Impl {
     entry.user = request.user;
     entry.fault = exchange.fault ? exchange.fault->action_name : "";
     entry.status = exchange.status;
-    entry.ms = std::chrono::duration_cast<std::chrono::milliseconds>(steady_clock::now() -
-                                                                     exchange.start)
-                   .count();
+    entry.ms =
+        std::chrono::duration_cast<std::chrono::milliseconds>(steady_clock::now() - exchange.start)
+            .count();
     entry.bytes_in = exchange.bytes_in;
     entry.bytes_out = *exchange.bytes_out;
     counters_.finished(std::move(entry));

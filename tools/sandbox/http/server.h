@@ -24,7 +24,8 @@ struct LineTuning {
   RateLimiter::Limits rate;
 };
 
-// What a vendor puts behind the server. The callbacks are called from the threads of the connections.
+// What a vendor puts behind the server. The callbacks are called from the threads of the
+// connections.
 struct Application {
   Router api;
   Router admin;  // paths under /_admin: not counted, delayed, limited or hit by faults
@@ -37,7 +38,8 @@ struct Application {
   std::function<Response(const std::string& what)> failed;
 };
 
-// An HTTP/1.1 server on 127.0.0.1, with or without TLS, a thread per connection. Runs from construction to destruction.
+// An HTTP/1.1 server on 127.0.0.1, with or without TLS, a thread per connection. Runs from
+// construction to destruction.
 class HttpServer {
  public:
   struct Options {
@@ -45,7 +47,8 @@ class HttpServer {
     const Certificates* tls = nullptr;  // null: plain HTTP
     std::filesystem::path spool_dir;    // for request bodies that are too long for memory
   };
-  // Throws std::runtime_error if it cannot listen. `application` outlives the server and is not changed any more.
+  // Throws std::runtime_error if it cannot listen. `application` outlives the server and is not
+  // changed any more.
   HttpServer(const Options& options, const Application& application, FaultTable& faults,
              Counters& counters, StopSignal& stop);
   ~HttpServer();

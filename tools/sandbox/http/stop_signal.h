@@ -32,7 +32,8 @@ class StopSignal {
     return !changed_.wait_until(lock, deadline, [this] { return stopped_; });
   }
   // Until `done` says so (it must not call back into this object), the deadline, or the stop.
-  void wait_until(std::chrono::steady_clock::time_point deadline, const std::function<bool()>& done) {
+  void wait_until(std::chrono::steady_clock::time_point deadline,
+                  const std::function<bool()>& done) {
     std::unique_lock lock(mutex_);
     changed_.wait_until(lock, deadline, [&] { return stopped_ || done(); });
   }

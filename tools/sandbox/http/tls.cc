@@ -78,13 +78,12 @@ Certificates make_certificates() {
                               {{NID_basic_constraints, "critical,CA:TRUE"},
                                {NID_key_usage, "critical,keyCertSign,cRLSign"},
                                {NID_subject_key_identifier, "hash"}});
-  const Certificate server =
-      make(key.get(), "localhost", ca.get(), ca_key.get(),
-           {{NID_basic_constraints, "critical,CA:FALSE"},
-            {NID_key_usage, "critical,digitalSignature"},
-            {NID_ext_key_usage, "serverAuth"},
-            {NID_subject_alt_name, "DNS:localhost,IP:127.0.0.1"},
-            {NID_authority_key_identifier, "keyid"}});
+  const Certificate server = make(key.get(), "localhost", ca.get(), ca_key.get(),
+                                  {{NID_basic_constraints, "critical,CA:FALSE"},
+                                   {NID_key_usage, "critical,digitalSignature"},
+                                   {NID_ext_key_usage, "serverAuth"},
+                                   {NID_subject_alt_name, "DNS:localhost,IP:127.0.0.1"},
+                                   {NID_authority_key_identifier, "keyid"}});
   Certificates out;
   out.ca_pem = pem([&](BIO* bio) { return PEM_write_bio_X509(bio, ca.get()); });
   out.certificate_pem = pem([&](BIO* bio) { return PEM_write_bio_X509(bio, server.get()); });

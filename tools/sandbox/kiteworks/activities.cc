@@ -42,7 +42,8 @@ bool is_reading(const std::string& event) { return event == "download" || event 
 
 class Filter {
  public:
-  explicit Filter(const Call& call) : user_id_(call.user.id), only_mine_(call.request.arg_or("filter", "all") == "my") {
+  explicit Filter(const Call& call)
+      : user_id_(call.user.id), only_mine_(call.request.arg_or("filter", "all") == "my") {
     // Unix seconds; both ends belong to the window.
     if (const auto seconds = number(call, "startTime")) from_ = *seconds * 1000;
     if (const auto seconds = number(call, "endTime")) to_ = *seconds * 1000 + 999;
@@ -122,14 +123,16 @@ Response of_folder(Call& call) {
     if (activity.node_id == id) return true;
     if (activity.ancestors.empty()) return false;
     if (!nested) return activity.ancestors.front() == id;
-    return std::find(activity.ancestors.begin(), activity.ancestors.end(), id) != activity.ancestors.end();
+    return std::find(activity.ancestors.begin(), activity.ancestors.end(), id) !=
+           activity.ancestors.end();
   });
 }
 
 Response of_file(Call& call) {
   const Node& file = call.file(call.param(0), true);
   check_allowed(call, file);
-  return answer(call, false, [&file](const Activity& activity) { return activity.node_id == file.id; });
+  return answer(call, false,
+                [&file](const Activity& activity) { return activity.node_id == file.id; });
 }
 
 Response of_user(Call& call) {

@@ -25,8 +25,8 @@ json time_or_null(const std::optional<Millis>& time, const Settings& settings) {
   return time ? json(format_time(*time, settings)) : json(nullptr);
 }
 
-
-json version_json(const State& state, const Settings& settings, const Node& node, std::size_t index) {
+json version_json(const State& state, const Settings& settings, const Node& node,
+                  std::size_t index) {
   const Version& version = node.versions[index];
   const User* user = state.find_user(version.user_id);
   return {{"id", version.id},
@@ -94,7 +94,8 @@ Response tree(State& state, const Request& request) {
   }
   // Hashing may take long, so it happens without the lock.
   for (std::size_t i = 0; with_hash && i < blobs.size(); ++i) {
-    for (std::size_t v = 0; v < blobs[i].size(); ++v) nodes[i]["versions"][v]["md5"] = blobs[i][v]->hashes().md5;
+    for (std::size_t v = 0; v < blobs[i].size(); ++v)
+      nodes[i]["versions"][v]["md5"] = blobs[i][v]->hashes().md5;
     if (!blobs[i].empty()) nodes[i]["md5"] = blobs[i].back()->hashes().md5;
   }
   return answer({{"nodes", nodes}});
@@ -225,7 +226,8 @@ void add_admin_routes(State& state, Router& admin) {
     return [run = std::move(run)](Request& request) {
       try {
         return run(request);
-      } catch (const std::exception& error) {  // a bad order; the reason is all that the caller needs
+      } catch (
+          const std::exception& error) {  // a bad order; the reason is all that the caller needs
         return answer({{"error", error.what()}}, 400);
       }
     };
@@ -235,7 +237,8 @@ void add_admin_routes(State& state, Router& admin) {
   };
   const auto post = [&](const char* path, std::function<Response(State&, const json&)> run) {
     admin.add("POST", path, guarded([&state, run = std::move(run)](Request& request) {
-                return run(state, request.body.empty() ? json::object() : json::parse(request.body));
+                return run(state,
+                           request.body.empty() ? json::object() : json::parse(request.body));
               }));
   };
   get("/_admin/tree", [&state](Request& request) { return tree(state, request); });

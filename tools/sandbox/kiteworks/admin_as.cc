@@ -30,7 +30,9 @@ struct Order {
     at["user"] = user.email;
     return admin_node(state, at);
   }
-  json shown(const Node& shown_node) const { return Wire(state, *state.settings.get(), user).node(shown_node); }
+  json shown(const Node& shown_node) const {
+    return Wire(state, *state.settings.get(), user).node(shown_node);
+  }
 };
 
 // The folder of a path and the name in it; missing folders are made.
@@ -88,7 +90,8 @@ json put(const Order& order) {
 
 json make_dir(const Order& order) {
   const std::string path = order.text.at("path");
-  if (find_path(order.state, order.user, path) != nullptr) throw std::invalid_argument(path + " exists");
+  if (find_path(order.state, order.user, path) != nullptr)
+    throw std::invalid_argument(path + " exists");
   const auto [parent, name] = place(order, path);
   return order.shown(create_folder(order.state, order.user, *parent, name));
 }
@@ -105,7 +108,8 @@ json purge(const Order& order) {
   return json::object();
 }
 
-void refuse_clash(const Order& order, const Node& parent, const std::string& name, const Node& self) {
+void refuse_clash(const Order& order, const Node& parent, const std::string& name,
+                  const Node& self) {
   const Node* other = order.state.tree.child(parent, name);
   if (other != nullptr && other != &self) throw std::invalid_argument(name + " exists");
 }
@@ -182,7 +186,8 @@ json fill(const Order& order) {
   const auto blob = std::make_shared<Blob>(std::string(size, 'x'));  // one for all of them
   for (std::size_t i = 0; i < count; ++i) {
     const std::string name = fmt::format("{}{:06}", prefix, i);
-    if (order.state.tree.child(*folder, name) != nullptr) throw std::invalid_argument(name + " exists");
+    if (order.state.tree.child(*folder, name) != nullptr)
+      throw std::invalid_argument(name + " exists");
     NewContent content;
     content.blob = blob;
     create_file(order.state, order.user, *folder, name, std::move(content));

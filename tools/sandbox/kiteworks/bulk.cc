@@ -12,7 +12,8 @@ json BulkResult::json_of(Call& call) const {
 }
 
 BulkResult run_bulk(Call& call, const std::vector<std::string>& ids,
-                    const std::function<Node&(const std::string&)>& check, const std::function<void(Node&)>& apply) {
+                    const std::function<Node&(const std::string&)>& check,
+                    const std::function<void(Node&)>& apply) {
   BulkResult result;
   const bool partial = call.request.flag("partialSuccess");
   if (!partial) {
@@ -35,7 +36,8 @@ BulkResult run_bulk(Call& call, const std::vector<std::string>& ids,
 }
 
 Response bulk_removed(Call& call, const BulkResult& result) {
-  if (result.partial()) return call.reply(207, {{"errors", result.errors}, {"successIds", result.success_ids}});
+  if (result.partial())
+    return call.reply(207, {{"errors", result.errors}, {"successIds", result.success_ids}});
   Response response;
   response.status = 204;
   return response;

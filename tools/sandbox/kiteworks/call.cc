@@ -40,17 +40,20 @@ std::optional<Millis> Call::time(const json& object, const char* name) const {
   const auto value = text(object, name);
   if (!value) return std::nullopt;
   const auto parsed = parse_time(*value);
-  if (!parsed) throw ApiError(422, "ERR_INPUT_INVALID_DATE", fmt::format("{} is not a date", name), name);
+  if (!parsed)
+    throw ApiError(422, "ERR_INPUT_INVALID_DATE", fmt::format("{} is not a date", name), name);
   return *parsed / 1000 * 1000;  // one second is all that is stored
 }
 
 std::optional<Millis> Call::time_field(std::string_view name) const {
   const auto value = request.field(name);
-  return time(value ? json{{std::string(name), *value}} : json::object(), std::string(name).c_str());
+  return time(value ? json{{std::string(name), *value}} : json::object(),
+              std::string(name).c_str());
 }
 
 void Call::missing() const {
-  if (settings.missing_status == 404) throw ApiError(404, "ERR_ENTITY_NOT_FOUND", "Entity does not exist");
+  if (settings.missing_status == 404)
+    throw ApiError(404, "ERR_ENTITY_NOT_FOUND", "Entity does not exist");
   throw ApiError(403, "ERR_ACCESS_USER", "Insufficient access permissions");
 }
 
@@ -79,7 +82,8 @@ Node& Call::destination(std::string_view id) const {
 
 std::vector<std::string> Call::ids(const json& object, const char* name) const {
   std::vector<std::string> out;
-  const auto query = request.arg(std::string(name) == "ids" || std::string(name) == "folderIds" ? "id:in" : name);
+  const auto query =
+      request.arg(std::string(name) == "ids" || std::string(name) == "folderIds" ? "id:in" : name);
   if (query) {
     std::string_view rest = *query;
     while (!rest.empty()) {
@@ -88,9 +92,11 @@ std::vector<std::string> Call::ids(const json& object, const char* name) const {
       rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
     }
   } else if (object.contains(name) && object.at(name).is_array()) {
-    for (const json& id : object.at(name)) out.push_back(id.is_string() ? id.get<std::string>() : id.dump());
+    for (const json& id : object.at(name))
+      out.push_back(id.is_string() ? id.get<std::string>() : id.dump());
   }
-  if (out.empty()) throw ApiError(422, "ERR_INVALID_PARAMETER", fmt::format("{} is required", name), name);
+  if (out.empty())
+    throw ApiError(422, "ERR_INVALID_PARAMETER", fmt::format("{} is required", name), name);
   return out;
 }
 
@@ -119,7 +125,8 @@ void Call::check_lock(const Node& file, int status) const {
 
 void Call::check_no_locked_inside(const Node& folder) const {
   for (const Node* file : state.tree.locked) {
-    if (file->lock_user_id != user.id && Tree::is_below(*file, folder) && !Tree::is_deleted(*file)) {
+    if (file->lock_user_id != user.id && Tree::is_below(*file, folder) &&
+        !Tree::is_deleted(*file)) {
       throw ApiError(403, "ERR_ENTITY_CONTAINS_LOCKED_FILES", "The folder contains locked files");
     }
   }
@@ -154,8 +161,10 @@ void Call::check_quota(const Node& into, std::int64_t bytes) const {
 
 void Call::check_scan(const Node& file, const Version& version) const {
   const std::string status = av_status(file, version, settings);
-  if (status == "scanning") throw ApiError(403, "ERR_ENTITY_NOT_SCANNED", "The file has not been scanned yet");
-  if (status == "disallowed") throw ApiError(403, "ERR_ENTITY_VIRUS_FOUND", "The file contains a virus");
+  if (status == "scanning")
+    throw ApiError(403, "ERR_ENTITY_NOT_SCANNED", "The file has not been scanned yet");
+  if (status == "disallowed")
+    throw ApiError(403, "ERR_ENTITY_VIRUS_FOUND", "The file contains a virus");
   const bool dlp_bad = file.forced_dlp == "disallowed";
   if (dlp_bad || file.quarantine != "allowed") {
     throw ApiError(403, "ERR_ENTITY_DLP_LOCKED", "The file is in quarantine");
@@ -200,13 +209,15 @@ Call::Page Call::page() const {
   out.asked = limit.has_value();
   const std::int64_t wanted = limit.value_or(settings.default_limit);
   out.limit = wanted == 0 ? SIZE_MAX : static_cast<std::size_t>(wanted);
-  if (settings.max_page > 0) out.limit = std::min(out.limit, static_cast<std::size_t>(settings.max_page));
+  if (settings.max_page > 0)
+    out.limit = std::min(out.limit, static_cast<std::size_t>(settings.max_page));
   return out;
 }
 
 Response Call::list(const json& items, std::size_t total, const Page& page, bool spec_bare,
                     const json* extra_metadata) const {
-  if (settings.list_shape == "bare" || (settings.list_shape == "spec" && spec_bare)) return reply(200, items);
+  if (settings.list_shape == "bare" || (settings.list_shape == "spec" && spec_bare))
+    return reply(200, items);
   json out = {{"data", items}};
   if (settings.list_metadata) {
     json metadata = {{"total", total}, {"offset", page.offset}};
@@ -223,7 +234,8 @@ void Api::plain(const char* method, const char* path_template, Router::Handler h
 }
 
 void Api::route(const char* method, const char* path_template, Function function) {
-  plain(method, path_template, [this, run = std::move(function)](Request& request) { return answer(run, request); });
+  plain(method, path_template,
+        [this, run = std::move(function)](Request& request) { return answer(run, request); });
 }
 
 Response Api::answer(const Function& function, Request& request) {
@@ -232,17 +244,19 @@ Response Api::answer(const Function& function, Request& request) {
   try {
     const std::string_view ours = request.header("x-accellion-version");
     const std::string_view other = request.header("x-kiteworks-version");
-    const bool version_good =
-        (settings->version_header != "kiteworks" && ours == "28") ||
-        (settings->version_header != "accellion" && other == "28");
+    const bool version_good = (settings->version_header != "kiteworks" && ours == "28") ||
+                              (settings->version_header != "accellion" && other == "28");
     if (!version_good) {
-      throw ApiError(400, "ERR_REQUEST_INVALID_VERSION", "The API version header is missing or not supported");
+      throw ApiError(400, "ERR_REQUEST_INVALID_VERSION",
+                     "The API version header is missing or not supported");
     }
     const std::string_view authorization = request.header("authorization");
-    const bool bearer = authorization.size() > 7 && fold_name(authorization.substr(0, 7)) == "bearer ";
+    const bool bearer =
+        authorization.size() > 7 && fold_name(authorization.substr(0, 7)) == "bearer ";
     User* user = bearer ? state_.find_user(state_.oauth.user_of(authorization.substr(7))) : nullptr;
     if (user == nullptr) throw ApiError(401, "ERR_AUTH_UNAUTHORIZED", "Unauthorized");
-    if (request.form_broken) throw ApiError(400, "ERR_REQUEST_INVALID_FORM", "The form data is broken");
+    if (request.form_broken)
+      throw ApiError(400, "ERR_REQUEST_INVALID_FORM", "The form data is broken");
     Call call{request, state_, *settings, *user};
     return function(call);
   } catch (const ApiError& error) {
@@ -260,7 +274,9 @@ Response Api::error_response(const ApiError& error, std::string_view path) const
   std::string shape = state_.settings.get()->error_shape;
   if (shape == "native") {
     // The older endpoints answer with a bare object.
-    const auto has = [path](std::string_view part) { return path.find(part) != std::string_view::npos; };
+    const auto has = [path](std::string_view part) {
+      return path.find(part) != std::string_view::npos;
+    };
     shape = has("/uploads") || has("/versions") || has("/mail") ? "object" : "array";
   }
   if (shape == "html") {
@@ -277,7 +293,8 @@ Response Api::error_response(const ApiError& error, std::string_view path) const
   } else {
     body = entry;
   }
-  return Response::json_text(error.status(), body.dump(-1, ' ', false, json::error_handler_t::replace));
+  return Response::json_text(error.status(),
+                             body.dump(-1, ' ', false, json::error_handler_t::replace));
 }
 
 }  // namespace cabinetfs::sandbox::kiteworks

@@ -17,8 +17,8 @@
 
 namespace cabinetfs::sandbox::kiteworks {
 
-// One API request being answered, under State::mutex, by a user who is logged in. The member functions that look
-// things up throw ApiError when the server would refuse.
+// One API request being answered, under State::mutex, by a user who is logged in. The member
+// functions that look things up throw ApiError when the server would refuse.
 struct Call {
   Request& request;
   State& state;
@@ -41,7 +41,8 @@ struct Call {
   Node& file(std::string_view id, bool deleted_too = false) const;
   // Ids out of `id:in` or, in the body, `name` (a list).
   std::vector<std::string> ids(const nlohmann::json& object, const char* name) const;
-  // Where things are created or moved to: a visible folder, or the root for "0" and the user's base folder.
+  // Where things are created or moved to: a visible folder, or the root for "0" and the user's base
+  // folder.
   Node& destination(std::string_view id) const;
 
   bool allowed(const Node& node, std::string_view permission) const;
@@ -59,14 +60,15 @@ struct Call {
   Response reply(int status, const nlohmann::json& body) const;
   // `created` as it is answered when a client may have asked for `returnEntity`.
   Response created(int status, const Node& node) const;
-  // One page of `all` with its envelope; `spec_bare` marks the lists that the specification shows as arrays.
+  // One page of `all` with its envelope; `spec_bare` marks the lists that the specification shows
+  // as arrays.
   struct Page {
     std::size_t offset = 0, limit = 0;
     bool asked = false;
   };
   Page page() const;
-  Response list(const nlohmann::json& items, std::size_t total, const Page& page, bool spec_bare = false,
-                const nlohmann::json* extra_metadata = nullptr) const;
+  Response list(const nlohmann::json& items, std::size_t total, const Page& page,
+                bool spec_bare = false, const nlohmann::json* extra_metadata = nullptr) const;
 
   [[noreturn]] void missing() const;
 };

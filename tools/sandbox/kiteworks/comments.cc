@@ -38,7 +38,8 @@ Response list_comments(Call& call) {
 
 std::string contents_of(const Call& call) {
   const auto contents = Call::text(call.body(), "contents");
-  if (!contents || contents->empty()) throw ApiError(422, "ERR_INPUT_REQUIRED", "contents is required", "contents");
+  if (!contents || contents->empty())
+    throw ApiError(422, "ERR_INPUT_REQUIRED", "contents is required", "contents");
   return *contents;
 }
 
@@ -48,7 +49,8 @@ Response add(Call& call) {
   const json body = call.body();
   Comment comment;
   comment.contents = contents_of(call);
-  if (const auto parent = Call::text(body, "parentId")) comment.parent_id = std::atoll(parent->c_str());
+  if (const auto parent = Call::text(body, "parentId"))
+    comment.parent_id = std::atoll(parent->c_str());
   comment.id = ++call.state.last_comment_id;
   comment.file_id = file.id;
   comment.user_id = call.user.id;
@@ -71,7 +73,8 @@ Comment& find_comment(const Call& call) {
 
 Comment& own_comment(const Call& call) {
   Comment& comment = find_comment(call);
-  if (comment.user_id != call.user.id) throw ApiError(403, "ERR_ACCESS_USER", "Insufficient access permissions");
+  if (comment.user_id != call.user.id)
+    throw ApiError(403, "ERR_ACCESS_USER", "Insufficient access permissions");
   return comment;
 }
 
@@ -94,7 +97,8 @@ Response remove(Call& call) {
 void add_comment_routes(Api& api) {
   api.route("GET", "/rest/files/{id}/comments", list_comments);
   api.route("POST", "/rest/files/{id}/comments", add);
-  api.route("GET", "/rest/comments/{id}", [](Call& call) { return call.reply(200, shown(call, find_comment(call))); });
+  api.route("GET", "/rest/comments/{id}",
+            [](Call& call) { return call.reply(200, shown(call, find_comment(call))); });
   api.route("PUT", "/rest/comments/{id}", change);
   api.route("DELETE", "/rest/comments/{id}", remove);
 }

@@ -40,36 +40,40 @@ struct Range {
 std::optional<std::int64_t> number(std::string_view text) {
   std::int64_t value = 0;
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || parsed.ec != std::errc() || parsed.ptr != text.data() + text.size()) return std::nullopt;
+  if (text.empty() || parsed.ec != std::errc() || parsed.ptr != text.data() + text.size())
+    return std::nullopt;
   return value;
 }
 
-// Nothing if the header is not a single byte range, which is then ignored as HTTP wants it. first > last if it
-// cannot be satisfied.
+// Nothing if the header is not a single byte range, which is then ignored as HTTP wants it. first >
+// last if it cannot be satisfied.
 std::optional<Range> parse_range(std::string_view header, std::int64_t size) {
   if (header.rfind("bytes=", 0) != 0) return std::nullopt;
   header.remove_prefix(6);
   const auto dash = header.find('-');
-  if (dash == std::string_view::npos || header.find(',') != std::string_view::npos) return std::nullopt;
+  if (dash == std::string_view::npos || header.find(',') != std::string_view::npos)
+    return std::nullopt;
   const auto first = number(header.substr(0, dash));
   const auto last = number(header.substr(dash + 1));
   if (dash == 0) {  // the last so many bytes
     if (!last) return std::nullopt;
     return Range{*last == 0 ? size : std::max<std::int64_t>(size - *last, 0), size - 1};
   }
-  if (!first || (!last && dash + 1 != header.size()) || (last && *last < *first)) return std::nullopt;
+  if (!first || (!last && dash + 1 != header.size()) || (last && *last < *first))
+    return std::nullopt;
   return Range{*first, std::min(last.value_or(size - 1), size - 1)};
 }
 
 }  // namespace
 
-Response send_blob(const Request& request, std::shared_ptr<const Blob> blob, const std::string& name) {
+Response send_blob(const Request& request, std::shared_ptr<const Blob> blob,
+                   const std::string& name) {
   const std::int64_t size = blob->size();
   Response response;
   response.headers.emplace_back("Content-Type", "application/octet-stream");
   response.headers.emplace_back("Accept-Ranges", "bytes");
-  response.headers.emplace_back("Content-Disposition",
-                                fmt::format("attachment; filename*=UTF-8''{}", percent_encode(name)));
+  response.headers.emplace_back(
+      "Content-Disposition", fmt::format("attachment; filename*=UTF-8''{}", percent_encode(name)));
   Range range{0, size - 1};
   if (const auto wanted = parse_range(request.header("range"), size)) {
     range = *wanted;
@@ -79,9 +83,11 @@ Response send_blob(const Request& request, std::shared_ptr<const Blob> blob, con
       return response;
     }
     response.status = 206;
-    response.headers.emplace_back("Content-Range", fmt::format("bytes {}-{}/{}", range.first, range.last, size));
+    response.headers.emplace_back("Content-Range",
+                                  fmt::format("bytes {}-{}/{}", range.first, range.last, size));
   }
-  response.source = std::make_shared<BlobBody>(std::move(blob), range.first, range.last - range.first + 1);
+  response.source =
+      std::make_shared<BlobBody>(std::move(blob), range.first, range.last - range.first + 1);
   return response;
 }
 
@@ -124,7 +130,8 @@ Response version_content(Call& call) {
   Node& file = call.file(call.param(0));
   const std::size_t index = version_index(call, file, call.param(1));
   const Role role = call.state.tree.role(call.user, file);
-  const bool only_current = role == Role::kViewer || role == Role::kDownloader || role == Role::kFileViewer;
+  const bool only_current =
+      role == Role::kViewer || role == Role::kDownloader || role == Role::kFileViewer;
   if (only_current && index + 1 != file.versions.size()) {
     throw ApiError(403, "ERR_ACCESS_USER", "Insufficient access permissions");
   }
@@ -145,7 +152,8 @@ Response make_link(Call& call) {
   };
   if (const auto id = Call::text(body, "fileId")) {
     add(*id, Call::text(body, "versionId").value_or(""));
-  } else if (body.contains("fileIds") && body.at("fileIds").is_array() && body.at("fileIds").size() <= 1000) {
+  } else if (body.contains("fileIds") && body.at("fileIds").is_array() &&
+             body.at("fileIds").size() <= 1000) {
     for (const json& file_id : body.at("fileIds")) add(file_id.get<std::string>(), "");
   } else {
     throw ApiError(422, "ERR_INVALID_PARAMETER", "fileId is required", "fileId");
@@ -175,7 +183,8 @@ std::vector<ZipEntry> zip_entries(Call& call) {
     const Version& version = file.current();
     entries.push_back({unique, version.blob, version.client_modified.value_or(file.modified)});
   };
-  const std::function<void(const Node&, const std::string&)> walk = [&](const Node& folder, const std::string& path) {
+  const std::function<void(const Node&, const std::string&)> walk = [&](const Node& folder,
+                                                                        const std::string& path) {
     entries.push_back({path + "/", nullptr, folder.modified});
     for (const Node* child : folder.folders) walk(*child, path + "/" + child->name);
     for (const Node* child : folder.files) add(*child, path + "/" + child->name);
@@ -192,7 +201,9 @@ std::vector<ZipEntry> zip_entries(Call& call) {
       }
     }
   }
-  if (entries.empty()) throw ApiError(422, "ERR_INVALID_PARAMETER", "fileId:in or folderId:in is required", "fileId:in");
+  if (entries.empty())
+    throw ApiError(422, "ERR_INVALID_PARAMETER", "fileId:in or folderId:in is required",
+                   "fileId:in");
   return entries;
 }
 

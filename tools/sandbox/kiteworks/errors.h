@@ -10,7 +10,10 @@ namespace cabinetfs::sandbox::kiteworks {
 class ApiError : public std::exception {
  public:
   ApiError(int status, std::string code, std::string message, std::string field = {})
-      : status_(status), code_(std::move(code)), message_(std::move(message)), field_(std::move(field)) {}
+      : status_(status),
+        code_(std::move(code)),
+        message_(std::move(message)),
+        field_(std::move(field)) {}
   const char* what() const noexcept override { return message_.c_str(); }
   int status() const { return status_; }
   const std::string& code() const { return code_; }

@@ -24,7 +24,8 @@ void check_extension(const Call& call, const std::string& name) {
 
 // What stands where a file is to go must go away itself, if that is wanted and allowed.
 void check_replaceable(const Call& call, const Node& other, bool replace, int status) {
-  if (!replace || other.folder) throw ApiError(status, "ERR_ENTITY_EXISTS", "Entity exists", "name");
+  if (!replace || other.folder)
+    throw ApiError(status, "ERR_ENTITY_EXISTS", "Entity exists", "name");
   call.need(other, call.settings.replace_keeps_id ? "version_create" : "file_delete");
   call.check_lock(other, status);
 }
@@ -66,7 +67,9 @@ Response change(Call& call) {
 
 Node& file_target(Call& call, const json& body) {
   const auto id = Call::text(body, "destinationFolderId");
-  if (!id) throw ApiError(422, "ERR_INPUT_REQUIRED", "destinationFolderId is required", "destinationFolderId");
+  if (!id)
+    throw ApiError(422, "ERR_INPUT_REQUIRED", "destinationFolderId is required",
+                   "destinationFolderId");
   Node& target = call.destination(*id);
   if (&target == &call.state.tree.root()) {
     throw ApiError(403, "ERR_ENTITY_IS_BASE_DIR", "Files cannot be put into the base folder");
@@ -169,7 +172,8 @@ Node& check_recover(Call& call, const std::string& id) {
   Node& file = call.file(id, true);
   if (!file.deleted) throw ApiError(403, "ERR_ENTITY_NOT_DELETED", "The file is not deleted");
   call.need(file, "file_recover");
-  if (Tree::is_deleted(*file.parent)) throw ApiError(403, "ERR_ENTITY_DELETED", "The parent folder is deleted");
+  if (Tree::is_deleted(*file.parent))
+    throw ApiError(403, "ERR_ENTITY_DELETED", "The parent folder is deleted");
   if (call.state.tree.child(*file.parent, file.name) != nullptr) {
     throw ApiError(409, "ERR_ENTITY_EXISTS", "Entity exists");
   }
@@ -188,14 +192,17 @@ using Check = Node& (*)(Call&, const std::string&);
 using Change = void (*)(State&, const User&, Node&);
 
 BulkResult apply_to(Call& call, Check check, Change apply) {
-  const std::vector<std::string> ids =
-      call.request.params.empty() ? call.ids(json::object(), "id:in") : std::vector<std::string>{call.param(0)};
+  const std::vector<std::string> ids = call.request.params.empty()
+                                           ? call.ids(json::object(), "id:in")
+                                           : std::vector<std::string>{call.param(0)};
   return run_bulk(
       call, ids, [&](const std::string& id) -> Node& { return check(call, id); },
       [&](Node& file) { apply(call.state, call.user, file); });
 }
 
-Response remove(Call& call) { return bulk_removed(call, apply_to(call, check_delete, delete_node)); }
+Response remove(Call& call) {
+  return bulk_removed(call, apply_to(call, check_delete, delete_node));
+}
 Response purge(Call& call) { return bulk_removed(call, apply_to(call, check_purge, purge_node)); }
 
 Response recover(Call& call) {

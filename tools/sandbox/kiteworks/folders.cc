@@ -34,7 +34,8 @@ void check_top_count(const Call& call) {
 
 void apply_attributes(const Call& call, Node& folder, const json& body) {
   if (const auto text = Call::text(body, "description")) folder.description = *text;
-  if (body.contains("useFolderQuota")) folder.use_folder_quota = Call::truth(body, "useFolderQuota");
+  if (body.contains("useFolderQuota"))
+    folder.use_folder_quota = Call::truth(body, "useFolderQuota");
   if (body.contains("fileLifetime") && body.at("fileLifetime").is_number_integer()) {
     folder.file_lifetime = body.at("fileLifetime").get<std::int64_t>();
   }
@@ -63,8 +64,10 @@ Response create(Call& call) {
   }
   std::string chosen = *name;
   if (occupant(call, parent, chosen) != nullptr) {
-    if (!Call::truth(body, "rename")) throw ApiError(409, "ERR_ENTITY_EXISTS", "Entity exists", "name");
-    for (int number = 2; occupant(call, parent, chosen) != nullptr; ++number) chosen = fmt::format("{} ({})", *name, number);
+    if (!Call::truth(body, "rename"))
+      throw ApiError(409, "ERR_ENTITY_EXISTS", "Entity exists", "name");
+    for (int number = 2; occupant(call, parent, chosen) != nullptr; ++number)
+      chosen = fmt::format("{} ({})", *name, number);
   }
   Node& folder = create_folder(call.state, call.user, parent, chosen);
   apply_attributes(call, folder, body);
@@ -81,7 +84,8 @@ Response change(Call& call) {
     call.need(folder, "rename");
     call.check_name(*name);
     const Node* other = occupant(call, *folder.parent, *name);
-    if (other != nullptr && other != &folder) throw ApiError(409, "ERR_ENTITY_EXISTS", "Entity exists", "name");
+    if (other != nullptr && other != &folder)
+      throw ApiError(409, "ERR_ENTITY_EXISTS", "Entity exists", "name");
     rename_node(call.state, call.user, folder, *name);
   }
   apply_attributes(call, folder, body);
@@ -91,9 +95,11 @@ Response change(Call& call) {
 Node& check_move(Call& call, const std::string& id, const Node& target) {
   Node& folder = call.folder(id);
   call.check_not_system(folder);
-  if (&folder == &target) throw ApiError(422, "ERR_CANNOT_MOVE_FOLDER_TO_SELF", "A folder cannot be moved to itself");
+  if (&folder == &target)
+    throw ApiError(422, "ERR_CANNOT_MOVE_FOLDER_TO_SELF", "A folder cannot be moved to itself");
   if (Tree::is_below(target, folder)) {
-    throw ApiError(422, "ERR_CANNOT_MOVE_TO_CHILD", "A folder cannot be moved into one of its own folders");
+    throw ApiError(422, "ERR_CANNOT_MOVE_TO_CHILD",
+                   "A folder cannot be moved into one of its own folders");
   }
   call.need(folder, "folder_move");
   if (&target == &call.state.tree.root()) {
@@ -104,13 +110,16 @@ Node& check_move(Call& call, const std::string& id, const Node& target) {
   if (folder.secure) throw ApiError(403, "ERR_ENTITY_IS_SECURE_FOLDER", "The folder is restricted");
   call.check_no_locked_inside(folder);
   const Node* other = occupant(call, target, folder.name);
-  if (other != nullptr && other != &folder) throw ApiError(409, "ERR_ENTITY_EXISTS", "Entity exists");
+  if (other != nullptr && other != &folder)
+    throw ApiError(409, "ERR_ENTITY_EXISTS", "Entity exists");
   return folder;
 }
 
 Node& move_target(Call& call, const json& body) {
   const auto id = Call::text(body, "destinationFolderId");
-  if (!id) throw ApiError(422, "ERR_INPUT_REQUIRED", "destinationFolderId is required", "destinationFolderId");
+  if (!id)
+    throw ApiError(422, "ERR_INPUT_REQUIRED", "destinationFolderId is required",
+                   "destinationFolderId");
   return call.destination(*id);
 }
 
@@ -125,7 +134,8 @@ Response move_many(Call& call) {
   const json body = call.body();
   Node& target = move_target(call, body);
   const BulkResult result = run_bulk(
-      call, call.ids(body, "folderIds"), [&](const std::string& id) -> Node& { return check_move(call, id, target); },
+      call, call.ids(body, "folderIds"),
+      [&](const std::string& id) -> Node& { return check_move(call, id, target); },
       [&](Node& folder) {
         if (folder.parent != &target) move_node(call.state, call.user, folder, target);
       });
@@ -144,8 +154,10 @@ Node& check_recover(Call& call, const std::string& id) {
   Node& folder = call.folder(id, true);
   if (!folder.deleted) throw ApiError(403, "ERR_ENTITY_NOT_DELETED", "The folder is not deleted");
   call.need(folder, "folder_recover");
-  if (Tree::is_deleted(*folder.parent)) throw ApiError(403, "ERR_ENTITY_DELETED", "The parent folder is deleted");
-  if (occupant(call, *folder.parent, folder.name) != nullptr) throw ApiError(409, "ERR_ENTITY_EXISTS", "Entity exists");
+  if (Tree::is_deleted(*folder.parent))
+    throw ApiError(403, "ERR_ENTITY_DELETED", "The parent folder is deleted");
+  if (occupant(call, *folder.parent, folder.name) != nullptr)
+    throw ApiError(409, "ERR_ENTITY_EXISTS", "Entity exists");
   return folder;
 }
 
@@ -161,14 +173,17 @@ using Change = void (*)(State&, const User&, Node&);
 
 // The same change for one folder or, with `id:in`, for many.
 BulkResult apply_to(Call& call, Check check, Change apply) {
-  const std::vector<std::string> ids =
-      call.request.params.empty() ? call.ids(json::object(), "id:in") : std::vector<std::string>{call.param(0)};
+  const std::vector<std::string> ids = call.request.params.empty()
+                                           ? call.ids(json::object(), "id:in")
+                                           : std::vector<std::string>{call.param(0)};
   return run_bulk(
       call, ids, [&](const std::string& id) -> Node& { return check(call, id); },
       [&](Node& folder) { apply(call.state, call.user, folder); });
 }
 
-Response remove(Call& call) { return bulk_removed(call, apply_to(call, check_delete, delete_node)); }
+Response remove(Call& call) {
+  return bulk_removed(call, apply_to(call, check_delete, delete_node));
+}
 Response purge(Call& call) { return bulk_removed(call, apply_to(call, check_purge, purge_node)); }
 
 Response recover(Call& call) {

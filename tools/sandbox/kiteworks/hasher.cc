@@ -42,7 +42,8 @@ void Hasher::run() {
       try {
         static_cast<void>(blob->hashes());
       } catch (const std::exception&) {
-        // The file has gone: its fingerprint stays `Generating...`, as on a server whose storage lost it.
+        // The file has gone: its fingerprint stays `Generating...`, as on a server whose storage
+        // lost it.
       }
     }
     lock.lock();

@@ -13,7 +13,8 @@ class Blob;
 
 namespace cabinetfs::sandbox::kiteworks {
 
-// Hashes large contents on a thread of its own; until it is done they say `Generating...`. Any thread.
+// Hashes large contents on a thread of its own; until it is done they say `Generating...`. Any
+// thread.
 class Hasher {
  public:
   Hasher();

@@ -3,7 +3,8 @@
 #include "tools/sandbox/kiteworks/call.h"
 #include "tools/sandbox/kiteworks/ops.h"
 
-// Who am I, how much may I store, what does the server want: /rest/users/me, quotas, clients/me, settings.
+// Who am I, how much may I store, what does the server want: /rest/users/me, quotas, clients/me,
+// settings.
 
 namespace cabinetfs::sandbox::kiteworks {
 namespace {
@@ -16,15 +17,16 @@ std::int64_t used_by(const State& state, const User& user) {
 }
 
 Response user_quota(Call& call) {
-  return call.reply(200, {{"folder_quota_allowed", call.user.quota},
-                          {"folder_quota_used", used_by(call.state, call.user)},
-                          {"send_quota_allowed", 0},
-                          {"send_quota_used", 0},
-                          {"sys_folders",
-                           {{"current_num_sys_folders", call.state.tree.top_of(call.user, false).size()},
-                            {"max_num_sys_folders", call.settings.max_top_folders},
-                            {"per_folder_quota_options", json::array()},
-                            {"per_folder_default_quota", -1}}}});
+  return call.reply(200,
+                    {{"folder_quota_allowed", call.user.quota},
+                     {"folder_quota_used", used_by(call.state, call.user)},
+                     {"send_quota_allowed", 0},
+                     {"send_quota_used", 0},
+                     {"sys_folders",
+                      {{"current_num_sys_folders", call.state.tree.top_of(call.user, false).size()},
+                       {"max_num_sys_folders", call.settings.max_top_folders},
+                       {"per_folder_quota_options", json::array()},
+                       {"per_folder_default_quota", -1}}}});
 }
 
 Response folder_quota(Call& call) {
@@ -43,17 +45,19 @@ Response folder_quota(Call& call) {
 
 Response client(Call& call) {
   const OAuthClient& client = call.state.oauth.client;
-  const int flow = 1 | (call.settings.password_grant ? 2 : 0) | (call.settings.issue_refresh_token ? 8 : 0);
+  const int flow =
+      1 | (call.settings.password_grant ? 2 : 0) | (call.settings.issue_refresh_token ? 8 : 0);
   // Lifetimes are in hours here, whatever the tokens say.
-  return call.reply(200, {{"id", client.id},
-                          {"name", "Sandbox client"},
-                          {"description", ""},
-                          {"redirectUri", client.redirect_uris.empty() ? "" : client.redirect_uris.front()},
-                          {"scope", "*/*/*"},
-                          {"flow", flow},
-                          {"access_token_lifetime", (call.settings.access_lifetime + 3599) / 3600},
-                          {"refresh_token_lifetime", (call.settings.refresh_lifetime + 3599) / 3600},
-                          {"minVersion", 28}});
+  return call.reply(
+      200, {{"id", client.id},
+            {"name", "Sandbox client"},
+            {"description", ""},
+            {"redirectUri", client.redirect_uris.empty() ? "" : client.redirect_uris.front()},
+            {"scope", "*/*/*"},
+            {"flow", flow},
+            {"access_token_lifetime", (call.settings.access_lifetime + 3599) / 3600},
+            {"refresh_token_lifetime", (call.settings.refresh_lifetime + 3599) / 3600},
+            {"minVersion", 28}});
 }
 
 Response upload_config(Call& call) {
@@ -74,13 +78,15 @@ Response logout(Call& call) {
 }  // namespace
 
 void add_identity_routes(Api& api) {
-  api.route("GET", "/rest/users/me", [](Call& call) { return call.reply(200, call.wire().me(call.user)); });
+  api.route("GET", "/rest/users/me",
+            [](Call& call) { return call.reply(200, call.wire().me(call.user)); });
   api.route("GET", "/rest/users/me/quota", user_quota);
   api.route("GET", "/rest/folders/{id}/quota", folder_quota);
   api.route("GET", "/rest/clients/me", client);
   api.route("GET", "/rest/uploads/config", upload_config);
   api.route("GET", "/rest/settings/system", [](Call& call) {
-    return call.reply(200, {{"locale", "en"}, {"timezone", "UTC"}, {"storage", {{"active", true}}}});
+    return call.reply(200,
+                      {{"locale", "en"}, {"timezone", "UTC"}, {"storage", {{"active", true}}}});
   });
   api.route("DELETE", "/rest/devices/me/actions/logout", logout);
   const auto oauth = [&api](auto method) {
@@ -92,8 +98,9 @@ void add_identity_routes(Api& api) {
   api.plain("GET", "/oauth/authorize", oauth(&OAuth::authorize));
   api.plain("POST", "/oauth/token", oauth(&OAuth::token));
   const auto landing = [](Request&) {
-    return Response::text(200, "text/html; charset=utf-8",
-                          "<!doctype html><title>Sandbox</title>Copy the code out of the address bar.\n");
+    return Response::text(
+        200, "text/html; charset=utf-8",
+        "<!doctype html><title>Sandbox</title>Copy the code out of the address bar.\n");
   };
   api.plain("GET", "/oauth_callback.php", landing);
   api.plain("GET", "/rest/callback.html", landing);

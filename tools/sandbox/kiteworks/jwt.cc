@@ -62,7 +62,8 @@ std::string verify_rs256(std::string_view token, const std::string& public_key_p
   const auto first = token.find('.');
   const auto second = first == std::string_view::npos ? first : token.find('.', first + 1);
   if (second == std::string_view::npos) throw std::invalid_argument("not a JWT");
-  const auto header = nlohmann::json::parse(from_url_alphabet(token.substr(0, first)), nullptr, false);
+  const auto header =
+      nlohmann::json::parse(from_url_alphabet(token.substr(0, first)), nullptr, false);
   if (!header.is_object() || header.value("alg", "") != "RS256") {
     throw std::invalid_argument("the assertion is not signed with RS256");
   }
@@ -71,8 +72,8 @@ std::string verify_rs256(std::string_view token, const std::string& public_key_p
   using Memory = std::unique_ptr<BIO, decltype(&BIO_free)>;
   using Key = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;
   using Context = std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)>;
-  const Memory memory(BIO_new_mem_buf(public_key_pem.data(), static_cast<int>(public_key_pem.size())),
-                      &BIO_free);
+  const Memory memory(
+      BIO_new_mem_buf(public_key_pem.data(), static_cast<int>(public_key_pem.size())), &BIO_free);
   const Key key(PEM_read_bio_PUBKEY(memory.get(), nullptr, nullptr, nullptr), &EVP_PKEY_free);
   const Context context(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
   if (key == nullptr || EVP_PKEY_get_base_id(key.get()) != EVP_PKEY_RSA) {

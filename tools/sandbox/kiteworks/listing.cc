@@ -28,7 +28,8 @@ class Selection {
     name_ = folded_arg("name");
     contains_ = folded_arg("name:contains");
     for (const char* field : {"created", "modified"}) {
-      for (const char* relation : {"", ":gt", ":gte", ":lt", ":lte"}) add_time_bound(field, relation);
+      for (const char* relation : {"", ":gt", ":gte", ":lt", ":lte"})
+        add_time_bound(field, relation);
     }
     if (const auto list = call.request.arg("id:in")) ids_ = split(*list);
     for (const char* key : {"userId", "userId:in"}) {
@@ -52,12 +53,14 @@ class Selection {
 
   bool takes(const Node& node) const {
     const bool deleted = Tree::is_deleted(node);
-    if ((deleted_ == Deleted::kOnly && !deleted) || (deleted_ == Deleted::kNot && deleted)) return false;
+    if ((deleted_ == Deleted::kOnly && !deleted) || (deleted_ == Deleted::kNot && deleted))
+      return false;
     if (name_ && node.folded != *name_) return false;
     if (contains_ && node.folded.find(*contains_) == std::string::npos) return false;
     if (!ids_.empty() && ids_.count(node.id) == 0) return false;
     if (!users_.empty() && users_.count(node.creator_id) == 0) return false;
-    if (!extensions_.empty() && !node.folder && extensions_.count(extension_of(node.name)) == 0) return false;
+    if (!extensions_.empty() && !node.folder && extensions_.count(extension_of(node.name)) == 0)
+      return false;
     return std::all_of(bounds_.begin(), bounds_.end(), [&node](const TimeBound& bound) {
       const Millis time = (bound.created ? node.created : node.modified) / 1000;
       const Millis limit = bound.time / 1000;
@@ -85,7 +88,8 @@ class Selection {
   };
 
   bool filtered() const {
-    return name_ || contains_ || !ids_.empty() || !users_.empty() || !extensions_.empty() || !bounds_.empty();
+    return name_ || contains_ || !ids_.empty() || !users_.empty() || !extensions_.empty() ||
+           !bounds_.empty();
   }
 
   std::optional<std::string> folded_arg(const char* key) const {
@@ -119,7 +123,8 @@ class Selection {
     const auto text = call_.request.arg(std::string(field) + relation);
     if (!text) return;
     const auto time = parse_time(*text);
-    if (!time) throw ApiError(400, "ERR_REQUEST_INVALID_FILTER", fmt::format("{} is not a date", field));
+    if (!time)
+      throw ApiError(400, "ERR_REQUEST_INVALID_FILTER", fmt::format("{} is not a date", field));
     bounds_.push_back({std::string_view(field) == "created", relation, *time});
   }
 
@@ -144,15 +149,17 @@ class Selection {
 };
 
 // Folders first, then files, each in the wanted order.
-std::vector<Node*> select(const Node& folder, const Selection& selection, bool folders, bool files) {
+std::vector<Node*> select(const Node& folder, const Selection& selection, bool folders,
+                          bool files) {
   std::vector<Node*> out;
   for (const char type : {'d', 'f'}) {
     if (!(type == 'd' ? folders : files) || !selection.wants(type)) continue;
     std::vector<Node*> part;
     const auto& live = type == 'd' ? folder.folders : folder.files;
     if (selection.name()) {  // the one live child of that name, without a walk
-      const auto found = std::lower_bound(live.begin(), live.end(), *selection.name(),
-                                          [](const Node* node, const std::string& folded) { return node->folded < folded; });
+      const auto found = std::lower_bound(
+          live.begin(), live.end(), *selection.name(),
+          [](const Node* node, const std::string& folded) { return node->folded < folded; });
       if (found != live.end() && selection.takes(**found)) part.push_back(*found);
     } else {
       for (Node* node : live) {
@@ -182,12 +189,14 @@ Response children(Call& call, bool folders, bool files, bool spec_bare) {
     const std::size_t file_count = files && selection.wants('f') ? folder.files.size() : 0;
     total = folder_count + file_count;
     for (std::size_t i = page.offset; i < total && items.size() < page.limit; ++i) {
-      items.push_back(wire.node(i < folder_count ? *folder.folders[i] : *folder.files[i - folder_count]));
+      items.push_back(
+          wire.node(i < folder_count ? *folder.folders[i] : *folder.files[i - folder_count]));
     }
   } else {
     const std::vector<Node*> all = select(folder, selection, folders, files);
     total = all.size();
-    for (std::size_t i = page.offset; i < total && items.size() < page.limit; ++i) items.push_back(wire.node(*all[i]));
+    for (std::size_t i = page.offset; i < total && items.size() < page.limit; ++i)
+      items.push_back(wire.node(*all[i]));
   }
   return call.list(items, total, page, spec_bare);
 }
@@ -198,11 +207,14 @@ Response top(Call& call) {
   std::vector<Node*> all = call.state.tree.top_of(call.user, call.settings.list_my_folder);
   std::size_t deleted = 0;
   for (const Node* node : all) deleted += node->deleted ? 1 : 0;
-  all.erase(std::remove_if(all.begin(), all.end(), [&](const Node* node) { return !selection.takes(*node); }), all.end());
+  all.erase(std::remove_if(all.begin(), all.end(),
+                           [&](const Node* node) { return !selection.takes(*node); }),
+            all.end());
   if (!selection.natural()) selection.sort(all);
   Wire wire = call.wire();
   json items = json::array();
-  for (std::size_t i = page.offset; i < all.size() && items.size() < page.limit; ++i) items.push_back(wire.folder(*all[i]));
+  for (std::size_t i = page.offset; i < all.size() && items.size() < page.limit; ++i)
+    items.push_back(wire.folder(*all[i]));
   const json extra = {{"totalDeletedFoldersCount", deleted}, {"totalDeletedFilesCount", 0}};
   return call.list(items, all.size(), page, false, &extra);
 }
@@ -258,13 +270,16 @@ void add_listing_routes(Api& api) {
     call.need(file, "properties_view");
     return call.reply(200, call.wire().file(file));
   });
-  api.route("GET", "/rest/folders/{id}/children", [](Call& call) { return children(call, true, true, true); });
-  api.route("GET", "/rest/folders/{id}/folders", [](Call& call) { return children(call, true, false, false); });
-  api.route("GET", "/rest/folders/{id}/files", [](Call& call) { return children(call, false, true, false); });
-  api.route("GET", "/rest/folders/{id}/tree", [](Call& call) { return chain(call, call.folder(call.param(0))); });
-  api.route("GET", "/rest/files/{id}/path", [](Call& call) {
-    return chain(call, *call.file(call.param(0)).parent);
-  });
+  api.route("GET", "/rest/folders/{id}/children",
+            [](Call& call) { return children(call, true, true, true); });
+  api.route("GET", "/rest/folders/{id}/folders",
+            [](Call& call) { return children(call, true, false, false); });
+  api.route("GET", "/rest/folders/{id}/files",
+            [](Call& call) { return children(call, false, true, false); });
+  api.route("GET", "/rest/folders/{id}/tree",
+            [](Call& call) { return chain(call, call.folder(call.param(0))); });
+  api.route("GET", "/rest/files/{id}/path",
+            [](Call& call) { return chain(call, *call.file(call.param(0)).parent); });
 }
 
 }  // namespace cabinetfs::sandbox::kiteworks

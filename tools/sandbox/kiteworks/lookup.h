@@ -10,10 +10,12 @@ struct Node;
 struct State;
 struct User;
 
-// A live node by the path that the user sees ("Projects/a.txt"), in any case of letters; null if there is none.
+// A live node by the path that the user sees ("Projects/a.txt"), in any case of letters; null if
+// there is none.
 Node* find_path(State& state, const User& user, std::string_view path);
 
-// For orders of the administration: "user" (the first if absent), and "path" or "id". Throw std::invalid_argument.
+// For orders of the administration: "user" (the first if absent), and "path" or "id". Throw
+// std::invalid_argument.
 User& admin_user(State& state, const nlohmann::json& order);
 Node& admin_node(State& state, const nlohmann::json& order);
 

@@ -16,7 +16,8 @@ using nlohmann::json;
 json shown(const Call& call, const Mail& mail) {
   json recipients = json::array();
   const auto add = [&recipients](const std::vector<std::string>& emails, int type) {
-    for (const std::string& email : emails) recipients.push_back({{"email", email}, {"type", type}});
+    for (const std::string& email : emails)
+      recipients.push_back({{"email", email}, {"type", type}});
   };
   add(mail.to, 0);
   add(mail.cc, 1);
@@ -36,9 +37,11 @@ json shown(const Call& call, const Mail& mail) {
 
 void read_list(const json& body, const char* name, std::vector<std::string>& out) {
   if (!body.contains(name)) return;
-  if (!body.at(name).is_array()) throw ApiError(422, "ERR_INVALID_PARAMETER", "A list is expected", name);
+  if (!body.at(name).is_array())
+    throw ApiError(422, "ERR_INVALID_PARAMETER", "A list is expected", name);
   out.clear();
-  for (const json& entry : body.at(name)) out.push_back(entry.is_string() ? entry.get<std::string>() : entry.dump());
+  for (const json& entry : body.at(name))
+    out.push_back(entry.is_string() ? entry.get<std::string>() : entry.dump());
 }
 
 void fill_in(Call& call, Mail& mail, const json& body) {
@@ -57,7 +60,8 @@ void fill_in(Call& call, Mail& mail, const json& body) {
 void check_sendable(const Mail& mail) {
   if (mail.draft) return;
   if (mail.to.empty() && mail.cc.empty() && mail.bcc.empty()) {
-    throw ApiError(403, "ERR_INPUT_EMAIL_WITH_NO_RECIPIENTS_NOT_ALLOWED", "The mail has no recipients");
+    throw ApiError(403, "ERR_INPUT_EMAIL_WITH_NO_RECIPIENTS_NOT_ALLOWED",
+                   "The mail has no recipients");
   }
 }
 
@@ -81,7 +85,8 @@ Response create(Call& call) {
   Response response;
   response.status = 201;
   if (call.request.flag("returnEntity")) response = call.reply(201, shown(call, mail));
-  response.headers.emplace_back(call.settings.location_header, call.state.base_url + "/rest/mail/" + mail.id);
+  response.headers.emplace_back(call.settings.location_header,
+                                call.state.base_url + "/rest/mail/" + mail.id);
   return response;
 }
 
@@ -172,7 +177,9 @@ void add_mail_routes(Api& api) {
   api.route("PUT", "/rest/mail/{id}/actions/sendFile", send);
   api.route("POST", "/rest/mail/{id}/actions/initiateUpload", initiate);
   api.route("GET", "/rest/mail", list_mails);
-  api.route("GET", "/rest/mail/{id}", [](Call& call) { return call.reply(200, shown(call, find_mail(call, call.param(0)))); });
+  api.route("GET", "/rest/mail/{id}", [](Call& call) {
+    return call.reply(200, shown(call, find_mail(call, call.param(0))));
+  });
   api.route("DELETE", "/rest/mail/{id}", remove);
   api.route("GET", "/rest/mail/{id}/attachments", attachments);
   api.route("GET", "/rest/mail/{id}/attachments/{aid}",

@@ -87,7 +87,8 @@ Role role_from(const json& body, char type) {
     throw ApiError(422, "ERR_INPUT_NOT_IN_LIST", "roleId is not valid", "roleId");
   }
   // There is one owner; ownership is not given by sharing.
-  if (info->role == Role::kOwner) throw ApiError(403, "ERR_ACCESS_USER", "Insufficient access permissions");
+  if (info->role == Role::kOwner)
+    throw ApiError(403, "ERR_ACCESS_USER", "Insufficient access permissions");
   return info->role;
 }
 
@@ -101,12 +102,14 @@ std::vector<const User*> wanted_users(const Call& call, const json& body) {
   for (const char* key : {"emails", "userIds"}) {
     if (!body.contains(key) || !body.at(key).is_array()) continue;
     for (const json& entry : body.at(key)) {
-      const User* member = entry.is_string() ? call.state.find_user(entry.get<std::string>()) : nullptr;
+      const User* member =
+          entry.is_string() ? call.state.find_user(entry.get<std::string>()) : nullptr;
       if (member == nullptr) throw ApiError(422, "ERR_INVALID_PARAMETER", "No such user", key);
       out.push_back(member);
     }
   }
-  if (out.empty()) throw ApiError(422, "ERR_INPUT_REQUIRED", "emails or userIds is required", "emails");
+  if (out.empty())
+    throw ApiError(422, "ERR_INPUT_REQUIRED", "emails or userIds is required", "emails");
   return out;
 }
 
@@ -118,7 +121,8 @@ Response add_members(Call& call, Node& node, const json& body) {
   for (const User* member : users) {
     const auto found = node.members.find(member->id);
     if (found == node.members.end()) continue;
-    if (found->second == Role::kOwner) throw ApiError(403, "ERR_ENTITY_IS_OWNER", "The user is the owner");
+    if (found->second == Role::kOwner)
+      throw ApiError(403, "ERR_ENTITY_IS_OWNER", "The user is the owner");
     if (!update) throw ApiError(409, "ERR_ENTITY_ROLE_IS_ASSIGNED", "The user is a member already");
   }
   json items = json::array();
@@ -134,7 +138,8 @@ Response add_file_members(Call& call) {
   json items = json::array();
   for (const std::string& id : call.ids(body, "fileIds")) {
     const Response one = add_members(call, call.file(id), body);
-    for (const json& item : json::parse(one.body).at("data")) items.push_back(item);
+    const json added = json::parse(one.body);
+    for (const json& item : added.at("data")) items.push_back(item);
   }
   return call.reply(201, {{"data", items}});
 }
@@ -181,7 +186,8 @@ Response leave(Call& call, char type) {
   Node& node = shared_object(call, type);
   const auto found = node.members.find(call.user.id);
   if (found == node.members.end()) call.missing();
-  if (found->second == Role::kOwner) throw ApiError(403, "ERR_ENTITY_IS_OWNER", "The owner cannot leave");
+  if (found->second == Role::kOwner)
+    throw ApiError(403, "ERR_ENTITY_IS_OWNER", "The owner cannot leave");
   set_role(call.state, call.user, node, call.user, Role::kNone);
   Response response;
   response.status = type == 'd' ? 204 : 200;
@@ -196,12 +202,12 @@ void add_member_routes(Api& api) {
   api.route("GET", "/rest/permissions/folder/{id}", folder_permissions);
   api.route("GET", "/rest/permissions/file/{id}", file_permissions);
   api.route("GET", "/rest/permissions/files", permissions_of_files);
-  api.route("POST", "/rest/folders/{id}/members", [](Call& call) {
-    return add_members(call, call.folder(call.param(0)), call.body());
-  });
+  api.route("POST", "/rest/folders/{id}/members",
+            [](Call& call) { return add_members(call, call.folder(call.param(0)), call.body()); });
   api.route("POST", "/rest/files/members", add_file_members);
   for (const char type : {'d', 'f'}) {
-    const std::string base = type == 'd' ? "/rest/folders/{id}/members" : "/rest/files/{id}/members";
+    const std::string base =
+        type == 'd' ? "/rest/folders/{id}/members" : "/rest/files/{id}/members";
     const auto with_type = [type](Response (*run)(Call&, char)) {
       return [type, run](Call& call) { return run(call, type); };
     };

@@ -126,7 +126,7 @@ class Tree {
   // Removes the node and everything below it.
   void purge(Node& node);
 
-  static bool is_deleted(const Node& node);  // itself or a folder above it
+  static bool is_deleted(const Node& node);                    // itself or a folder above it
   static bool is_below(const Node& node, const Node& folder);  // or is it
   Role role(const User& user, const Node& node) const;
 
@@ -140,7 +140,8 @@ class Tree {
   std::vector<const Node*> chain_of(const User& user, const Node& node) const;
   void set_member(Node& node, const std::string& user_id, Role role);  // kNone removes
 
-  // Nodes that somebody has locked. Kept apart, so that a folder's locked files are found without a walk.
+  // Nodes that somebody has locked. Kept apart, so that a folder's locked files are found without a
+  // walk.
   std::set<Node*> locked;
 
  private:

@@ -77,9 +77,11 @@ std::string fold_name(std::string_view name) {
       out += name.front();
       name.remove_prefix(1);
     } else if (*code < 0x80) {
-      out += *code >= 'A' && *code <= 'Z' ? static_cast<char>(*code + 32) : static_cast<char>(*code);
+      out +=
+          *code >= 'A' && *code <= 'Z' ? static_cast<char>(*code + 32) : static_cast<char>(*code);
     } else if (utf8_locale() != nullptr) {
-      append_utf8(out, static_cast<std::uint32_t>(towlower_l(static_cast<wint_t>(*code), utf8_locale())));
+      append_utf8(
+          out, static_cast<std::uint32_t>(towlower_l(static_cast<wint_t>(*code), utf8_locale())));
     } else {
       append_utf8(out, *code);
     }
@@ -110,14 +112,21 @@ const char* name_error(std::string_view name, const Settings& settings) {
 
 std::string extension_of(std::string_view name) {
   const auto dot = name.rfind('.');
-  return dot == std::string_view::npos || dot == 0 ? std::string() : fold_name(name.substr(dot + 1));
+  return dot == std::string_view::npos || dot == 0 ? std::string()
+                                                   : fold_name(name.substr(dot + 1));
 }
 
 std::string mime_of(std::string_view name) {
   static const std::map<std::string, std::string> kTypes = {
-      {"txt", "text/plain"},        {"md", "text/markdown"},     {"csv", "text/csv"},
-      {"html", "text/html"},        {"json", "application/json"}, {"pdf", "application/pdf"},
-      {"png", "image/png"},         {"jpg", "image/jpeg"},       {"jpeg", "image/jpeg"},
+      {"txt", "text/plain"},
+      {"md", "text/markdown"},
+      {"csv", "text/csv"},
+      {"html", "text/html"},
+      {"json", "application/json"},
+      {"pdf", "application/pdf"},
+      {"png", "image/png"},
+      {"jpg", "image/jpeg"},
+      {"jpeg", "image/jpeg"},
       {"zip", "application/zip"},
       {"docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"},
       {"xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"},

@@ -7,7 +7,8 @@ namespace cabinetfs::sandbox::kiteworks {
 
 struct Settings;
 
-// The form in which two names of a folder are the same name: simple lower case, no Unicode normalisation.
+// The form in which two names of a folder are the same name: simple lower case, no Unicode
+// normalisation.
 std::string fold_name(std::string_view name);
 
 // Why the server refuses the name: an ERR_INPUT_* code, or null if it is good.

@@ -22,8 +22,8 @@ constexpr std::int64_t kCodeLife = 600'000;
 constexpr const char* kJwtGrant = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 Response refusal(const char* error, const std::string& description) {
-  Response response = Response::json_text(
-      400, json{{"error", error}, {"error_description", description}}.dump());
+  Response response =
+      Response::json_text(400, json{{"error", error}, {"error_description", description}}.dump());
   response.headers.emplace_back("Cache-Control", "no-store");
   return response;
 }
@@ -89,7 +89,8 @@ TokenPair OAuth::issue_in(std::int64_t family, const std::string& user_id, const
   const std::int64_t now = now_ms();
   TokenPair pair;
   pair.access = random_hex(20);
-  access_[pair.access] = {user_id, now + lifetime.value_or(settings.access_lifetime) * 1000, family};
+  access_[pair.access] = {user_id, now + lifetime.value_or(settings.access_lifetime) * 1000,
+                          family};
   if (with_refresh && settings.issue_refresh_token) {
     pair.refresh = random_hex(20);
     refresh_[pair.refresh] = {
@@ -136,19 +137,19 @@ Response OAuth::authorize(State& state, const Request& request) {
                        redirect_uri == state.base_url + "/rest/callback.html";
   // These two are shown, not redirected: the address to redirect to is what is in doubt.
   if (request.arg_or("client_id", "") != client.id) return page(400, "Unknown client.");
-  if (redirect_uri.empty() ||
-      (!landing &&
-       std::none_of(client.redirect_uris.begin(), client.redirect_uris.end(), registered))) {
+  if (redirect_uri.empty() || (!landing && std::none_of(client.redirect_uris.begin(),
+                                                        client.redirect_uris.end(), registered))) {
     return page(400, "This redirect URI is not registered.");
   }
   const std::string state_arg = request.arg_or("state", "");
   const auto back = [&](const std::string& query) {
-    return redirect(redirect_uri, state_arg.empty() ? query : query + "&state=" + percent_encode(state_arg));
+    return redirect(redirect_uri,
+                    state_arg.empty() ? query : query + "&state=" + percent_encode(state_arg));
   };
   const std::string challenge = request.arg_or("code_challenge", "");
   if (request.arg_or("response_type", "") != "code") return back("error=invalid_request");
-  if (!challenge.empty() && (request.arg_or("code_challenge_method", "plain") != "S256" ||
-                             challenge.size() != 43)) {
+  if (!challenge.empty() &&
+      (request.arg_or("code_challenge_method", "plain") != "S256" || challenge.size() != 43)) {
     return back("error=invalid_request");
   }
   if (challenge.empty() && client.is_public) return back("error=invalid_request");
@@ -158,11 +159,14 @@ Response OAuth::authorize(State& state, const Request& request) {
     std::string form = "<h1>Sandbox login</h1><form method=get>";
     for (const auto& [name, value] : request.query) {
       if (name == "user" || name == "approve") continue;
-      form += fmt::format("<input type=hidden name=\"{}\" value=\"{}\">", escape_html(name), escape_html(value));
+      form += fmt::format("<input type=hidden name=\"{}\" value=\"{}\">", escape_html(name),
+                          escape_html(value));
     }
-    form += fmt::format("<input name=user value=\"{}\"><button name=approve value=1>Allow</button>"
-                        "<button name=deny value=1>Deny</button></form>",
-                        escape_html(email.empty() ? request.arg_or("login_hint", state.users.front()->email) : email));
+    form += fmt::format(
+        "<input name=user value=\"{}\"><button name=approve value=1>Allow</button>"
+        "<button name=deny value=1>Deny</button></form>",
+        escape_html(email.empty() ? request.arg_or("login_hint", state.users.front()->email)
+                                  : email));
     return page(200, form);
   }
   const User* user = state.find_user(email);
@@ -189,8 +193,9 @@ Response OAuth::token(State& state, const Request& request) {
   if (grant == "refresh_token") return by_refresh(request, *settings);
   if (grant == kJwtGrant) return by_jwt(state, request, *settings);
   if (grant == "password") return by_password(state, request, *settings);
-  return refusal(grant.empty() ? "invalid_request" : "unauthorized_client",
-                 grant.empty() ? "The grant type was not specified" : "This grant type is not allowed");
+  return refusal(
+      grant.empty() ? "invalid_request" : "unauthorized_client",
+      grant.empty() ? "The grant type was not specified" : "This grant type is not allowed");
 }
 
 Response OAuth::by_code(State&, const Request& request, const Settings& settings) {
@@ -198,13 +203,14 @@ Response OAuth::by_code(State&, const Request& request, const Settings& settings
   if (found == codes_.end()) return refusal("invalid_grant", "Authorization code does not exist");
   const Code code = found->second;
   codes_.erase(found);  // used up, whatever comes of it
-  if (code.expires <= now_ms()) return refusal("invalid_grant", "The authorization code has expired");
+  if (code.expires <= now_ms())
+    return refusal("invalid_grant", "The authorization code has expired");
   if (request.field("redirect_uri").value_or("") != code.redirect_uri) {
     return refusal("invalid_grant", "The redirect URI does not match");
   }
   const std::string verifier = request.field("code_verifier").value_or("");
-  if (!code.challenge.empty() &&
-      (verifier.size() < 43 || verifier.size() > 128 || pkce_challenge(verifier) != code.challenge)) {
+  if (!code.challenge.empty() && (verifier.size() < 43 || verifier.size() > 128 ||
+                                  pkce_challenge(verifier) != code.challenge)) {
     return refusal("invalid_grant", "The code verifier does not match");
   }
   return answer(issue(code.user_id, settings), settings);
@@ -233,12 +239,14 @@ Response OAuth::by_jwt(State& state, const Request& request, const Settings& set
   }
   json claims;
   try {
-    claims = json::parse(verify_rs256(request.field("assertion").value_or(""), client.jwt_public_key));
+    claims =
+        json::parse(verify_rs256(request.field("assertion").value_or(""), client.jwt_public_key));
     const std::int64_t now = now_ms() / 1000;
     const auto expires = claims.at("exp").get<std::int64_t>();
     if (expires <= now) return refusal("invalid_grant", "The assertion has expired");
     if (expires > now + 330) return refusal("invalid_grant", "The assertion lives too long");
-    if (claims.value("nbf", now) > now + 30) return refusal("invalid_grant", "The assertion is not valid yet");
+    if (claims.value("nbf", now) > now + 30)
+      return refusal("invalid_grant", "The assertion is not valid yet");
     if (!client.jwt_issuer.empty() && claims.at("iss") != client.jwt_issuer) {
       return refusal("invalid_grant", "Unknown issuer");
     }
@@ -256,7 +264,8 @@ Response OAuth::by_jwt(State& state, const Request& request, const Settings& set
 }
 
 Response OAuth::by_password(State& state, const Request& request, const Settings& settings) {
-  if (!settings.password_grant) return refusal("unauthorized_client", "This grant type is not allowed");
+  if (!settings.password_grant)
+    return refusal("unauthorized_client", "This grant type is not allowed");
   const User* user = state.find_user(request.field("username").value_or(""));
   if (user == nullptr || !same_secret(user->password, request.field("password").value_or(""))) {
     return refusal("invalid_grant", "Invalid username and password combination");

@@ -37,7 +37,8 @@ Version make_version(State& state, const User& actor, const Node& file, const st
 }
 
 void uncharge(State& state, const Node& node) {
-  for (const Version& version : node.versions) state.used[version.charged_to] -= version.blob->size();
+  for (const Version& version : node.versions)
+    state.used[version.charged_to] -= version.blob->size();
   for (const auto* list : {&node.folders, &node.files, &node.trash}) {
     for (const Node* child : *list) uncharge(state, *child);
   }
@@ -61,7 +62,8 @@ const User& payer_of(const State& state, const Node& node, const User& actor) {
   return actor;
 }
 
-void record(State& state, const User& actor, const char* event, const Node& node, std::string message) {
+void record(State& state, const User& actor, const char* event, const Node& node,
+            std::string message) {
   Activity activity;
   // Ids of a real log have gaps, since other users' events are numbered in the same row.
   state.last_activity_id += 1 + static_cast<std::int64_t>(state.random() % 3);
@@ -78,7 +80,8 @@ void record(State& state, const User& actor, const char* event, const Node& node
     activity.size = node.current().blob->size();
     activity.version_id = node.current().id;
   }
-  for (const Node* at = node.parent; at != nullptr; at = at->parent) activity.ancestors.push_back(at->id);
+  for (const Node* at = node.parent; at != nullptr; at = at->parent)
+    activity.ancestors.push_back(at->id);
   state.activities.push_back(std::move(activity));
   if (state.activities.size() > kActivityLength) state.activities.pop_front();
 }
@@ -197,7 +200,9 @@ void set_lock(State& state, const User& actor, Node& file, bool locked) {
 void set_role(State& state, const User& actor, Node& node, const User& member, Role role) {
   const bool had = node.members.count(member.id) > 0;
   state.tree.set_member(node, member.id, role);
-  const char* event = role == Role::kNone ? "delete_permission" : had ? "modify_permission" : "add_permission";
+  const char* event = role == Role::kNone ? "delete_permission"
+                      : had               ? "modify_permission"
+                                          : "add_permission";
   record(state, actor, event, node, fmt::format("{}: {}", event, member.email));
 }
 

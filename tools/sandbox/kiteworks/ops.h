@@ -18,8 +18,8 @@ struct NewContent {
   std::string note;
 };
 
-// What can be done to an account. Names and clashes have been checked by the caller, rights too. Every change is
-// written to the activities. All under State::mutex.
+// What can be done to an account. Names and clashes have been checked by the caller, rights too.
+// Every change is written to the activities. All under State::mutex.
 Node& create_folder(State& state, const User& actor, Node& parent, const std::string& name);
 Node& create_file(State& state, const User& actor, Node& parent, const std::string& name,
                   NewContent content);

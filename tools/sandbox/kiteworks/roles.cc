@@ -8,23 +8,52 @@ namespace cabinetfs::sandbox::kiteworks {
 namespace {
 
 const std::vector<std::string>& all_permissions() {
-  static const std::vector<std::string> kAll = {
-      "view", "download", "properties_view", "properties_edit", "rename", "file_add", "file_edit",
-      "file_delete", "file_move", "file_copy", "file_recover", "file_permanent_delete",
-      "folder_add", "folder_delete", "folder_move", "folder_copy", "folder_recover",
-      "folder_permanent_delete", "version_view", "version_create", "version_promote",
-      "version_delete", "lock", "unlock", "children_view_deleted", "user_view", "user_add",
-      "user_edit", "user_remove", "comment_view", "comment_add", "task_view", "task_add",
-      "sync_enable", "sync_disable"};
+  static const std::vector<std::string> kAll = {"view",
+                                                "download",
+                                                "properties_view",
+                                                "properties_edit",
+                                                "rename",
+                                                "file_add",
+                                                "file_edit",
+                                                "file_delete",
+                                                "file_move",
+                                                "file_copy",
+                                                "file_recover",
+                                                "file_permanent_delete",
+                                                "folder_add",
+                                                "folder_delete",
+                                                "folder_move",
+                                                "folder_copy",
+                                                "folder_recover",
+                                                "folder_permanent_delete",
+                                                "version_view",
+                                                "version_create",
+                                                "version_promote",
+                                                "version_delete",
+                                                "lock",
+                                                "unlock",
+                                                "children_view_deleted",
+                                                "user_view",
+                                                "user_add",
+                                                "user_edit",
+                                                "user_remove",
+                                                "comment_view",
+                                                "comment_add",
+                                                "task_view",
+                                                "task_add",
+                                                "sync_enable",
+                                                "sync_disable"};
   return kAll;
 }
 
-// The public material names the roles but has no complete table of their rights; this one follows the product's
-// user documentation where that is silent: collaborators work on files, managers also on folders and members.
+// The public material names the roles but has no complete table of their rights; this one follows
+// the product's user documentation where that is silent: collaborators work on files, managers also
+// on folders and members.
 const std::set<std::string, std::less<>>& rights_of(Role role) {
   using Set = std::set<std::string, std::less<>>;
   static const Set kNothing;
-  static const Set kViewer = {"view", "properties_view", "version_view", "comment_view", "task_view"};
+  static const Set kViewer = {"view", "properties_view", "version_view", "comment_view",
+                              "task_view"};
   static const Set kUploader = {"properties_view", "file_add", "folder_add"};
   static const Set kDownloader = [] {
     Set set = kViewer;
@@ -35,8 +64,8 @@ const std::set<std::string, std::less<>>& rights_of(Role role) {
   static const Set kCollaborator = [] {
     Set set = kDownloader;
     set.insert({"properties_edit", "rename", "file_add", "file_edit", "file_delete", "file_move",
-                "file_recover", "folder_add", "version_create", "version_promote", "lock",
-                "unlock", "task_add", "children_view_deleted"});
+                "file_recover", "folder_add", "version_create", "version_promote", "lock", "unlock",
+                "task_add", "children_view_deleted"});
     return set;
   }();
   static const Set kAll(all_permissions().begin(), all_permissions().end());
@@ -69,10 +98,14 @@ int rank_of(Role role) {
 
 const std::vector<RoleInfo>& all_roles() {
   static const std::vector<RoleInfo> kRoles = {
-      {Role::kUploader, "Uploader", 5, 'd'},          {Role::kViewer, "Viewer", 10, 'd'},
-      {Role::kDownloader, "Downloader", 20, 'd'},     {Role::kCollaborator, "Collaborator", 30, 'd'},
-      {Role::kManager, "Manager", 40, 'd'},           {Role::kOwner, "Owner", 50, 'd'},
-      {Role::kFileViewer, "Viewer", 10, 'f'},         {Role::kFileCollaborator, "Collaborator", 30, 'f'},
+      {Role::kUploader, "Uploader", 5, 'd'},
+      {Role::kViewer, "Viewer", 10, 'd'},
+      {Role::kDownloader, "Downloader", 20, 'd'},
+      {Role::kCollaborator, "Collaborator", 30, 'd'},
+      {Role::kManager, "Manager", 40, 'd'},
+      {Role::kOwner, "Owner", 50, 'd'},
+      {Role::kFileViewer, "Viewer", 10, 'f'},
+      {Role::kFileCollaborator, "Collaborator", 30, 'f'},
   };
   return kRoles;
 }

@@ -7,8 +7,17 @@
 namespace cabinetfs::sandbox::kiteworks {
 
 // Kiteworks role ids; the order of rights is by rank, not by id.
-enum class Role { kNone = 0, kDownloader = 2, kCollaborator = 3, kManager = 4, kOwner = 5, kViewer = 6,
-                  kUploader = 7, kFileCollaborator = 8, kFileViewer = 9 };
+enum class Role {
+  kNone = 0,
+  kDownloader = 2,
+  kCollaborator = 3,
+  kManager = 4,
+  kOwner = 5,
+  kViewer = 6,
+  kUploader = 7,
+  kFileCollaborator = 8,
+  kFileViewer = 9
+};
 
 struct RoleInfo {
   Role role;

@@ -31,11 +31,13 @@ struct Hits {
   json files = json::array(), folders = json::array();
 };
 
-Hits find(Call& call, const std::optional<std::string>& path, const std::optional<std::string>& text) {
+Hits find(Call& call, const std::optional<std::string>& path,
+          const std::optional<std::string>& text) {
   std::vector<Node*> nodes;
   if (path) {
     // Paths are relative to the user's root; a leading slash is a name that nothing has.
-    Node* node = path->empty() || path->front() == '/' ? nullptr : find_path(call.state, call.user, *path);
+    Node* node =
+        path->empty() || path->front() == '/' ? nullptr : find_path(call.state, call.user, *path);
     if (node != nullptr) nodes.push_back(node);
   } else if (text && !text->empty()) {
     nodes = find_by_name(call, *text, 10'000);
@@ -59,7 +61,10 @@ Response search(Call& call) {
   return call.reply(200, {{"files", hits.files},
                           {"folders", hits.folders},
                           {"emails", json::array()},
-                          {"metadata", {{"total", total}, {"filesTotal", hits.files.size()}, {"foldersTotal", hits.folders.size()}}},
+                          {"metadata",
+                           {{"total", total},
+                            {"filesTotal", hits.files.size()},
+                            {"foldersTotal", hits.folders.size()}}},
                           {"id", call.state.new_id()},
                           {"fullTextSearch", false}});
 }
@@ -67,7 +72,8 @@ Response search(Call& call) {
 Response query(Call& call) {
   const auto types = call.request.arg("searchType");
   if (!types || !call.request.arg("includeContent")) {
-    throw ApiError(422, "ERR_INVALID_PARAMETER", "searchType and includeContent are required", "searchType");
+    throw ApiError(422, "ERR_INVALID_PARAMETER", "searchType and includeContent are required",
+                   "searchType");
   }
   Hits hits = find(call, call.request.arg("path"), call.request.arg("query"));
   if (types->find('f') == std::string::npos) hits.files = json::array();

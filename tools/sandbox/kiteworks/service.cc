@@ -29,7 +29,8 @@ std::string http_date(std::time_t time) {
 
 class Service : public Vendor {
  public:
-  explicit Service(const Options& options) : state_dir_(options.state_dir), api_(state_, application_) {
+  explicit Service(const Options& options)
+      : state_dir_(options.state_dir), api_(state_, application_) {
     make_directory();
     try {
       const bool restored = !state_dir_.empty() && load_state(state_, state_dir_);
@@ -85,7 +86,8 @@ class Service : public Vendor {
       std::filesystem::create_directories(state_.content_dir);
       return;
     }
-    std::string name = (std::filesystem::temp_directory_path() / "cabinetfs-sandbox-XXXXXX").string();
+    std::string name =
+        (std::filesystem::temp_directory_path() / "cabinetfs-sandbox-XXXXXX").string();
     if (::mkdtemp(name.data()) == nullptr) {
       throw std::runtime_error(fmt::format("cannot make {}: {}", name, std::strerror(errno)));
     }
@@ -101,7 +103,8 @@ class Service : public Vendor {
                               {{"email", "bob@example.com"}, {"name", "Bob Brown"}}}));
     for (const json& user : users) {
       const std::string email = user.at("email");
-      User& added = state_.add_user(email, user.value("name", email), user.value("password", random_hex(8)));
+      User& added =
+          state_.add_user(email, user.value("name", email), user.value("password", random_hex(8)));
       added.quota = user.value("quota", std::int64_t{0});
     }
     if (state_.users.empty()) throw std::runtime_error("there must be at least one user");
@@ -159,12 +162,13 @@ class Service : public Vendor {
   // What a proxy in front of the appliance says: no code that a client could look at.
   Response throttled() const {
     const auto settings = state_.settings.get();
-    Response response =
-        Response::text(static_cast<int>(settings->rate_status), "text/html", "<html><body>Too many requests</body></html>");
+    Response response = Response::text(static_cast<int>(settings->rate_status), "text/html",
+                                       "<html><body>Too many requests</body></html>");
     if (settings->rate_status == 429) {
-      response.headers.emplace_back("Retry-After", settings->retry_after_date
-                                                       ? http_date(std::time(nullptr) + settings->retry_after)
-                                                       : std::to_string(settings->retry_after));
+      response.headers.emplace_back("Retry-After",
+                                    settings->retry_after_date
+                                        ? http_date(std::time(nullptr) + settings->retry_after)
+                                        : std::to_string(settings->retry_after));
     }
     return response;
   }
@@ -178,6 +182,8 @@ class Service : public Vendor {
 
 }  // namespace
 
-std::unique_ptr<Vendor> make_service(const Options& options) { return std::make_unique<Service>(options); }
+std::unique_ptr<Vendor> make_service(const Options& options) {
+  return std::make_unique<Service>(options);
+}
 
 }  // namespace cabinetfs::sandbox::kiteworks

@@ -14,7 +14,8 @@ namespace {
 using nlohmann::json;
 using Choices = std::initializer_list<const char*>;
 
-// Calls `visit(name, field, choices)` for every setting, so that reading and writing cannot drift apart.
+// Calls `visit(name, field, choices)` for every setting, so that reading and writing cannot drift
+// apart.
 template <class S, class Visit>
 void each_setting(S& s, Visit visit) {
   const Choices any = {};
@@ -71,6 +72,8 @@ void each_setting(S& s, Visit visit) {
   visit("activities_denied", s.activities_denied, any);
   visit("max_top_folders", s.max_top_folders, any);
   visit("zip_enabled", s.zip_enabled, any);
+  visit("system_ids", s.system_ids, any);
+  visit("snake_versions", s.snake_versions, any);
 }
 
 struct Writer {
@@ -96,10 +99,12 @@ struct Reader {
       throw std::invalid_argument(fmt::format("setting {}: bad value {}", name, found->dump()));
     }
     if (choices.size() > 0) {
-      const std::string text = found->is_string() ? found->template get<std::string>() : found->dump();
+      const std::string text =
+          found->is_string() ? found->template get<std::string>() : found->dump();
       if (std::none_of(choices.begin(), choices.end(),
                        [&text](const char* choice) { return text == choice; })) {
-        throw std::invalid_argument(fmt::format("setting {}: {} is not one of its values", name, text));
+        throw std::invalid_argument(
+            fmt::format("setting {}: {} is not one of its values", name, text));
       }
     } else if (found->is_number() && found->template get<double>() < 0) {
       throw std::invalid_argument(fmt::format("setting {}: negative", name));

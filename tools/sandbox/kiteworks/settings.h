@@ -21,18 +21,19 @@ struct Settings {
        rotate_refresh_tokens = true, password_grant = false, retry_after_date = false,
        require_upload_prefix = true, list_my_folder = true, legacy_scalars = false,
        replace_keeps_id = false, touch_parent = false, log_downloads = true,
-       activities_denied = false, zip_enabled = true;
+       activities_denied = false, zip_enabled = true, system_ids = true, snake_versions = false;
   std::int64_t default_limit = 25, max_page = 0, missing_status = 403, list_denied_status = 403,
                access_lifetime = 3600, refresh_lifetime = 2592000, latency_ms = 0, bandwidth = 0,
-               bandwidth_total = 0, rate_status = 403, retry_after = 1,
-               upload_chunk_max = 10485760, upload_timeout = 3600, upload_init_status = 201,
-               max_upload_size = 0, scan_ms = 0, hash_ms = 0, sha3_ms = 0, max_top_folders = 0;
+               bandwidth_total = 0, rate_status = 403, retry_after = 1, upload_chunk_max = 10485760,
+               upload_timeout = 3600, upload_init_status = 201, max_upload_size = 0, scan_ms = 0,
+               hash_ms = 0, sha3_ms = 0, max_top_folders = 0;
   double rate = 0, rate_burst = 10, rate_queue = 0;
   std::vector<std::string> restricted_extensions, restricted_types;
 };
 
 nlohmann::json to_json(const Settings& settings);
-// `settings` with the changes applied. Throws std::invalid_argument for an unknown name or a bad value.
+// `settings` with the changes applied. Throws std::invalid_argument for an unknown name or a bad
+// value.
 Settings apply(Settings settings, const nlohmann::json& changes);
 
 // The settings in force. Any thread.

@@ -18,7 +18,8 @@ struct Upload {
   bool disable_auto_version = false;
 };
 
-// What came in memory, because it was small, stays there; the rest moves into the content directory.
+// What came in memory, because it was small, stays there; the rest moves into the content
+// directory.
 std::shared_ptr<Blob> keep(const Call& call, Spool& spool) {
   Spool kept(call.state.content_dir, std::size_t{64} << 10);
   kept.append(spool);
@@ -30,7 +31,8 @@ Upload read_form(Call& call) {
   // The older sample calls the part `file`.
   const char* part = call.request.form.count("body") > 0 ? "body" : "file";
   const auto found = call.request.form.find(part);
-  if (found == call.request.form.end()) throw ApiError(422, "ERR_INVALID_PARAMETER", "body is required", "body");
+  if (found == call.request.form.end())
+    throw ApiError(422, "ERR_INVALID_PARAMETER", "body is required", "body");
   const auto name = call.request.form_filenames.find(part);
   if (name != call.request.form_filenames.end()) upload.filename = name->second;
   upload.content.blob = keep(call, *found->second);
@@ -51,7 +53,8 @@ Upload read_json(Call& call) {
   upload.content.client_modified = call.time(body, "clientModified");
   upload.content.note = call.request.header("x-kw-note");
   try {
-    upload.content.blob = std::make_shared<Blob>(base64_decode(Call::text(body, "content").value_or("")));
+    upload.content.blob =
+        std::make_shared<Blob>(base64_decode(Call::text(body, "content").value_or("")));
   } catch (const std::invalid_argument&) {
     throw ApiError(422, "ERR_INVALID_PARAMETER", "content is not base64", "content");
   }
@@ -66,7 +69,8 @@ Response into_folder(Call& call, Upload upload) {
   }
   check_upload_target(call, folder, upload.filename);
   check_upload_size(call, folder, upload.content.blob->size());
-  const Node& stored = store_upload(call, folder, nullptr, upload.filename, std::move(upload.content));
+  const Node& stored =
+      store_upload(call, folder, nullptr, upload.filename, std::move(upload.content));
   Response response = call.reply(200, call.wire().file(stored));
   response.headers.emplace_back(call.settings.location_header,
                                 call.state.base_url + "/rest/files/" + stored.id);

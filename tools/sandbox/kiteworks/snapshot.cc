@@ -25,13 +25,16 @@ json blob_json(Blob& blob) {
   if (blob.in_memory()) return {{"bytes", base64_encode(blob.bytes())}};
   const bool ours = blob.owned();
   blob.keep_file();
-  return {{"file", std::filesystem::absolute(blob.file()).string()}, {"size", blob.size()}, {"owned", ours}};
+  return {{"file", std::filesystem::absolute(blob.file()).string()},
+          {"size", blob.size()},
+          {"owned", ours}};
 }
 
 std::shared_ptr<Blob> blob_from(const json& text) {
-  if (text.contains("bytes")) return std::make_shared<Blob>(base64_decode(text.at("bytes").get<std::string>()));
-  return std::make_shared<Blob>(text.at("file").get<std::string>(), text.at("size").get<std::int64_t>(),
-                                text.at("owned").get<bool>());
+  if (text.contains("bytes"))
+    return std::make_shared<Blob>(base64_decode(text.at("bytes").get<std::string>()));
+  return std::make_shared<Blob>(text.at("file").get<std::string>(),
+                                text.at("size").get<std::int64_t>(), text.at("owned").get<bool>());
 }
 
 json node_json(const Node& node) {
@@ -174,8 +177,8 @@ UploadSession session_from(const json& text, const State& state) {
 }
 
 json activity_json(const Activity& a) {
-  return {a.id, a.created, a.event, a.message, a.user_id, a.node_id, a.node_name, a.node_path,
-          a.version_id, a.folder, a.ancestors, a.size};
+  return {a.id,        a.created,   a.event,      a.message, a.user_id,   a.node_id,
+          a.node_name, a.node_path, a.version_id, a.folder,  a.ancestors, a.size};
 }
 
 Activity activity_from(const json& text) {
@@ -280,11 +283,13 @@ void save_state(State& state, const std::filesystem::path& dir) {
   for (const Activity& activity : state.activities) activities.push_back(activity_json(activity));
   json comments = json::array();
   for (const Comment& c : state.comments) {
-    comments.push_back({c.id, c.parent_id, c.file_id, c.user_id, c.contents, c.created, c.modified, c.deleted});
+    comments.push_back(
+        {c.id, c.parent_id, c.file_id, c.user_id, c.contents, c.created, c.modified, c.deleted});
   }
   json mails = json::array();
   for (const Mail& m : state.mails) {
-    mails.push_back({m.id, m.sender_id, m.subject, m.body, m.to, m.cc, m.bcc, m.files, m.draft, m.date});
+    mails.push_back(
+        {m.id, m.sender_id, m.subject, m.body, m.to, m.cc, m.bcc, m.files, m.draft, m.date});
   }
   const json all = {{"settings", to_json(*state.settings.get())},
                     {"oauth", state.oauth.save()},
@@ -301,7 +306,8 @@ void save_state(State& state, const std::filesystem::path& dir) {
   const auto fresh = dir / "state.json.new";
   {
     std::ofstream out(fresh, std::ios::trunc);
-    std::filesystem::permissions(fresh, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+    std::filesystem::permissions(
+        fresh, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
     out << all.dump(-1, ' ', false, json::error_handler_t::replace);
     if (!out.flush()) throw std::runtime_error("cannot write " + fresh.string());
   }

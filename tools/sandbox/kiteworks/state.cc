@@ -104,7 +104,8 @@ class Loader {
     version.user_id = version.charged_to = owner_.id;
     version.created = node->modified;
     version.client_modified = node->modified / 1000 * 1000;
-    version.blob = std::make_shared<Blob>(std::filesystem::absolute(entry.path()), info.st_size, false);
+    version.blob =
+        std::make_shared<Blob>(std::filesystem::absolute(entry.path()), info.st_size, false);
     state_.used[owner_.id] += info.st_size;
     node->versions.push_back(std::move(version));
     state_.tree.add_unsorted(std::move(node), parent);

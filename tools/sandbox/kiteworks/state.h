@@ -22,8 +22,8 @@ struct ContentLink {
   std::string file_id, version_id;
 };
 
-// Everything the server knows. One mutex for all of it: a request holds it while it looks and changes, and lets
-// it go before content is sent. `settings` has its own.
+// Everything the server knows. One mutex for all of it: a request holds it while it looks and
+// changes, and lets it go before content is sent. `settings` has its own.
 struct State {
   std::mutex mutex;
   SettingsStore settings;
@@ -51,8 +51,8 @@ struct State {
 // A UUID that is always the same for the same text.
 std::string stable_id(std::string_view text);
 
-// Fills the account of the first user with the files of `root`; returns how many names the server would refuse.
-// Throws std::runtime_error if the directory cannot be read.
+// Fills the account of the first user with the files of `root`; returns how many names the server
+// would refuse. Throws std::runtime_error if the directory cannot be read.
 std::size_t load_directory(State& state, const std::filesystem::path& root);
 
 }  // namespace cabinetfs::sandbox::kiteworks

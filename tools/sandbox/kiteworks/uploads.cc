@@ -47,11 +47,13 @@ void check_upload_size(const Call& call, const Node& into, std::int64_t size) {
   call.check_quota(into, size);
 }
 
-Node& store_upload(Call& call, Node& folder, Node* file, const std::string& filename, NewContent content) {
+Node& store_upload(Call& call, Node& folder, Node* file, const std::string& filename,
+                   NewContent content) {
   if (file == nullptr) file = call.state.tree.child(folder, filename);
   const std::string extension = extension_of(filename);
   for (const std::string& restricted : call.settings.restricted_types) {
-    if (extension == restricted) throw ApiError(403, "ERR_ENTITY_RESTRICTED_TYPE", "The file type is restricted");
+    if (extension == restricted)
+      throw ApiError(403, "ERR_ENTITY_RESTRICTED_TYPE", "The file type is restricted");
   }
   if (file != nullptr) {
     if (file->folder) throw ApiError(409, "ERR_ENTITY_EXISTS", "A folder of that name exists");
@@ -79,7 +81,8 @@ Response open_session(Call& call, UploadSession session) {
   session.total_size = number("totalSize", 0);
   session.total_chunks = number("totalChunks", 1);
   if (session.total_size.has_value() != session.total_chunks.has_value()) {
-    throw ApiError(422, "ERR_INVALID_PARAMETER", "totalSize and totalChunks belong together", "totalChunks");
+    throw ApiError(422, "ERR_INVALID_PARAMETER", "totalSize and totalChunks belong together",
+                   "totalChunks");
   }
   session.client_created = call.time(body, "clientCreated");
   session.client_modified = call.time(body, "clientModified");
@@ -88,10 +91,12 @@ Response open_session(Call& call, UploadSession session) {
   session.id = ++call.state.last_upload_id;
   session.user_id = call.user.id;
   session.started = session.last = now_ms();
-  // Contents of more than a few kilobytes live in files, so that many of them do not fill the memory.
+  // Contents of more than a few kilobytes live in files, so that many of them do not fill the
+  // memory.
   session.content = std::make_unique<Spool>(call.state.content_dir, std::size_t{64} << 10);
   const auto added = call.state.uploads.emplace(session.id, std::move(session)).first;
-  return call.reply(static_cast<int>(call.settings.upload_init_status), call.wire().upload(added->second));
+  return call.reply(static_cast<int>(call.settings.upload_init_status),
+                    call.wire().upload(added->second));
 }
 
 namespace {
@@ -117,7 +122,8 @@ Response initiate_in_folder(Call& call) {
   check_upload_target(call, folder, session.filename);
   check_upload_size(call, folder, announced_size(body));
   session.folder_id = folder.id;
-  if (const Node* existing = call.state.tree.child(folder, session.filename)) session.file_id = existing->id;
+  if (const Node* existing = call.state.tree.child(folder, session.filename))
+    session.file_id = existing->id;
   return open_session(call, std::move(session));
 }
 
@@ -181,11 +187,13 @@ Chunk read_chunk(Call& call) {
       const auto parsed = std::from_chars(text->data(), end, value);
       if (parsed.ec != std::errc() || parsed.ptr != end) value = -1;
     }
-    if (value < 0) throw ApiError(422, "ERR_INVALID_PARAMETER", fmt::format("{} is not valid", name), name);
+    if (value < 0)
+      throw ApiError(422, "ERR_INVALID_PARAMETER", fmt::format("{} is not valid", name), name);
     return value;
   };
   if (Call::text(fields, "compressionMode").value_or("") != "NORMAL") {
-    throw ApiError(422, "ERR_INPUT_NOT_IN_LIST", "compressionMode is not supported", "compressionMode");
+    throw ApiError(422, "ERR_INPUT_NOT_IN_LIST", "compressionMode is not supported",
+                   "compressionMode");
   }
   chunk.index = number("index");
   chunk.original_size = number("originalSize");
@@ -197,7 +205,8 @@ Chunk read_chunk(Call& call) {
 void check_chunk(const Call& call, const UploadSession& session, const Chunk& chunk) {
   const std::int64_t size = chunk.content->size();
   if (chunk.original_size != size || chunk.compressed_size != size) {
-    throw ApiError(422, "ERR_INVALID_PARAMETER", "The size of the chunk is not what was announced", "originalSize");
+    throw ApiError(422, "ERR_INVALID_PARAMETER", "The size of the chunk is not what was announced",
+                   "originalSize");
   }
   if (size > call.settings.upload_chunk_max) {
     throw ApiError(422, "ERR_INPUT_MAX_VALUE", "The chunk is too large", "content");
@@ -216,7 +225,8 @@ Response finish(Call& call, UploadSession& open) {
   const auto node = call.state.uploads.extract(open.id);
   UploadSession session = std::move(node.mapped());
   if (session.total_size && session.content->size() != *session.total_size) {
-    throw ApiError(422, "ERR_INVALID_PARAMETER", "The size of the file is not totalSize", "totalSize");
+    throw ApiError(422, "ERR_INVALID_PARAMETER", "The size of the file is not totalSize",
+                   "totalSize");
   }
   Node& folder = call.folder(session.folder_id);
   NewContent content;
@@ -243,7 +253,8 @@ Response finish(Call& call, UploadSession& open) {
 Response chunk(Call& call, std::string_view id) {
   UploadSession& session = find_session(call, id);
   Chunk piece = read_chunk(call);
-  if (call.settings.resend_chunk == "accept" && piece.index == session.chunks && session.chunks > 0) {
+  if (call.settings.resend_chunk == "accept" && piece.index == session.chunks &&
+      session.chunks > 0) {
     session.content->truncate(session.content->size() - session.last_chunk_size);
     --session.chunks;
   }
@@ -263,7 +274,8 @@ Response list_sessions(Call& call) {
   std::size_t total = 0;
   for (const auto& [id, session] : call.state.uploads) {
     if (session.user_id != call.user.id) continue;
-    if (total++ >= page.offset && items.size() < page.limit) items.push_back(call.wire().upload(session));
+    if (total++ >= page.offset && items.size() < page.limit)
+      items.push_back(call.wire().upload(session));
   }
   return call.list(items, total, page);
 }

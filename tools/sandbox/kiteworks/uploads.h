@@ -15,7 +15,8 @@ void check_upload_target(const Call& call, const Node& folder, const std::string
 void check_new_version(const Call& call, const Node& file);
 void check_upload_size(const Call& call, const Node& into, std::int64_t size);
 // A version of `file`, or of the file that has the name by now, or a new file.
-Node& store_upload(Call& call, Node& folder, Node* file, const std::string& filename, NewContent content);
+Node& store_upload(Call& call, Node& folder, Node* file, const std::string& filename,
+                   NewContent content);
 // Opens a session out of the body of the request; name and target are in `session`.
 Response open_session(Call& call, UploadSession session);
 

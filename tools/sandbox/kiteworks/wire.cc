@@ -23,14 +23,30 @@ json dlp_status(const Node& file) {
   return file.forced_dlp.empty() || file.forced_dlp == "auto" ? "allowed" : file.forced_dlp;
 }
 
+// "objectId" -> "object_id"; the number of a version is called `version` in the older spelling.
+json snake_case(const json& object) {
+  json out = json::object();
+  for (const auto& item : object.items()) {
+    std::string key;
+    for (const char c : item.key()) {
+      const bool upper = c >= 'A' && c <= 'Z';
+      if (upper) key += '_';
+      key += upper ? static_cast<char>(c - 'A' + 'a') : c;
+    }
+    out[key == "version_number" ? "version" : key] = item.value();
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string format_time(Millis time, const Settings& settings) {
   const std::time_t seconds = time / 1000;
   std::tm parts{};
   gmtime_r(&seconds, &parts);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}{}", parts.tm_year + 1900, parts.tm_mon + 1,
-                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, settings.timestamps);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}{}", parts.tm_year + 1900,
+                     parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
+                     settings.timestamps);
 }
 
 std::optional<Millis> parse_time(std::string_view text) {
@@ -55,7 +71,8 @@ std::optional<Millis> parse_time(std::string_view text) {
   if (!colon && std::sscanf(zone.c_str(), "%c%2d%2d%n", &sign, &hours, &minutes, &used) != 3) {
     return std::nullopt;
   }
-  if ((sign != '+' && sign != '-') || zone.size() != static_cast<std::size_t>(used)) return std::nullopt;
+  if ((sign != '+' && sign != '-') || zone.size() != static_cast<std::size_t>(used))
+    return std::nullopt;
   const Millis offset = (Millis{hours} * 60 + minutes) * 60'000;
   return sign == '+' ? millis - offset : millis + offset;
 }
@@ -94,10 +111,11 @@ std::string Wire::path(const Node& node) {
 }
 
 void Wire::common(json& out, const Node& node) {
-  const bool top = node.parent == &state_.tree.root() ||
-                   state_.tree.role(viewer_, *node.parent) == Role::kNone;
+  const bool top =
+      node.parent == &state_.tree.root() || state_.tree.role(viewer_, *node.parent) == Role::kNone;
   bool shared = false;
-  for (const Node* at = &node; at != nullptr && !shared; at = at->parent) shared = at->members.size() > 1;
+  for (const Node* at = &node; at != nullptr && !shared; at = at->parent)
+    shared = at->members.size() > 1;
   out["id"] = node.id;
   out["parentId"] = top ? "0" : node.parent->id;
   out["name"] = node.name;
@@ -121,7 +139,8 @@ void Wire::common(json& out, const Node& node) {
   }
   out["permalink"] = state_.base_url + "/w/f-" + node.id;
   if (with_.count("permissions") > 0) out["permissions"] = permissions(node);
-  if (with_.count("currentUserRole") > 0) out["currentUserRole"] = role(state_.tree.role(viewer_, node));
+  if (with_.count("currentUserRole") > 0)
+    out["currentUserRole"] = role(state_.tree.role(viewer_, node));
 }
 
 json Wire::folder(const Node& node) {
@@ -203,26 +222,27 @@ json Wire::version(const Node& file, std::size_t index) {
   const Version& version = file.versions[index];
   std::string md5;
   json list = fingerprints(file, version, md5);
-  return {{"id", version.id},
-          {"versionNumber", file.versions.size() - 1 - index},
-          {"objectId", file.id},
-          {"name", version.name},
-          {"size", version.blob->size()},
-          {"created", format_time(version.created, settings_)},
-          {"deleted", false},
-          {"userId", version.user_id},
-          {"creator", person(version.user_id)},
-          {"mime", version.mime},
-          {"fingerprint", md5},
-          {"fingerprintAlgo", "md5"},
-          {"fingerprints", list},
-          {"clientCreated", optional_time(version.client_created, settings_)},
-          {"clientModified", optional_time(version.client_modified, settings_)},
-          {"avStatus", av_status(file, version, settings_)},
-          {"dlpStatus", dlp_status(file)},
-          {"adminQuarantineStatus", file.quarantine},
-          {"storageAvailable", true},
-          {"tags", json::array()}};
+  json out = {{"id", version.id},
+              {"versionNumber", file.versions.size() - 1 - index},
+              {"objectId", file.id},
+              {"name", version.name},
+              {"size", version.blob->size()},
+              {"created", format_time(version.created, settings_)},
+              {"deleted", false},
+              {"userId", version.user_id},
+              {"creator", person(version.user_id)},
+              {"mime", version.mime},
+              {"fingerprint", md5},
+              {"fingerprintAlgo", "md5"},
+              {"fingerprints", list},
+              {"clientCreated", optional_time(version.client_created, settings_)},
+              {"clientModified", optional_time(version.client_modified, settings_)},
+              {"avStatus", av_status(file, version, settings_)},
+              {"dlpStatus", dlp_status(file)},
+              {"adminQuarantineStatus", file.quarantine},
+              {"storageAvailable", true},
+              {"tags", json::array()}};
+  return settings_.snake_versions ? snake_case(out) : out;
 }
 
 json Wire::upload(const UploadSession& session) {
@@ -256,31 +276,37 @@ json Wire::upload(const UploadSession& session) {
 }
 
 json Wire::me(const User& user) const {
-  return {{"id", user.id},
-          {"name", user.name},
-          {"email", user.email},
-          {"created", format_time(user.created, settings_)},
-          {"profileIcon", user.id},
-          {"basedirId", user.basedir_id},
-          {"mydirId", user.mydir_id},
-          {"syncdirId", user.syncdir_id},
-          {"userTypeId", 1},
-          {"adminRoleId", 0},
-          {"internal", true},
-          {"active", true},
-          {"verified", true},
-          {"suspended", false},
-          {"deleted", false},
-          {"deactivated", false},
-          {"extDL", false},
-          {"serviceName", "kiteworks"},
-          {"metadata", json::array()}};
+  json out = {{"id", user.id},
+              {"name", user.name},
+              {"email", user.email},
+              {"created", format_time(user.created, settings_)},
+              {"profileIcon", user.id},
+              {"userTypeId", 1},
+              {"adminRoleId", 0},
+              {"internal", true},
+              {"active", true},
+              {"verified", true},
+              {"suspended", false},
+              {"deleted", false},
+              {"deactivated", false},
+              {"extDL", false},
+              {"serviceName", "kiteworks"},
+              {"metadata", json::array()}};
+  if (settings_.system_ids) {
+    out["basedirId"] = user.basedir_id;
+    out["mydirId"] = user.mydir_id;
+    out["syncdirId"] = user.syncdir_id;
+  }
+  return out;
 }
 
 json Wire::person(const std::string& user_id) const {
   for (const auto& user : state_.users) {
     if (user->id == user_id) {
-      return {{"id", user->id}, {"name", user->name}, {"email", user->email}, {"profileIcon", user->id}};
+      return {{"id", user->id},
+              {"name", user->name},
+              {"email", user->email},
+              {"profileIcon", user->id}};
     }
   }
   return nullptr;
@@ -322,7 +348,8 @@ json Wire::member(const Node& node, const std::string& user_id, Role member_role
 }
 
 json Wire::activity(const Activity& activity) {
-  json object = {{"id", activity.node_id}, {"name", activity.node_name}, {"path", activity.node_path}};
+  json object = {
+      {"id", activity.node_id}, {"name", activity.node_name}, {"path", activity.node_path}};
   json data = json::object();
   if (activity.folder) {
     data["folder"] = object;
@@ -331,10 +358,12 @@ json Wire::activity(const Activity& activity) {
     if (!activity.version_id.empty()) object["file_id"] = activity.version_id;
     data["file"] = object;
   }
-  const Node* parent = activity.ancestors.empty() ? nullptr : state_.tree.find(activity.ancestors.front());
+  const Node* parent =
+      activity.ancestors.empty() ? nullptr : state_.tree.find(activity.ancestors.front());
   if (parent != nullptr && parent->special != Special::kRoot) {
-    data["parent_folder"] = {
-        {"id", parent->id}, {"name", parent->name}, {"path", state_.tree.path_of(viewer_, *parent)}};
+    data["parent_folder"] = {{"id", parent->id},
+                             {"name", parent->name},
+                             {"path", state_.tree.path_of(viewer_, *parent)}};
   }
   json user = person(activity.user_id);
   if (user.is_object()) user["userId"] = user["id"];

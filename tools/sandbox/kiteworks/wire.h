@@ -47,7 +47,8 @@ class Wire {
   const Settings& settings_;
   const User& viewer_;
   std::set<std::string, std::less<>> with_;
-  // The path of the folder that was asked about last: listings ask for the same one again and again.
+  // The path of the folder that was asked about last: listings ask for the same one again and
+  // again.
   const Node* last_parent_ = nullptr;
   std::string last_parent_path_;
 };

@@ -17,14 +17,16 @@ namespace cabinetfs::sandbox {
 struct FaultRule;
 struct LineTuning;
 
-// The body of one answer on its way out: paced, and cut, spoilt or slowed down as a fault rule wants it.
-class Reply {
+// The body of one answer on its way out: paced, and cut, spoilt or slowed down as a fault rule
+// wants it.
+class ReplyStream {
  public:
-  Reply(Response response, std::shared_ptr<FaultRule> fault, const LineTuning& tuning,
-        Pacer& all_connections, StopSignal& stop, std::shared_ptr<std::atomic<std::int64_t>> sent);
+  ReplyStream(Response response, std::shared_ptr<FaultRule> fault, const LineTuning& tuning,
+              Pacer& all_connections, StopSignal& stop,
+              std::shared_ptr<std::atomic<std::int64_t>> sent);
 
   // The answer for libmicrohttpd, which then owns the reply.
-  static MHD_Response* to_mhd(std::unique_ptr<Reply> reply);
+  static MHD_Response* to_mhd(std::unique_ptr<ReplyStream> reply);
 
  private:
   static ssize_t read_callback(void* self, std::uint64_t position, char* buffer, std::size_t count);

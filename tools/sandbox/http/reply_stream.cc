@@ -1,4 +1,4 @@
-#include "tools/sandbox/http/reply.h"
+#include "tools/sandbox/http/reply_stream.h"
 
 #include <microhttpd.h>
 
@@ -18,9 +18,9 @@ constexpr std::size_t kBlock = std::size_t{256} * 1024;
 
 }  // namespace
 
-Reply::Reply(Response response, std::shared_ptr<FaultRule> fault, const LineTuning& tuning,
-             Pacer& all_connections, StopSignal& stop,
-             std::shared_ptr<std::atomic<std::int64_t>> sent)
+ReplyStream::ReplyStream(Response response, std::shared_ptr<FaultRule> fault,
+                         const LineTuning& tuning, Pacer& all_connections, StopSignal& stop,
+                         std::shared_ptr<std::atomic<std::int64_t>> sent)
     : response_(std::move(response)),
       fault_(std::move(fault)),
       bandwidth_(tuning.bandwidth),
@@ -29,18 +29,19 @@ Reply::Reply(Response response, std::shared_ptr<FaultRule> fault, const LineTuni
       stop_(stop),
       sent_(std::move(sent)) {}
 
-std::int64_t Reply::size() const {
+std::int64_t ReplyStream::size() const {
   return response_.source ? response_.source->size()
                           : static_cast<std::int64_t>(response_.body.size());
 }
 
-MHD_Response* Reply::to_mhd(std::unique_ptr<Reply> reply) {
+MHD_Response* ReplyStream::to_mhd(std::unique_ptr<ReplyStream> reply) {
   const std::int64_t size = reply->size();
   const auto headers = reply->response_.headers;
   MHD_Response* out = MHD_create_response_from_callback(
       size < 0 ? MHD_SIZE_UNKNOWN : static_cast<std::uint64_t>(size),
       size < 0 ? kBlock : std::clamp<std::size_t>(static_cast<std::size_t>(size), 1, kBlock),
-      &Reply::read_callback, reply.get(), [](void* self) { delete static_cast<Reply*>(self); });
+      &ReplyStream::read_callback, reply.get(),
+      [](void* self) { delete static_cast<ReplyStream*>(self); });
   if (out == nullptr) return nullptr;
   // libmicrohttpd's own callback deletes it.
   static_cast<void>(reply.release());  // NOLINT(bugprone-unused-return-value)
@@ -50,15 +51,18 @@ MHD_Response* Reply::to_mhd(std::unique_ptr<Reply> reply) {
   return out;
 }
 
-ssize_t Reply::read_callback(void* self, std::uint64_t position, char* buffer, std::size_t count) {
+ssize_t ReplyStream::read_callback(void* self, std::uint64_t position, char* buffer,
+                                   std::size_t count) {
   try {
-    return static_cast<Reply*>(self)->read(static_cast<std::int64_t>(position), buffer, count);
+    return static_cast<ReplyStream*>(self)->read(static_cast<std::int64_t>(position), buffer,
+                                                 count);
   } catch (const std::exception&) {
-    return MHD_CONTENT_READER_END_WITH_ERROR;  // the status line has gone: closing is all that is left
+    return MHD_CONTENT_READER_END_WITH_ERROR;  // the status line has gone: closing is all that is
+                                               // left
   }
 }
 
-ssize_t Reply::read(std::int64_t position, char* buffer, std::size_t count) {
+ssize_t ReplyStream::read(std::int64_t position, char* buffer, std::size_t count) {
   const FaultAction* action = fault_ ? &fault_->action : nullptr;
   if (action != nullptr && *action == FaultAction::kTruncate) {
     if (position >= fault_->bytes) return MHD_CONTENT_READER_END_WITH_ERROR;
@@ -70,7 +74,8 @@ ssize_t Reply::read(std::int64_t position, char* buffer, std::size_t count) {
   }
   if (bandwidth_ > 0) {
     // Pieces of a hundredth of a second keep the line smooth without a wake-up per packet.
-    count = std::min(count, static_cast<std::size_t>(std::max<std::int64_t>(bandwidth_ / 100, 4096)));
+    count =
+        std::min(count, static_cast<std::size_t>(std::max<std::int64_t>(bandwidth_ / 100, 4096)));
   }
   std::size_t n = 0;
   if (response_.source) {
@@ -81,7 +86,8 @@ ssize_t Reply::read(std::int64_t position, char* buffer, std::size_t count) {
   }
   if (n == 0) return MHD_CONTENT_READER_END_OF_STREAM;
   if (action != nullptr && *action == FaultAction::kCorrupt) {
-    const std::int64_t at = fault_->offset >= 0 ? fault_->offset : std::max<std::int64_t>(size(), 0) / 2;
+    const std::int64_t at =
+        fault_->offset >= 0 ? fault_->offset : std::max<std::int64_t>(size(), 0) / 2;
     if (at >= position && at < position + static_cast<std::int64_t>(n)) {
       buffer[at - position] = static_cast<char>(buffer[at - position] ^ 1);
     }
