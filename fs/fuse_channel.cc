@@ -108,7 +108,7 @@ std::string mount_option_text(const ChannelOptions& options) {
                   option_value(options.source), kMaxTransfer);
   if (options.allow_other) text += ",allow_other";
   if (options.read_only) text += ",ro";
-  for (const std::string& extra : options.extra) text += "," + option_value(extra);
+  for (const std::string& extra : options.extra) text += fmt::format(",{}", option_value(extra));
   return text;
 }
 
