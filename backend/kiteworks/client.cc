@@ -135,7 +135,7 @@ RemoteEntry KiteworksStore::decorate(const WireAccount& account, WireNode node,
     if (node.locked) node.entry.lock_holder = node.lock_user.label();
   }
   RemoteEntry entry = std::move(node.entry);
-  if (entry.parent.value == account.base) entry.parent = RemoteId{kRootId};
+  if (entry.parent.value == account.base) entry.parent.value = kRootId;
   const std::string& id = entry.id.value;
   // Nobody can delete or move these, whatever the permissions say.
   entry.system = id == account.my_folder || id == account.tray || id == account.base;

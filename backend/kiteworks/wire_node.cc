@@ -121,7 +121,7 @@ Result<WireNode> node_of(const Json& json) {
   entry.name = text_of(member(json, "name"));
   if (entry.name.empty()) return not_understood("an object without a name");
   entry.parent.value = text_of(member(json, {"parentId", "parent_id"}));
-  if (entry.parent.empty()) entry.parent = RemoteId{kRootId};
+  if (entry.parent.empty()) entry.parent.value = kRootId;
   node.deleted = flag_of(member(json, "deleted")).value_or(false);
 
   const Json& modified = member(json, "modified");
