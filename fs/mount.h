@@ -52,6 +52,8 @@ class Mount {
   static void block_stop_signals();
 };
 
+// A mount point whose server is gone: killed, or cut off.
+bool is_dead_mount(const std::string& mount_point);
 // Detaches a mount point whose server is gone (ENOTCONN). Anything else is left alone.
 Result<void> clear_dead_mount(const std::string& mount_point);
 

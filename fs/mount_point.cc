@@ -6,6 +6,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -90,11 +91,19 @@ Result<std::optional<MountEntry>> find_mount(const std::string& mount_point) {
   return found;
 }
 
-Result<void> clear_dead_mount(const std::string& mount_point) {
-  struct stat info {};
+bool is_dead_mount(const std::string& mount_point) {
   // ENOTCONN: no server any more. ECONNABORTED: the connection was cut.
-  if (::stat(mount_point.c_str(), &info) == 0) return {};
-  if (errno != ENOTCONN && errno != ECONNABORTED) return {};
+  struct stat info {};
+  if (::stat(mount_point.c_str(), &info) != 0) return errno == ENOTCONN || errno == ECONNABORTED;
+  // While the root's attributes are fresh, the kernel answers a stat without the server. Extended
+  // attributes it never keeps.
+  char value[256];
+  return ::getxattr(mount_point.c_str(), "user.cabinet.remote", value, sizeof value) < 0 &&
+         (errno == ENOTCONN || errno == ECONNABORTED);
+}
+
+Result<void> clear_dead_mount(const std::string& mount_point) {
+  if (!is_dead_mount(mount_point)) return {};
   log_info("{}: detaching a mount whose server is gone", mount_point);
   if (::umount2(mount_point.c_str(), MNT_DETACH) == 0) return {};
   if (run_program("fusermount3", {"-u", "-z", "--", mount_point})) return {};
