@@ -56,7 +56,7 @@ Rights rights_of(const NodeRecord& record) {
 }
 
 bool content_is_remote(const NodeRecord& record) {
-  return record.remote.has_value() && !record.content_dirty;
+  return record.kind == NodeKind::kFile && record.remote.has_value() && !record.content_dirty;
 }
 
 }  // namespace

@@ -1,0 +1,139 @@
+// Lookup, directories, names. Each test quotes the line of fs/SEMANTICS.md that it shows.
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "tests/e2e/support/mounted.h"
+
+namespace cabinetfs {
+namespace {
+
+class Names : public Mounted {};
+CABINET_FOR_EACH_ACCOUNT(Names);
+
+// "A directory is listed completely or not at all."
+TEST_P(Names, ListsWhatTheServerHas) {
+  for (int i = 0; i < 60; ++i) account_->write("Work/many/" + std::to_string(i), "x");
+  EXPECT_EQ(sh("ls many | wc -l").output, "60\n");
+  EXPECT_EQ(sh("find . -type f | wc -l").output, "60\n");
+  EXPECT_EQ(sh("stat -c '%s %F' many/7").output, "1 regular file\n");
+}
+
+// "mkdir, rmdir and unlink are seen by every program on this machine when they return."
+TEST_P(Names, ChangesAreSeenAtOnceAndReachTheServer) {
+  EXPECT_EQ(sh("mkdir -p a/b/c && touch a/b/c/file && ls -R a").output,
+            "a:\nb\n\na/b:\nc\n\na/b/c:\nfile\n");
+  EXPECT_EQ(settle(), "");
+  EXPECT_THAT(server_tree(), ElementsAre("a/", "a/b/", "a/b/c/", "a/b/c/file"));
+  EXPECT_EQ(sh("rm -r a && ls").output, "");
+  EXPECT_EQ(settle(), "");
+  EXPECT_THAT(server_tree(), IsEmpty());
+}
+
+// "rmdir refuses a directory that is not empty, also when only the server knows why."
+TEST_P(Names, RmdirNeedsAnEmptyDirectory) {
+  ASSERT_EQ(sh("mkdir d && touch d/f").exit_code, 0);
+  EXPECT_NE(::rmdir(p("d").c_str()), 0);
+  EXPECT_EQ(errno, ENOTEMPTY);
+  account_->mkdir("Work/e");
+  ASSERT_TRUE(eventually([&] { return ::access(p("e").c_str(), F_OK) == 0; }));
+  EXPECT_EQ(sh("ls e").output, "");
+  account_->write("Work/e/new", "x");
+  EXPECT_TRUE(eventually([&] { return ::rmdir(p("e").c_str()) != 0 && errno == ENOTEMPTY; }) ||
+              ::access(p("e").c_str(), F_OK) == 0);
+  EXPECT_EQ(account_->content("Work/e/new"), "x");
+}
+
+// "Names keep their case; a name that differs from an existing one in case only is taken."
+TEST_P(Names, CaseOnlyTwinsAreRefused) {
+  ASSERT_TRUE(write_file(p("Readme"), "one"));
+  EXPECT_LT(::open(p("README").c_str(), O_CREAT | O_EXCL | O_WRONLY, 0644), 0);
+  EXPECT_EQ(errno, EEXIST);
+  EXPECT_NE(::mkdir(p("rEADME").c_str(), 0755), 0);
+  EXPECT_EQ(errno, EEXIST);
+  // Changing the case of a name itself is a rename.
+  ASSERT_EQ(::rename(p("Readme").c_str(), p("README").c_str()), 0);
+  EXPECT_EQ(sh("ls").output, "README\n");
+  EXPECT_EQ(settle(), "");
+  EXPECT_THAT(server_tree(), ElementsAre("README"));
+}
+
+// "A name that the server refuses is stored there in an escaped form and shown here as it was
+// given."
+TEST_P(Names, ImpossibleNamesComeBackUnchanged) {
+  const std::vector<std::string> names = {"a:b",    "what?*", ".hidden", "trailing.", "back\\slash",
+                                          "100%25", "<>|\"",  "ünï",     " space "};
+  for (const std::string& name : names) ASSERT_TRUE(write_file(p(name), name)) << name;
+  EXPECT_EQ(settle(), "");
+  remount();
+  for (const std::string& name : names) EXPECT_EQ(read_file(p(name)), name);
+  EXPECT_EQ(sh("ls -A | wc -l").output, std::to_string(names.size()) + "\n");
+  const std::vector<std::string> stored = server_tree();
+  EXPECT_EQ(stored.size(), names.size());
+  EXPECT_THAT(stored, ::testing::Contains("a%3Ab"));
+}
+
+// "A name has at most 255 bytes."
+TEST_P(Names, TooLongNamesAreRefused) {
+  EXPECT_FALSE(write_file(p(std::string(256, 'n')), "x"));
+  EXPECT_EQ(errno, ENAMETOOLONG);
+  EXPECT_TRUE(write_file(p(std::string(200, 'n')), "x"));
+}
+
+// "Hard links, symbolic links, devices, pipes and sockets cannot be made: EPERM."
+TEST_P(Names, OnlyFilesAndDirectories) {
+  ASSERT_TRUE(write_file(p("f"), "x"));
+  EXPECT_NE(::link(p("f").c_str(), p("g").c_str()), 0);
+  EXPECT_EQ(errno, EPERM);
+  EXPECT_NE(::symlink("f", p("s").c_str()), 0);
+  EXPECT_EQ(errno, EPERM);
+  EXPECT_NE(::mkfifo(p("p").c_str(), 0644), 0);
+  EXPECT_EQ(errno, EPERM);
+  EXPECT_EQ(::mknod(p("regular").c_str(), S_IFREG | 0644, 0), 0);
+  EXPECT_EQ(sh("ls").output, "f\nregular\n");
+}
+
+// "A name that another machine adds, changes or removes is shown within `fresh` and a poll."
+TEST_P(Names, ChangesOfOthersAppear) {
+  ASSERT_TRUE(write_file(p("mine"), "x"));
+  EXPECT_EQ(settle(), "");
+  EXPECT_EQ(sh("ls").output, "mine\n");
+  account_->write("Work/theirs", "hello");
+  EXPECT_TRUE(eventually([&] { return sh("ls").output == "mine\ntheirs\n"; }));
+  EXPECT_EQ(read_file(p("theirs")), "hello");
+  account_->rename("Work/theirs", "renamed");
+  EXPECT_TRUE(eventually([&] { return sh("ls").output == "mine\nrenamed\n"; }));
+  EXPECT_TRUE(eventually([&] { return ::access(p("theirs").c_str(), F_OK) != 0; }));
+  account_->remove("Work/renamed");
+  EXPECT_TRUE(eventually([&] { return sh("ls").output == "mine\n"; }));
+}
+
+// "Reading a directory that changes shows each name that was there all the time exactly once."
+TEST_P(Names, ReadingWhileChanging) {
+  ASSERT_EQ(sh("mkdir d && cd d && seq 1 1000 | xargs touch").exit_code, 0);
+  DIR* const directory = ::opendir(p("d").c_str());
+  ASSERT_NE(directory, nullptr);
+  std::size_t seen = 0;
+  while (const dirent* entry = ::readdir(directory)) {
+    const std::string name(entry->d_name);
+    if (name[0] == '.') continue;
+    ++seen;
+    if (name.ends_with("5")) ASSERT_EQ(::unlink(p("d/" + name).c_str()), 0) << name;
+  }
+  ::closedir(directory);
+  EXPECT_EQ(seen, 1000u);
+  EXPECT_EQ(sh("ls d | wc -l").output, "900\n");
+}
+
+// "The top level holds folders only where the vendor's does: EPERM."
+TEST_P(Names, TheRootTakesWhatTheVendorTakes) {
+  EXPECT_FALSE(write_file(mounted_->root() + "/file", "x"));
+  EXPECT_EQ(errno, EPERM);
+  EXPECT_EQ(::mkdir((mounted_->root() + "/folder").c_str(), 0755), 0);
+}
+
+}  // namespace
+}  // namespace cabinetfs

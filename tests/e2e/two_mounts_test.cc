@@ -1,0 +1,87 @@
+// Two mounts of one account, as on two machines. Each test quotes the line of fs/SEMANTICS.md that
+// it shows.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "tests/e2e/support/mounted.h"
+
+namespace cabinetfs {
+namespace {
+
+class TwoMounts : public Mounted {
+ protected:
+  void SetUp() override {
+    Mounted::SetUp();
+    if (account_ != nullptr) other_ = std::make_unique<MountedAccount>(*account_);
+  }
+  void TearDown() override {
+    other_.reset();
+    Mounted::TearDown();
+  }
+  std::string o(const std::string& name) { return other_->path(name); }
+  std::unique_ptr<MountedAccount> other_;
+};
+CABINET_FOR_EACH_ACCOUNT(TwoMounts);
+
+// "What one machine has sent, the next open on another machine sees."
+TEST_P(TwoMounts, EachSeesTheOthersFiles) {
+  ASSERT_TRUE(write_file(p("f"), "from one"));
+  EXPECT_EQ(settle(), "");
+  EXPECT_TRUE(eventually([&] { return read_file(o("f")) == "from one"; }));
+  ASSERT_TRUE(write_file(o("f"), "from the other"));
+  EXPECT_EQ(other_->settle(), "");
+  EXPECT_TRUE(eventually([&] { return read_file(p("f")) == "from the other"; }));
+  ASSERT_EQ(::unlink(p("f").c_str()), 0);
+  EXPECT_EQ(settle(), "");
+  EXPECT_TRUE(eventually([&] { return ::access(o("f").c_str(), F_OK) != 0; }));
+}
+
+// "Two writers of one file both survive: where the vendor keeps versions, the later becomes a new
+// version over the earlier."
+TEST_P(TwoMounts, BothWritersSurvive) {
+  ASSERT_TRUE(write_file(p("f"), "base"));
+  EXPECT_EQ(settle(), "");
+  ASSERT_TRUE(eventually([&] { return read_file(o("f")) == "base"; }));
+  const int mine = ::open(p("f").c_str(), O_WRONLY | O_TRUNC);
+  const int theirs = ::open(o("f").c_str(), O_WRONLY | O_TRUNC);
+  ASSERT_EQ(::write(mine, "mine", 4), 4);
+  ASSERT_EQ(::write(theirs, "theirs", 6), 6);
+  ::close(mine);
+  EXPECT_EQ(settle(), "");
+  ::close(theirs);
+  EXPECT_EQ(other_->settle(), "");
+  EXPECT_EQ(on_server("f"), "theirs");
+  EXPECT_EQ(versions("f"), 3u);
+  EXPECT_EQ(read_file(o("f@@/2")), "mine");
+  EXPECT_THAT(run_shell("getfattr --only-values -n user.cabinet.state " + o("f")).output,
+              HasSubstr("conflict"));
+}
+
+// "Delete against edit: the edit wins."
+TEST_P(TwoMounts, AnEditOutlivesADelete) {
+  ASSERT_TRUE(write_file(p("f"), "base"));
+  EXPECT_EQ(settle(), "");
+  ASSERT_TRUE(eventually([&] { return read_file(o("f")) == "base"; }));
+  const int theirs = ::open(o("f").c_str(), O_WRONLY | O_APPEND);
+  ASSERT_EQ(::write(theirs, "+edit", 5), 5);
+  ASSERT_EQ(::unlink(p("f").c_str()), 0);
+  EXPECT_EQ(settle(), "");
+  ::close(theirs);
+  EXPECT_EQ(other_->settle(), "");
+  EXPECT_EQ(on_server("f"), "base+edit");
+}
+
+// "Name against name: both stay, one with a suffix."
+TEST_P(TwoMounts, SameNewNameOnBoth) {
+  ASSERT_EQ(run_shell("ls " + o("")).output, "");
+  ASSERT_TRUE(write_file(p("new"), "mine"));
+  ASSERT_TRUE(write_file(o("new"), "theirs"));
+  EXPECT_EQ(settle(), "");
+  EXPECT_EQ(other_->settle(), "");
+  std::vector<std::string> contents;
+  for (const std::string& name : server_tree()) contents.push_back(on_server(name));
+  EXPECT_THAT(contents, ::testing::UnorderedElementsAre("mine", "theirs"));
+}
+
+}  // namespace
+}  // namespace cabinetfs
