@@ -12,7 +12,7 @@ t_kill() {
   mkdir "$mnt/Projects/new" && mv "$mnt/Projects/f1" "$mnt/Projects/new/g1" && rm "$mnt/Projects/b.txt" || return 1
   kill_mount
 }
-t_dead_shown() { cabinetfs status | grep -q 'lost its server' && exits 1 cabinetfs doctor work; }
+t_dead_shown() { exits 1 cabinetfs status >"$work/status" && grep -q 'lost its server' "$work/status" && exits 1 cabinetfs doctor work; }
 t_remount() {
   local n
   cabinetfs mount work "$mnt" || return 1

@@ -21,7 +21,7 @@ t_prefetch() { cabinetfs prefetch "$mnt/Projects/sub" && [[ $(attribute cached "
 t_send() {
   echo 'off the mount' >"$work/local.txt"
   cabinetfs send "$file" "$work/local.txt" --to bob@example.com --subject 'Two files' --body 'Hello' &&
-    [[ $(admin GET mails | json_of 'sorted(a["name"] for a in (data["mails"] if isinstance(data, dict) else data)[-1]["attachments"])') == "['a.txt', 'local.txt']" ]]
+    [[ $(admin GET mails | json_of 'sorted(a["name"] for a in data["mails"][-1]["files"])') == "['a.txt', 'local.txt']" ]]
 }
 t_send_usage() { exits 2 cabinetfs send "$file" && exits 1 cabinetfs send "$work/none" --to bob@example.com; }
 t_errors() { exits 1 cabinetfs versions /etc/passwd && exits 1 cabinetfs restore "$file" 99; }

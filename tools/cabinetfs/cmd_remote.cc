@@ -36,7 +36,12 @@ std::string value_of(const RemoteConfig& remote, const char* name) {
 }  // namespace
 
 ExitCode run_remote_add(const Paths& paths, const RemoteAddCommand& command) {
-  RemoteConfig remote{command.name, command.values};
+  RemoteConfig remote{command.name, {}};
+  for (const auto& [name, value] : command.values) {
+    // Given twice, the later one counts, as everywhere.
+    std::erase_if(remote.values, [&n = name](const auto& earlier) { return earlier.first == n; });
+    remote.values.emplace_back(name, value);
+  }
   if (value_of(remote, "vendor").empty())
     remote.values.insert(remote.values.begin(), {"vendor", "kiteworks"});
   if (value_of(remote, "url").empty())

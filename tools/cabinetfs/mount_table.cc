@@ -1,13 +1,12 @@
 #include "tools/cabinetfs/mount_table.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
-#include <cerrno>
 #include <fstream>
 #include <sstream>
 
 #include "backend/base/text.h"
+#include "fs/mount.h"
 #include "tools/cabinetfs/paths.h"
 
 namespace cabinetfs {
@@ -64,11 +63,7 @@ Result<std::vector<MountedVolume>> mounted_volumes() {
   std::ostringstream text;
   text << in.rdbuf();
   auto volumes = parse_mountinfo(text.str());
-  for (MountedVolume& volume : volumes) {
-    struct stat info;
-    // A living server answers a stat of its root from memory.
-    if (::stat(volume.mount_point.c_str(), &info) != 0 && errno == ENOTCONN) volume.alive = false;
-  }
+  for (MountedVolume& volume : volumes) volume.alive = !is_dead_mount(volume.mount_point);
   return volumes;
 }
 

@@ -102,12 +102,12 @@ Result<bool> prepare_store(const MountPlan& plan, SecretStore& secrets, StoreInf
   } else {
     TRY(make_dirs(plan.store.cache));
     TRY(make_dirs(plan.store.staged_dir()));
-    info = {plan.remote,
-            plan.options.mount.root,
-            plan.options.mount.instance,
-            plan.options.remote.url,
-            "",
-            encrypted};
+    info = {};
+    info.remote = plan.remote;
+    info.root = plan.options.mount.root;
+    info.instance = plan.options.mount.instance;
+    info.url = plan.options.remote.url;
+    info.encrypted = encrypted;
     TRY(write_store_info(plan.store, info));
   }
   return existed;
