@@ -46,7 +46,6 @@ class CurlHttpClient::Engine {
 
   Result<HttpResponse> perform(const CallContext& call, HttpRequest request) EXCLUDES(mutex_);
   HttpStats stats() const { return stats_.snapshot(); }
-  void network_changed() EXCLUDES(mutex_);
 
  private:
   void run();
@@ -78,7 +77,6 @@ class CurlHttpClient::Engine {
   Mutex mutex_;
   std::vector<std::shared_ptr<Exchange>> inbox_ GUARDED_BY(mutex_);
   bool stopping_ GUARDED_BY(mutex_) = false;
-  bool network_changed_ GUARDED_BY(mutex_) = false;
 
   // The engine thread's own.
   std::unique_ptr<CURLSH, ShareDeleter>
@@ -91,7 +89,6 @@ class CurlHttpClient::Engine {
   TokenBucket bucket_;
   ByteBudget download_;
   ByteBudget upload_;
-  SteadyTime connections_valid_since_ = SteadyTime::min();
   std::minstd_rand random_{std::random_device{}()};
 
   std::thread thread_;  // last: everything else exists when it starts
@@ -174,14 +171,6 @@ Result<HttpResponse> CurlHttpClient::Engine::perform(const CallContext& call, Ht
   return exchange->wait();
 }
 
-void CurlHttpClient::Engine::network_changed() {
-  {
-    MutexLock lock(mutex_);
-    network_changed_ = true;
-  }
-  curl_multi_wakeup(multi_.get());
-}
-
 void CurlHttpClient::Engine::run() {
   while (true) {
     SteadyTime now = std::chrono::steady_clock::now();
@@ -211,19 +200,13 @@ void CurlHttpClient::Engine::run() {
 
 void CurlHttpClient::Engine::take_inbox(SteadyTime now) {
   std::vector<std::shared_ptr<Exchange>> arrived;
-  bool changed = false;
   {
     MutexLock lock(mutex_);
     arrived.swap(inbox_);
-    changed = std::exchange(network_changed_, false);
   }
   for (const auto& exchange : arrived) {
     exchanges_.emplace(exchange->id, exchange);
     enqueue(*exchange, now);
-  }
-  if (changed) {
-    connections_valid_since_ = now;
-    queue_.end_backoffs(now);
   }
 }
 
@@ -314,7 +297,7 @@ Result<void> CurlHttpClient::Engine::start(const std::shared_ptr<Exchange>& exch
   }
   if (transfer->easy == nullptr) return fail(ErrorCode::kInternal, "curl_easy_init failed");
   exchange->begin_attempt(now);
-  TRY(set_up_transfer(*transfer, options_, share_.get(), connections_valid_since_, now));
+  TRY(set_up_transfer(*transfer, options_, share_.get()));
   if (const CURLMcode code = curl_multi_add_handle(multi_.get(), transfer->easy.get());
       code != CURLM_OK) {
     return fail(ErrorCode::kInternal, exchange->name() + ": " + curl_multi_strerror(code));
@@ -496,7 +479,5 @@ Result<HttpResponse> CurlHttpClient::perform(const CallContext& call, HttpReques
 }
 
 HttpStats CurlHttpClient::stats() const { return engine_->stats(); }
-
-void CurlHttpClient::network_changed() { engine_->network_changed(); }
 
 }  // namespace cabinetfs

@@ -68,9 +68,6 @@ class CurlHttpClient final : public HttpClient {
   Result<HttpResponse> perform(const CallContext& call, HttpRequest request) override;
 
   HttpStats stats() const;
-  // Wakes requests that wait for a retry, and drops idle connections: after a resume from suspend
-  // or a change of network.
-  void network_changed();
 
  private:
   class Engine;

@@ -178,8 +178,7 @@ std::string_view describe_stop(Exchange::Stop stop) {
 
 }  // namespace
 
-Result<void> set_up_transfer(Transfer& transfer, const HttpClientOptions& options, CURLSH* share,
-                             SteadyTime connections_valid_since, SteadyTime now) {
+Result<void> set_up_transfer(Transfer& transfer, const HttpClientOptions& options, CURLSH* share) {
   CURL* const easy = transfer.easy.get();
   const Exchange& exchange = *transfer.exchange;
   const HttpRequest& request = exchange.request;
@@ -228,13 +227,7 @@ Result<void> set_up_transfer(Transfer& transfer, const HttpClientOptions& option
   set(CURLOPT_TCP_KEEPALIVE, 1L);
   set(CURLOPT_TCP_KEEPIDLE, 30L);
   set(CURLOPT_TCP_KEEPINTVL, 15L);
-  long max_idle = kMaxIdleSeconds;
-  if (connections_valid_since != SteadyTime::min()) {
-    const auto age =
-        std::chrono::duration_cast<std::chrono::seconds>(now - connections_valid_since);
-    max_idle = std::min<long>(max_idle, static_cast<long>(age.count()));
-  }
-  set(CURLOPT_MAXAGE_CONN, max_idle);
+  set(CURLOPT_MAXAGE_CONN, kMaxIdleSeconds);
 
   // The request.
   const bool has_body = request.body || request.method == "POST" || request.method == "PUT" ||

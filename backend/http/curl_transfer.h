@@ -50,10 +50,8 @@ struct Transfer {
   std::array<char, CURL_ERROR_SIZE> message{};
 };
 
-// Prepares `transfer.easy` for the current hop of `transfer.exchange`. Idle connections that are
-// older than `connections_valid_since` are not used again.
-Result<void> set_up_transfer(Transfer& transfer, const HttpClientOptions& options, CURLSH* share,
-                             SteadyTime connections_valid_since, SteadyTime now);
+// Prepares `transfer.easy` for the current hop of `transfer.exchange`.
+Result<void> set_up_transfer(Transfer& transfer, const HttpClientOptions& options, CURLSH* share);
 
 // What a failed attempt means: the row of the retry table, or nothing where no retry can help.
 struct TransferFailure {

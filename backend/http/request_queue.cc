@@ -78,8 +78,4 @@ SteadyTime RequestQueue::next_ready_at(SteadyTime now, const TokenBucket& bucket
   return next;
 }
 
-void RequestQueue::end_backoffs(SteadyTime now) {
-  for (QueuedRequest& entry : entries_) entry.not_before = std::min(entry.not_before, now);
-}
-
 }  // namespace cabinetfs

@@ -55,8 +55,6 @@ class RequestQueue {
   // When to look again, unless a slot becomes free before; max() when only a slot is missing.
   SteadyTime next_ready_at(SteadyTime now, const TokenBucket& bucket,
                            const TransferSlots& slots) const;
-  // All backoffs are over.
-  void end_backoffs(SteadyTime now);
   std::size_t size() const { return entries_.size(); }
 
  private:

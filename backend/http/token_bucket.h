@@ -22,7 +22,6 @@ class TokenBucket {
   SteadyTime paused_until() const { return paused_until_; }
   // The remote said that the limit was reached: what was saved up is void.
   void drain(SteadyTime now);
-  void end_pause() { paused_until_ = SteadyTime::min(); }
 
  private:
   double level_at(SteadyTime now) const;
