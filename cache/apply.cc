@@ -38,6 +38,8 @@ Result<bool> holds_unsent(VolumeCore& core, Tree::Txn& txn, const NodeRecord& to
     pending.pop_back();
     if (node->kind == NodeKind::kFile) {
       if (node->content_dirty || !node->remote || core.files.has_writers(node->ino)) return true;
+      // Moved here from another folder, where the server still has it.
+      if (node->ino != top.ino && node->moved()) return true;
       continue;
     }
     if (node->ino != top.ino && node->dirty()) return true;
@@ -50,7 +52,10 @@ Result<bool> holds_unsent(VolumeCore& core, Tree::Txn& txn, const NodeRecord& to
 Result<void> add_node(VolumeCore& core, Tree::Txn& txn, InodeNumber folder,
                       const RemoteEntry& entry, Notices& notices) {
   const std::string shown = core.codec.to_local(entry.name, entry.id);
-  TRY_ASSIGN(const NodePtr same_name, txn.child_folded(folder, shown));
+  // Perhaps it is ours, whose answer got lost: whoever sent it looks first.
+  TRY_ASSIGN(const NodePtr sent, txn.displaced_at(folder, entry.name, kNoInode));
+  if (sent != nullptr && !sent->remote) return {};
+  TRY_ASSIGN(const NodePtr same_name, core.same_named(txn, folder, shown));
   if (same_name != nullptr && !same_name->remote && core.codec.same(same_name->name, shown)) {
     // Ours of that name has not been sent yet. Folders are one from now on; of files the reconciler
     // decides when ours gets there.
@@ -81,6 +86,17 @@ Result<void> add_node(VolumeCore& core, Tree::Txn& txn, InodeNumber folder,
 }
 
 }  // namespace
+
+bool is_what_was_sent(const VolumeCore& core, const Intent& intent, const RemoteEntry& entry) {
+  if (intent.kind == Intent::Kind::kCreateFolder) return entry.kind == NodeKind::kFolder;
+  if (intent.kind != Intent::Kind::kPut && intent.kind != Intent::Kind::kUpload) return false;
+  if (entry.kind != NodeKind::kFile || entry.size != intent.size) return false;
+  if (!intent.before.empty() && entry.validator == intent.before) return false;
+  if (!entry.hashes.md5.empty() && !intent.md5.empty()) return entry.hashes.md5 == intent.md5;
+  return core.remote.capabilities().mtime_at_upload &&
+         std::chrono::floor<std::chrono::seconds>(entry.modified) ==
+             std::chrono::floor<std::chrono::seconds>(intent.modified);
+}
 
 void show_remote(NodeRecord& node, bool content_changed) {
   const RemoteEntry& entry = *node.remote;
@@ -115,8 +131,11 @@ Result<void> apply_entry(VolumeCore& core, Tree::Txn& txn, InodeNumber folder,
   const bool content_changed =
       entry.kind == NodeKind::kFile && entry.validator != node.remote->validator;
   if (node.deleted) {
-    const bool edited = entry.kind == NodeKind::kFile && entry.validator != node.base_validator;
+    const bool ours = is_what_was_sent(core, node.intent, entry);
+    const bool edited =
+        entry.kind == NodeKind::kFile && entry.validator != node.base_validator && !ours;
     node.remote = entry;
+    if (ours) node.base_validator = entry.validator;
     node.remote_parent = folder;
     if (edited) {
       // Deleted here, changed there: the edit wins.

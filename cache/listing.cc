@@ -167,33 +167,58 @@ Result<void> ListingService::merge(InodeNumber folder, const std::vector<RemoteE
   Notices notices;
   std::unordered_set<std::string> present;
   present.reserve(entries.size());
+  for (const RemoteEntry& entry : entries) present.insert(entry.id.value);
+  {
+    // What is gone first: somebody else may have its name now.
+    Tree::Txn txn(core_.tree);
+    TRY_ASSIGN(const std::vector<NodePtr> known, txn.remote_children(folder));
+    for (const NodePtr& child : known) {
+      if (!present.contains(child->remote->id.value))
+        TRY(apply_gone(core_, txn, *child, asked, notices));
+    }
+    TRY(txn.commit());
+  }
   for (std::size_t from = 0; from < entries.size(); from += kMergeChunk) {
     const std::size_t to = std::min(entries.size(), from + kMergeChunk);
     Tree::Txn txn(core_.tree);
     TRY_ASSIGN(const NodePtr node, txn.find(folder));
     if (node == nullptr) return fail(ErrorCode::kNotFound, "folder went away while it was listed");
-    for (std::size_t i = from; i < to; ++i) {
-      present.insert(entries[i].id.value);
+    for (std::size_t i = from; i < to; ++i)
       TRY(apply_entry(core_, txn, folder, entries[i], asked, notices));
-    }
     TRY(txn.commit());
   }
   {
     Tree::Txn txn(core_.tree);
     TRY_ASSIGN(const NodePtr node, txn.find(folder));
     if (node == nullptr) return fail(ErrorCode::kNotFound, "folder went away while it was listed");
-    TRY_ASSIGN(const std::vector<NodePtr> known, txn.remote_children(folder));
-    for (const NodePtr& child : known) {
-      if (!present.contains(child->remote->id.value))
-        TRY(apply_gone(core_, txn, *child, asked, notices));
-    }
-    NodeRecord next = *node;
+    TRY(free_twin_names(txn, folder, notices));
+    TRY_ASSIGN(const NodePtr now, txn.find(folder));
+    NodeRecord next = *now;
     next.listed = true;
     next.listed_at = core_.now() - (core_.clock.steady() - asked);
     txn.put(std::move(next));
     TRY(txn.commit());
   }
   notices.send(core_.notifier);
+  return {};
+}
+
+// Who got a twin's name because his own was taken just then (others swapped names, ours gave way)
+// gets his own when it is free.
+Result<void> ListingService::free_twin_names(Tree::Txn& txn, InodeNumber folder, Notices& notices) {
+  TRY_ASSIGN(const std::vector<NodePtr> shown, txn.children(folder));
+  for (const NodePtr& child : shown) {
+    if (!child->remote || child->moved()) continue;
+    const std::string own = core_.codec.to_local(child->remote->name, child->remote->id);
+    if (child->name == own) continue;
+    TRY_ASSIGN(const NodePtr taken, core_.same_named(txn, folder, own));
+    if (taken != nullptr && taken->ino != child->ino) continue;
+    notices.entry(folder, child->name);
+    notices.inode(folder, true);
+    NodeRecord next = *child;
+    next.name = own;
+    txn.put(std::move(next));
+  }
   return {};
 }
 

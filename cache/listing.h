@@ -45,6 +45,7 @@ class ListingService {
 
   Result<void> fetch(const CallContext& call, InodeNumber folder);
   Result<void> merge(InodeNumber folder, const std::vector<RemoteEntry>& entries, SteadyTime asked);
+  Result<void> free_twin_names(Tree::Txn& txn, InodeNumber folder, Notices& notices);
 
   VolumeCore& core_;
   Mutex mutex_;
@@ -63,6 +64,13 @@ Result<void> apply_gone(VolumeCore& core, Tree::Txn& txn, const NodeRecord& node
 // A free shown name in `folder` for a server object: its own, or the twin's.
 Result<std::string> free_shown_name(VolumeCore& core, Tree::Txn& txn, InodeNumber folder,
                                     const RemoteEntry& entry, InodeNumber self);
+// A mutation that failed so was perhaps done all the same.
+inline bool may_have_happened(ErrorCode code) {
+  return code == ErrorCode::kUnavailable || code == ErrorCode::kTimeout ||
+         code == ErrorCode::kCancelled;
+}
+// The object is certainly what was sent when no answer came; false where that cannot be told.
+bool is_what_was_sent(const VolumeCore& core, const Intent& intent, const RemoteEntry& entry);
 // Takes the server's size and times into the shown state.
 void show_remote(NodeRecord& node, bool content_changed);
 

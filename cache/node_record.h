@@ -46,6 +46,9 @@ struct Intent {
   std::uint64_t size = 0;
   std::string md5;  // of the content sent, lower-case hex
   WallTime modified{};
+  // Of a create: where it was sent to. The node may be renamed or deleted before the look.
+  InodeNumber folder;
+  std::string name;  // the server's spelling
   std::optional<UploadSession> session;
   friend bool operator==(const Intent& a, const Intent& b) {
     return a.kind == b.kind && a.generation == b.generation && a.before == b.before &&

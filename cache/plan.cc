@@ -1,6 +1,7 @@
 #include "cache/plan.h"
 
 #include <algorithm>
+#include <unordered_set>
 
 namespace cabinetfs {
 namespace {
@@ -24,6 +25,11 @@ Plan blocked_by(const NodePtr& node, InodeNumber blocker, SteadyTime now) {
   plan.blocker = blocker;
   plan.at = now + kBlockedRecheck;
   return plan;
+}
+
+std::string temporary_name(const NodeRecord& node) {
+  return "cabinetfs-" + std::to_string(node.ino.value) + "-" + std::to_string(node.generation) +
+         ".tmp";
 }
 
 Plan act(Plan::Action action, const NodePtr& node) {
@@ -52,6 +58,7 @@ std::string_view to_string(Plan::Action action) {
       return "move";
     case Plan::Action::kRemoveFile:
     case Plan::Action::kRemoveFolder:
+    case Plan::Action::kForget:
       return "delete";
     case Plan::Action::kDescribe:
       return "describe";
@@ -77,17 +84,25 @@ Result<Plan> Planner::next(Tree::Txn& txn, InodeNumber ino) {
     const auto left = node->failure->next_try - core_.now();
     if (left > left.zero()) return wait_until(node, core_.clock.steady() + left);
   }
-  if (node->deleted) return plan_removal(txn, node);
+  if (node->deleted) {
+    TRY_ASSIGN(Plan plan, plan_removal(txn, node));
+    return out_of_the_way(txn, node, std::move(plan));
+  }
   if (const auto quiet = quiet_until(*node)) return wait_until(node, *quiet);
   if (!node->remote) return plan_creation(txn, node);
   if (node->moved()) {
-    TRY_ASSIGN(Plan plan, plan_place(txn, node));
+    TRY_ASSIGN(Plan planned, plan_place(txn, node));
+    TRY_ASSIGN(Plan plan, out_of_the_way(txn, node, std::move(planned)));
     if (plan.action != Plan::Action::kBlocked || !node->content_dirty) return plan;
     // The content need not wait for the place.
   }
   if (node->content_dirty) {
-    if (core_.files.has_writers(ino) && !node->upload_soon) return Plan{};  // close wakes it
-    if (node->uploaded_generation == node->generation && node->generation != 0) return Plan{};
+    const bool writing = core_.files.has_writers(ino);
+    if (writing && !node->upload_soon) return Plan{};  // close wakes it
+    // What is committed is at the server; what is being written comes with the next commit. Without
+    // a writer (he crashed) the upload finds that there is nothing left to send.
+    if (writing && node->uploaded_generation == node->generation && node->generation != 0)
+      return Plan{};
     return act(Plan::Action::kUpload, node);
   }
   if (node->description) return act(Plan::Action::kDescribe, node);
@@ -97,6 +112,7 @@ Result<Plan> Planner::next(Tree::Txn& txn, InodeNumber ino) {
 
 Result<Plan> Planner::plan_removal(Tree::Txn& txn, const NodePtr& node) {
   if (!node->remote) {
+    if (node->intent.kind != Intent::Kind::kNone) return act(Plan::Action::kForget, node);
     txn.erase(node->ino);
     return Plan{};
   }
@@ -105,11 +121,11 @@ Result<Plan> Planner::plan_removal(Tree::Txn& txn, const NodePtr& node) {
     TRY(hand_on_identity(core_, txn, node->ino));
     TRY_ASSIGN(const NodePtr now, txn.find(node->ino));
     if (now == nullptr || !now->deleted || !now->remote) return Plan{};
-    if (txn.is_base(now->remote->id, now->ino))
-      return wait_until(now, core_.clock.steady() + kBlockedRecheck);
+    if (const InodeNumber holder = txn.base_holder(now->remote->id, now->ino))
+      return blocked_by(now, holder, core_.clock.steady());
     // Somebody is shown at its place who may still take the identity over once he is not in flight.
     TRY_ASSIGN(const NodePtr heir,
-               txn.child_folded(now->remote_parent,
+               core_.same_named(txn, now->remote_parent,
                                 core_.codec.to_local(now->remote->name, now->remote->id)));
     if (heir != nullptr && heir->ino != now->ino && core_.is_in_flight(heir->ino)) {
       return blocked_by(now, heir->ino, core_.clock.steady());
@@ -131,6 +147,10 @@ Result<Plan> Planner::place_free(Tree::Txn& txn, const NodePtr& node, InodeNumbe
 }
 
 Result<Plan> Planner::plan_creation(Tree::Txn& txn, const NodePtr& node) {
+  const Plan::Action create =
+      node->kind == NodeKind::kFolder ? Plan::Action::kCreateFolder : Plan::Action::kUpload;
+  // Whether it is there already comes before all else: others may wait for its place.
+  if (node->intent.kind != Intent::Kind::kNone) return act(create, node);
   TRY_ASSIGN(const NodePtr parent, txn.find(node->parent));
   if (parent == nullptr) {
     // Its folder went away with nobody left to ask; the content must not.
@@ -146,22 +166,63 @@ Result<Plan> Planner::plan_creation(Tree::Txn& txn, const NodePtr& node) {
   TRY_ASSIGN(const std::string name, core_.codec.to_remote(node->name));
   TRY_ASSIGN(Plan taken, place_free(txn, node, parent->ino, name));
   if (taken.action == Plan::Action::kBlocked) return taken;
-  return act(node->kind == NodeKind::kFolder ? Plan::Action::kCreateFolder : Plan::Action::kUpload,
-             node);
+  return act(create, node);
 }
 
-// Does the chain "my place is taken by him, his by another, ..." come back to `node`?
-Result<bool> Planner::is_circle(Tree::Txn& txn, const NodePtr& node) {
-  NodePtr at = node;
-  for (int steps = 0; steps < 10'000; ++steps) {
-    if (at->deleted || !at->moved()) return false;
-    TRY_ASSIGN(const std::string name, core_.codec.to_remote(at->name));
-    TRY_ASSIGN(const NodePtr next, txn.displaced_at(at->parent, name, at->ino));
-    if (next == nullptr) return false;
-    if (next->ino == node->ino) return true;
-    at = next;
+Result<std::vector<InodeNumber>> Planner::waits_for(Tree::Txn& txn, const NodeRecord& node) {
+  std::vector<InodeNumber> out;
+  if (node.deleted) {
+    if (!node.remote) return out;
+    if (node.kind == NodeKind::kFile) {
+      if (const InodeNumber holder = txn.base_holder(node.remote->id, node.ino))
+        out.push_back(holder);
+      return out;
+    }
+    TRY_ASSIGN(const std::vector<NodePtr> inside, txn.remote_children(node.ino));
+    for (const NodePtr& child : inside) {
+      if (child->deleted || child->moved()) out.push_back(child->ino);
+    }
+    return out;
   }
-  return false;
+  if (node.remote && !node.moved()) return out;
+  TRY_ASSIGN(const std::string name, core_.codec.to_remote(node.name));
+  TRY_ASSIGN(const NodePtr standing, txn.displaced_at(node.parent, name, node.ino));
+  if (standing != nullptr) out.push_back(standing->ino);
+  InodeNumber above = node.parent;
+  while (above && above != kRootInode) {
+    TRY_ASSIGN(const NodePtr up, txn.find(above));
+    if (up == nullptr) break;
+    if (!up->remote || up->deleted || up->moved()) out.push_back(up->ino);
+    above = up->parent;
+  }
+  return out;
+}
+
+Result<Plan> Planner::out_of_the_way(Tree::Txn& txn, const NodePtr& node, Plan blocked) {
+  if (blocked.action != Plan::Action::kBlocked || !node->remote) return blocked;
+  if (!VolumeCore::rights(*node).has(Right::kRename) || core_.is_in_flight(blocked.blocker))
+    return blocked;
+  const std::string shown = core_.codec.to_local(node->remote->name, node->remote->id);
+  TRY_ASSIGN(const NodePtr wants, core_.same_named(txn, node->remote_parent, shown));
+  if (wants == nullptr || wants->ino == node->ino || (wants->remote && !wants->moved()))
+    return blocked;
+  std::vector<InodeNumber> pending{node->ino};
+  std::unordered_set<InodeNumber> seen{node->ino};
+  while (!pending.empty()) {
+    TRY_ASSIGN(const NodePtr at, txn.find(pending.back()));
+    pending.pop_back();
+    if (at == nullptr) continue;
+    TRY_ASSIGN(const std::vector<InodeNumber> next, waits_for(txn, *at));
+    for (const InodeNumber ino : next) {
+      if (ino == wants->ino) {
+        Plan plan = act(Plan::Action::kRename, node);
+        plan.name = temporary_name(*node);
+        return plan;
+      }
+      if (seen.insert(ino).second) pending.push_back(ino);
+    }
+  }
+  return blocked;
 }
 
 Result<Plan> Planner::plan_place(Tree::Txn& txn, const NodePtr& node) {
@@ -183,15 +244,7 @@ Result<Plan> Planner::plan_place(Tree::Txn& txn, const NodePtr& node) {
   Plan plan;
   plan.node = node;
   TRY_ASSIGN(const Plan target, place_free(txn, node, node->parent, name));
-  if (target.action == Plan::Action::kBlocked) {
-    TRY_ASSIGN(const bool circle, is_circle(txn, node));
-    if (!circle) return target;
-    plan.action = Plan::Action::kRename;
-    plan.name = "cabinetfs-" + std::to_string(node->ino.value) + "-" +
-                std::to_string(node->generation) + ".tmp";
-    if (node->remote->name == plan.name) return target;  // out of the way already
-    return plan;
-  }
+  if (target.action == Plan::Action::kBlocked) return target;
   if (!other_folder || !node->renamed) {
     plan.action = other_folder ? Plan::Action::kMove : Plan::Action::kRename;
     plan.name = name;
@@ -200,7 +253,7 @@ Result<Plan> Planner::plan_place(Tree::Txn& txn, const NodePtr& node) {
     return plan;
   }
   // Both: the new name first, since it can be undone; unless it is taken in the old folder.
-  TRY_ASSIGN(const NodePtr shown_old, txn.child_folded(node->remote_parent, node->name));
+  TRY_ASSIGN(const NodePtr shown_old, core_.same_named(txn, node->remote_parent, node->name));
   TRY_ASSIGN(const NodePtr displaced_old, txn.displaced_at(node->remote_parent, name, node->ino));
   if (shown_old == nullptr && displaced_old == nullptr) {
     plan.action = Plan::Action::kRename;
@@ -208,7 +261,7 @@ Result<Plan> Planner::plan_place(Tree::Txn& txn, const NodePtr& node) {
     return plan;
   }
   const std::string old_shown = core_.codec.to_local(node->remote->name, node->remote->id);
-  TRY_ASSIGN(const NodePtr shown_new, txn.child_folded(node->parent, old_shown));
+  TRY_ASSIGN(const NodePtr shown_new, core_.same_named(txn, node->parent, old_shown));
   TRY_ASSIGN(const NodePtr displaced_new,
              txn.displaced_at(node->parent, node->remote->name, node->ino));
   if (shown_new == nullptr && displaced_new == nullptr) {
@@ -218,8 +271,7 @@ Result<Plan> Planner::plan_place(Tree::Txn& txn, const NodePtr& node) {
     return plan;
   }
   plan.action = Plan::Action::kRename;
-  plan.name = "cabinetfs-" + std::to_string(node->ino.value) + "-" +
-              std::to_string(node->generation) + ".tmp";
+  plan.name = temporary_name(*node);
   return plan;
 }
 
@@ -229,14 +281,14 @@ Result<void> hand_on_identity(VolumeCore& core, Tree::Txn& txn, InodeNumber dele
     return {};
   if (core.is_in_flight(gone->ino) || !VolumeCore::rights(*gone).has(Right::kWrite)) return {};
   const std::string shown = core.codec.to_local(gone->remote->name, gone->remote->id);
-  TRY_ASSIGN(const NodePtr heir, txn.child_folded(gone->remote_parent, shown));
+  TRY_ASSIGN(const NodePtr heir, core.same_named(txn, gone->remote_parent, shown));
   if (heir == nullptr || heir->kind != NodeKind::kFile || heir->ino == gone->ino ||
       core.is_in_flight(heir->ino))
     return {};
   if (heir->remote && !heir->moved()) return {};  // stands there on the server too (a twin)
   // Its own creation may have reached the server: that is found out first.
   if (!heir->remote && heir->intent.kind != Intent::Kind::kNone) return {};
-  if (txn.is_base(gone->remote->id, heir->ino)) return {};
+  if (txn.base_holder(gone->remote->id, heir->ino)) return {};
 
   NodeRecord next = *heir;
   NodeRecord rest = *gone;
@@ -254,7 +306,11 @@ Result<void> hand_on_identity(VolumeCore& core, Tree::Txn& txn, InodeNumber dele
   next.base_validator = rest.remote->validator;
   next.content_dirty = true;
   next.uploaded_generation = 0;
-  next.intent = Intent{};
+  // A version of the other may have arrived without an answer: found out before it is taken for
+  // somebody else's. It is none of this content's states.
+  next.intent = rest.intent;
+  next.intent.generation = 0;
+  rest.intent = Intent{};
   next.failure.reset();
   next.renamed = !core.shows_remote_name(next);
   if (next.generation == 0) next.generation = 1;

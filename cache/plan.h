@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cache/volume_core.h"
 
@@ -20,6 +21,7 @@ struct Plan {
     kRemoveFile,
     kRemoveFolder,
     kDescribe,
+    kForget,  // deleted while nobody knew whether the server has it: look, then remove it or not
   };
   Action action = Action::kNothing;
   NodePtr node;
@@ -49,7 +51,11 @@ class Planner {
   // kBlocked by who stands at this place on the server, kNothing when it is free.
   Result<Plan> place_free(Tree::Txn& txn, const NodePtr& node, InodeNumber folder,
                           const std::string& remote_name);
-  Result<bool> is_circle(Tree::Txn& txn, const NodePtr& node);
+  // Who the node cannot go before. An approximation: too many do no harm.
+  Result<std::vector<InodeNumber>> waits_for(Tree::Txn& txn, const NodeRecord& node);
+  // A blocked node in whose place somebody waits that it waits for itself goes out of the way, to a
+  // temporary name; every circle has such a one. Any other plan stays what it is.
+  Result<Plan> out_of_the_way(Tree::Txn& txn, const NodePtr& node, Plan blocked);
   std::optional<SteadyTime> quiet_until(const NodeRecord& node) const;
 
   VolumeCore& core_;

@@ -7,7 +7,89 @@
 
 namespace cabinetfs {
 
+Result<std::optional<RemoteEntry>> Reconciler::find_created(const CallContext& call,
+                                                            const Intent& intent) {
+  TRY_ASSIGN(const NodePtr folder, core_.tree.find(intent.folder));
+  if (folder == nullptr || !folder->remote) return std::optional<RemoteEntry>();
+  Result<std::optional<RemoteEntry>> found =
+      core_.seen(core_.remote.find_child(call, folder->remote->id, intent.name));
+  if (!found && found.error().code == ErrorCode::kNotFound) return std::optional<RemoteEntry>();
+  return found;
+}
+
+namespace {
+
+// The next access to the folder asks the server.
+Result<void> list_again(Tree::Txn& txn, InodeNumber folder) {
+  TRY_ASSIGN(const NodePtr known, txn.find(folder));
+  if (known == nullptr) return {};
+  NodeRecord next = *known;
+  next.listed_at = WallTime{};
+  txn.put(std::move(next));
+  return {};
+}
+
+}  // namespace
+
+Result<void> Reconciler::store_intent(InodeNumber ino, const Intent& intent) {
+  Tree::Txn txn(core_.tree);
+  TRY_ASSIGN(const NodePtr now, txn.find(ino));
+  if (now == nullptr) return fail(ErrorCode::kCancelled, "the node is gone");
+  NodeRecord next = *now;
+  next.intent = intent;
+  txn.put(std::move(next));
+  // While it was not known what stands there, a listing did not show it.
+  if (intent.kind == Intent::Kind::kNone) TRY(list_again(txn, now->intent.folder));
+  return txn.commit();
+}
+
+// Deleted here before we learnt whether the server has got it. Only what is certainly ours is
+// removed there; anything else stays and is shown.
+Result<void> Reconciler::forget(const NodeRecord& node) {
+  const CallContext call = core_.background_call(Priority::kUpload);
+  const Intent& intent = node.intent;
+  if (intent.session) {
+    const Result<void> aborted = core_.seen(core_.remote.upload_abort(call, *intent.session));
+    if (!aborted && is_transient(aborted.error().code)) return aborted;
+  }
+  TRY_ASSIGN(const std::optional<RemoteEntry> found, find_created(call, intent));
+  // A file that others have written to since is not ours alone any more.
+  bool ours = found.has_value() && found->kind == node.kind && found->version_count <= 1 &&
+              is_what_was_sent(core_, intent, *found);
+  Tree::Txn txn(core_.tree);
+  TRY_ASSIGN(const NodePtr now, txn.find(node.ino));
+  if (now == nullptr || !now->deleted || now->remote) return {};
+  if (ours) {
+    TRY_ASSIGN(const NodePtr other, txn.find_remote(found->id));
+    if (other != nullptr && other->ino != node.ino) {
+      TRY_ASSIGN(const bool inside, txn.has_children(other->ino));
+      ours = !other->dirty() && !inside && !core_.is_in_flight(other->ino) &&
+             !core_.files.is_open(other->ino);
+      if (ours) txn.erase(other->ino);
+    }
+  }
+  if (!ours) {
+    TRY(list_again(txn, intent.folder));
+    txn.erase(node.ino);
+    return txn.commit();
+  }
+  NodeRecord next = *now;
+  next.intent = Intent{};
+  next.remote = *found;
+  next.remote_parent = intent.folder;
+  next.base_validator = found->validator;
+  txn.put(std::move(next));
+  return txn.commit();
+}
+
 Result<void> Reconciler::create_folder(const NodeRecord& node) {
+  if (node.intent.kind != Intent::Kind::kNone) {
+    const CallContext look = core_.background_call(Priority::kUpload);
+    TRY_ASSIGN(const std::optional<RemoteEntry> there, find_created(look, node.intent));
+    if (there && there->kind == NodeKind::kFolder) return adopt_folder(node, *there);
+    // It is not there; its place may have been taken since: planned again.
+    return store_intent(node.ino, Intent{});
+  }
   TRY_ASSIGN(const NodePtr parent, core_.tree.find(node.parent));
   if (parent == nullptr || !parent->remote)
     return fail(ErrorCode::kTryAgain, "the parent folder is not at the server yet");
@@ -15,41 +97,32 @@ Result<void> Reconciler::create_folder(const NodeRecord& node) {
   TRY_ASSIGN(const std::string name, core_.codec.to_remote(node.name));
   const CallContext call = core_.background_call(Priority::kUpload);
 
-  std::optional<RemoteEntry> made;
-  if (node.intent.kind == Intent::Kind::kCreateFolder) {
-    TRY_ASSIGN(made, core_.seen(core_.remote.find_child(call, parent_id, name)));
-    if (made && made->kind != NodeKind::kFolder)
-      return give_way(node.ino, "a file of that name is on the server");
-  } else {
-    Tree::Txn txn(core_.tree);
-    TRY_ASSIGN(const NodePtr now, txn.find(node.ino));
-    if (now == nullptr) return {};
-    NodeRecord next = *now;
-    next.intent.kind = Intent::Kind::kCreateFolder;
-    txn.put(std::move(next));
-    TRY(txn.commit());
-  }
-  if (!made) {
-    Result<RemoteEntry> created = core_.seen(core_.remote.create_folder(call, parent_id, name));
-    if (created) {
-      made = std::move(*created);
-    } else if (created.error().code == ErrorCode::kExists) {
-      TRY_ASSIGN(made, core_.seen(core_.remote.find_child(call, parent_id, name)));
-      if (!made)
-        return fail(ErrorCode::kTryAgain,
-                    "the server says that the name is taken, but does not list it");
-      if (made->kind != NodeKind::kFolder)
-        return give_way(node.ino, "a file of that name is on the server");
-    } else if (created.error().code == ErrorCode::kNotFound) {
-      return lost(parent->ino);
-    } else {
-      return fail(std::move(created).error());
-    }
-  }
+  Intent intent;
+  intent.kind = Intent::Kind::kCreateFolder;
+  intent.folder = parent->ino;
+  intent.name = name;
+  TRY(store_intent(node.ino, intent));
+  Result<RemoteEntry> made = core_.seen(core_.remote.create_folder(call, parent_id, name));
+  if (made) return adopt_folder(node, *made);
+  if (!may_have_happened(made.error().code)) TRY(store_intent(node.ino, Intent{}));
+  if (made.error().code == ErrorCode::kNotFound) return lost(parent->ino);
+  if (made.error().code != ErrorCode::kExists) return fail(std::move(made).error());
+  TRY_ASSIGN(const std::optional<RemoteEntry> there,
+             core_.seen(core_.remote.find_child(call, parent_id, name)));
+  if (!there)
+    return fail(ErrorCode::kTryAgain,
+                "the server says that the name is taken, but does not list it");
+  if (there->kind != NodeKind::kFolder)
+    return give_way(node.ino, "a file of that name is on the server");
+  return adopt_folder(node, *there);
+}
+
+Result<void> Reconciler::adopt_folder(const NodeRecord& node, const RemoteEntry& made) {
+  const InodeNumber remote_parent = node.intent.folder ? node.intent.folder : node.parent;
   // The same object may have come in by a listing while our answer was on its way.
   {
     Tree::Txn txn(core_.tree);
-    TRY_ASSIGN(const NodePtr other, txn.find_remote(made->id));
+    TRY_ASSIGN(const NodePtr other, txn.find_remote(made.id));
     if (other != nullptr && other->ino != node.ino) {
       TRY_ASSIGN(const bool has_children, txn.has_children(other->ino));
       if (has_children || other->dirty())
@@ -58,7 +131,7 @@ Result<void> Reconciler::create_folder(const NodeRecord& node) {
       TRY(txn.commit());
     }
   }
-  return confirm(node.ino, *made, parent->ino);
+  return confirm(node.ino, made, remote_parent);
 }
 
 Result<void> Reconciler::change_place(const NodeRecord& node, const Plan& plan) {
@@ -104,13 +177,42 @@ Result<void> Reconciler::remove_folder(const NodeRecord& node) {
              core_.seen(core_.remote.list(call, node.remote->id)));
   bool foreign = false;
   for (const RemoteEntry& entry : inside) {
-    TRY_ASSIGN(const NodePtr known, core_.tree.find_remote(entry.id));
+    Tree::Txn txn(core_.tree);
+    // Of a create of ours, perhaps, whose answer got lost: somebody is looking into it.
+    TRY_ASSIGN(const NodePtr sent, txn.displaced_at(node.ino, entry.name, kNoInode));
+    if (sent != nullptr) continue;
+    TRY_ASSIGN(const NodePtr known, txn.find_remote(entry.id));
     if (known == nullptr || (!known->deleted && !known->moved())) foreign = true;
   }
   if (!foreign && !inside.empty()) return fail(ErrorCode::kTryAgain, "the folder is being emptied");
   if (inside.empty())
     return fail(ErrorCode::kTryAgain, "the server has not noticed yet that the folder is empty");
   return take_back(node.ino, {ErrorCode::kNotEmpty, "others have put something into the folder"});
+}
+
+// Deleted here, changed there: the edit wins.
+Result<void> Reconciler::keep_their_edit(InodeNumber ino, const RemoteEntry& theirs) {
+  Notices notices;
+  {
+    Tree::Txn txn(core_.tree);
+    TRY_ASSIGN(const NodePtr row, txn.find(ino));
+    if (row == nullptr || !row->deleted) return {};
+    NodeRecord next = *row;
+    next.remote = theirs;
+    next.deleted = false;
+    next.parent = next.remote_parent;
+    TRY_ASSIGN(next.name, free_shown_name(core_, txn, next.parent, theirs, ino));
+    next.renamed = !core_.shows_remote_name(next);
+    show_remote(next, true);
+    next.failure.reset();
+    next.conflict = "deleted here while it was changed on the server: kept";
+    ++core_.conflicts;
+    notices.inode(next.parent, true);
+    txn.put(std::move(next));
+    TRY(txn.commit());
+  }
+  notices.send(core_.notifier);
+  return {};
 }
 
 void Reconciler::remove_files(const std::vector<NodePtr>& nodes) {
@@ -135,30 +237,11 @@ void Reconciler::remove_files(const std::vector<NodePtr>& nodes) {
     if (!listing_is_new) {
       const Result<RemoteEntry> there =
           core_.seen(core_.remote.stat(call, NodeKind::kFile, node->remote->id));
-      if (there && there->validator != node->base_validator && !node->base_validator.empty()) {
-        Notices notices;
-        Tree::Txn txn(core_.tree);
-        const Result<NodePtr> row = txn.find(node->ino);
-        if (row && *row != nullptr && (*row)->deleted) {
-          NodeRecord next = **row;
-          next.remote = *there;
-          next.deleted = false;
-          next.parent = next.remote_parent;
-          if (const Result<std::string> name =
-                  free_shown_name(core_, txn, next.parent, *there, next.ino))
-            next.name = *name;
-          next.renamed = !core_.shows_remote_name(next);
-          show_remote(next, true);
-          next.failure.reset();
-          next.conflict = "deleted here while it was changed on the server: kept";
-          ++core_.conflicts;
-          notices.inode(next.parent, true);
-          txn.put(std::move(next));
-          if (const Result<void> stored = txn.commit(); !stored)
-            log_error("keeping an edit: {}", to_string(stored.error()));
-        }
+      if (there && there->validator != node->base_validator && !node->base_validator.empty() &&
+          !is_what_was_sent(core_, node->intent, *there)) {
+        if (const Result<void> kept = keep_their_edit(node->ino, *there); !kept)
+          log_error("keeping an edit: {}", to_string(kept.error()));
         core_.recent.confirmed(node->ino, now);
-        notices.send(core_.notifier);
         continue;
       }
       if (!there && there.error().code != ErrorCode::kNotFound) {
@@ -302,7 +385,7 @@ Result<void> Reconciler::give_way(InodeNumber ino, const std::string& why) {
     std::string name;
     for (int number = 1;; ++number) {
       name = NameCodec::conflict_name(next.name, core_.options.host, core_.now(), number);
-      TRY_ASSIGN(const NodePtr taken, txn.child_folded(next.parent, name));
+      TRY_ASSIGN(const NodePtr taken, core_.same_named(txn, next.parent, name));
       if (taken == nullptr) break;
     }
     notices.entry(next.parent, next.name);
@@ -314,12 +397,7 @@ Result<void> Reconciler::give_way(InodeNumber ino, const std::string& why) {
     next.failure.reset();
     ++core_.conflicts;
     // The folder's listing does not show the other one while ours stood at its name.
-    TRY_ASSIGN(const NodePtr parent, txn.find(next.parent));
-    if (parent != nullptr) {
-      NodeRecord folder = *parent;
-      folder.listed_at = WallTime{};
-      txn.put(std::move(folder));
-    }
+    TRY(list_again(txn, next.parent));
     txn.put(std::move(next));
     TRY(txn.commit());
   }

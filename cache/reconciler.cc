@@ -152,7 +152,8 @@ void Reconciler::send(InodeNumber ino) {
       if (flights_.contains(next)) continue;  // looked at again when it lands
     }
     const Result<NodePtr> node = core_.tree.find(next);
-    if (!node || *node == nullptr || !(*node)->deleted || (*node)->kind != NodeKind::kFile) {
+    if (!node || *node == nullptr || !(*node)->deleted || !(*node)->remote ||
+        (*node)->kind != NodeKind::kFile) {
       MutexLock lock(mutex_);
       schedule_locked(next, SteadyTime::min());
       break;
@@ -217,9 +218,18 @@ std::optional<Plan> Reconciler::consider(InodeNumber ino, bool rides_along) {
     case Plan::Action::kRemoveFile:
     case Plan::Action::kRemoveFolder:
     case Plan::Action::kDescribe:
+    case Plan::Action::kForget:
       break;
   }
   if (stopping_) return std::nullopt;
+  if (const auto pause = not_before_.find(ino); pause != not_before_.end()) {
+    if (pause->second > core_.clock.steady()) {
+      schedule_locked(ino, pause->second);
+      feed_locked();
+      return std::nullopt;
+    }
+    not_before_.erase(pause);
+  }
   const Lane lane = lane_of(plan);
   if (!rides_along) {
     if (!lane_free_locked(lane)) {
@@ -301,6 +311,9 @@ void Reconciler::execute(const Plan& plan) {
     case Plan::Action::kDescribe:
       done = describe(node);
       break;
+    case Plan::Action::kForget:
+      done = forget(node);
+      break;
   }
   if (done) {
     MutexLock lock(mutex_);
@@ -333,9 +346,9 @@ void Reconciler::failed(InodeNumber ino, Plan::Action action, const Error& error
     log_info("{} of node {} waits for the network: {}", to_string(action), ino.value,
              to_string(error));
     MutexLock lock(mutex_);
-    schedule_locked(ino, std::max(core_.net.next_probe(),
-                                  core_.clock.steady() + std::min<std::chrono::nanoseconds>(
-                                                             pause, std::chrono::seconds(30))));
+    not_before_[ino] = std::max(
+        core_.net.next_probe(),
+        core_.clock.steady() + std::min<std::chrono::nanoseconds>(pause, std::chrono::seconds(30)));
     return;
   }
   bool take_it_back = false;
@@ -366,8 +379,21 @@ void Reconciler::failed(InodeNumber ino, Plan::Action action, const Error& error
       log_error("{}: taking back: {}", path, to_string(back.error()));
     MutexLock lock(mutex_);
     attempts_.erase(ino);
-    refusals_[ino] = error;
   }
+}
+
+void Reconciler::expect(InodeNumber ino) {
+  MutexLock lock(mutex_);
+  refusals_.erase(ino);
+}
+
+void Reconciler::retry_now(InodeNumber ino) {
+  {
+    MutexLock lock(mutex_);
+    not_before_.erase(ino);
+    attempts_.erase(ino);
+  }
+  wake(ino);
 }
 
 Result<void> Reconciler::wait_settled(const CallContext& call, InodeNumber ino) {

@@ -45,6 +45,10 @@ class Reconciler final : public InFlight {
   };
   std::optional<Progress> progress(InodeNumber ino) const EXCLUDES(mutex_);
   void set_progress(InodeNumber ino, std::uint64_t sent) EXCLUDES(mutex_);
+  // A change begins whose outcome wait_settled() is to tell: what was refused before is not its.
+  void expect(InodeNumber ino) EXCLUDES(mutex_);
+  // Somebody asks for it: failures of the network do not hold it back any longer.
+  void retry_now(InodeNumber ino) EXCLUDES(mutex_);
   // Waits until something has settled, at most `span`.
   void wait_for_change(std::chrono::milliseconds span) EXCLUDES(mutex_);
 
@@ -75,7 +79,14 @@ class Reconciler final : public InFlight {
   Result<void> create_folder(const NodeRecord& node);
   Result<void> change_place(const NodeRecord& node, const Plan& plan);
   Result<void> remove_folder(const NodeRecord& node);
+  Result<void> forget(const NodeRecord& node);
+  // The server's folder that stands for ours.
+  Result<void> adopt_folder(const NodeRecord& node, const RemoteEntry& made);
+  Result<void> store_intent(InodeNumber ino, const Intent& intent);
+  // What stands where a create was sent to; nothing where its folder is gone too.
+  Result<std::optional<RemoteEntry>> find_created(const CallContext& call, const Intent& intent);
   void remove_files(const std::vector<NodePtr>& nodes);
+  Result<void> keep_their_edit(InodeNumber ino, const RemoteEntry& theirs);
   Result<void> describe(const NodeRecord& node);
   Result<void> upload(const NodeRecord& node);
 
@@ -110,6 +121,8 @@ class Reconciler final : public InFlight {
   std::map<Lane, unsigned> running_ GUARDED_BY(mutex_);
   std::deque<InodeNumber> waiting_small_ GUARDED_BY(mutex_), waiting_large_ GUARDED_BY(mutex_);
   std::unordered_map<InodeNumber, unsigned> attempts_ GUARDED_BY(mutex_);
+  std::unordered_map<InodeNumber, SteadyTime> not_before_
+      GUARDED_BY(mutex_);  // after a failure of the network, which is not in the row
   std::unordered_map<InodeNumber, Error> refusals_
       GUARDED_BY(mutex_);  // of changes that were taken back, for wait_settled
   std::uint64_t settlements_ GUARDED_BY(mutex_) = 0;

@@ -52,6 +52,8 @@ enum IntentField : std::uint32_t {
   kIntentMd5Text = 7,
   kIntentModified = 8,
   kIntentSession = 9,
+  kIntentFolder = 10,
+  kIntentName = 11,
 };
 enum SessionField : std::uint32_t {
   kSessionId = 1,
@@ -194,6 +196,8 @@ std::string encode_intent(const Intent& intent) {
   out.hash(kIntentMd5, intent.md5);
   out.put(kIntentModified, intent.modified);
   if (intent.session) out.bytes(kIntentSession, encode_session(*intent.session));
+  out.put(kIntentFolder, intent.folder.value);
+  out.put(kIntentName, intent.name);
   return out.take();
 }
 
@@ -359,6 +363,12 @@ bool decode_intent(Reader& in, Intent& intent) {
         break;
       case kIntentSession:
         intent.session = in.nested(decode_session);
+        break;
+      case kIntentFolder:
+        intent.folder.value = in.number();
+        break;
+      case kIntentName:
+        intent.name = in.text();
         break;
       default:
         break;

@@ -14,9 +14,15 @@ bool is_unsent(const NodeRecord& node) {
   return node.dirty() || node.failure.has_value() || !node.conflict.empty();
 }
 
-// Still on the server at a place where it is not shown.
-bool is_displaced(const NodeRecord& node) {
-  return node.remote.has_value() && (node.deleted || node.moved());
+// Where the node stands on the server without being shown there: folder and folded name. What was
+// being created when its answer got lost may stand where it was sent to.
+std::optional<std::pair<InodeNumber, std::string>> displaced_place(const NodeRecord& node) {
+  if (node.remote) {
+    if (!node.deleted && !node.moved()) return std::nullopt;
+    return std::pair(node.remote_parent, fold_name(node.remote->name));
+  }
+  if (node.intent.kind == Intent::Kind::kNone || node.intent.name.empty()) return std::nullopt;
+  return std::pair(node.intent.folder, fold_name(node.intent.name));
 }
 
 bool is_shown_at(const NodeRecord& node, InodeNumber parent) {
@@ -42,9 +48,7 @@ Result<void> Tree::load() {
 
 void Tree::index_locked(const NodeRecord& node) {
   if (is_unsent(node)) unsent_.insert(node.ino);
-  if (is_displaced(node)) {
-    displaced_.emplace(Place(node.remote_parent, fold_name(node.remote->name)), node.ino);
-  }
+  if (const auto place = displaced_place(node)) displaced_.emplace(*place, node.ino);
   if (node.content_dirty && node.base) bases_.emplace(node.base->file.value, node.ino);
 }
 
@@ -59,7 +63,7 @@ void Tree::unindex_locked(const NodeRecord& node) {
       }
     }
   };
-  if (is_displaced(node)) drop(displaced_, Place(node.remote_parent, fold_name(node.remote->name)));
+  if (const auto place = displaced_place(node)) drop(displaced_, *place);
   if (node.content_dirty && node.base) drop(bases_, node.base->file.value);
 }
 
@@ -137,7 +141,8 @@ Result<std::string> Tree::path_of(InodeNumber ino) {
   for (int depth = 0; depth < 4096 && ino != kRootInode; ++depth) {
     TRY_ASSIGN(const NodePtr node, find_locked(ino));
     if (node == nullptr) return fail(ErrorCode::kNotFound, "no node " + std::to_string(ino.value));
-    const InodeNumber up = node->parent ? node->parent : node->remote_parent;
+    InodeNumber up = node->parent ? node->parent : node->remote_parent;
+    if (!up) up = node->intent.folder;
     path = path.empty() ? node->name : node->name + "/" + path;
     if (!up) break;
     ino = up;
@@ -250,10 +255,7 @@ Result<NodePtr> Tree::Txn::displaced_at(InodeNumber folder, const std::string& r
                                         InodeNumber except) NO_THREAD_SAFETY_ANALYSIS {
   const Place place(folder, fold_name(remote_name));
   for (const auto& [ino, node] : changed_) {
-    if (node != nullptr && ino != except && is_displaced(*node) && node->remote_parent == folder &&
-        fold_name(node->remote->name) == place.second) {
-      return node;
-    }
+    if (node != nullptr && ino != except && displaced_place(*node) == place) return node;
   }
   const auto [from, to] = tree_.displaced_.equal_range(place);
   for (auto it = from; it != to; ++it) {
@@ -263,12 +265,13 @@ Result<NodePtr> Tree::Txn::displaced_at(InodeNumber folder, const std::string& r
   return NodePtr();
 }
 
-bool Tree::Txn::is_base(const RemoteId& id, InodeNumber except) const NO_THREAD_SAFETY_ANALYSIS {
+InodeNumber Tree::Txn::base_holder(const RemoteId& id,
+                                   InodeNumber except) const NO_THREAD_SAFETY_ANALYSIS {
   const auto [from, to] = tree_.bases_.equal_range(id.value);
   for (auto it = from; it != to; ++it) {
-    if (it->second != except) return true;
+    if (it->second != except) return it->second;
   }
-  return false;
+  return kNoInode;
 }
 
 Result<InodeNumber> Tree::Txn::new_inode() NO_THREAD_SAFETY_ANALYSIS {

@@ -94,12 +94,12 @@ class SCOPED_CAPABILITY Tree::Txn {
   Result<std::vector<NodePtr>> children(InodeNumber parent);
   Result<std::vector<NodePtr>> remote_children(InodeNumber parent);
   Result<bool> has_children(InodeNumber parent);
-  // The unsent node that stands at this place on the server without being shown there; not
-  // `except`.
+  // The unsent node that stands (or may stand, after a lost answer) at this place on the server
+  // without being shown there; not `except`.
   Result<NodePtr> displaced_at(InodeNumber folder, const std::string& remote_name,
                                InodeNumber except);
-  // Unsent nodes whose staged content is based on this object.
-  bool is_base(const RemoteId& id, InodeNumber except) const;
+  // An unsent node whose staged content is based on this object.
+  InodeNumber base_holder(const RemoteId& id, InodeNumber except) const;
 
   Result<InodeNumber> new_inode();
   void put(NodeRecord node);

@@ -39,11 +39,22 @@ CallContext UploadTask::call() const {
 }
 
 Result<void> UploadTask::run() {
+  Result<void> done = run_one();
+  notices_.send(core_.notifier);
+  return done;
+}
+
+Result<void> UploadTask::run_one() {
   TRY(take_snapshot());
   if (snapshot_ == nullptr) return {};
+  // Sent already; what was written after it was lost with its process.
+  if (node_.remote && generation_ != 0 && node_.uploaded_generation == generation_)
+    return settle(*node_.remote, generation_);
   if (node_.intent.kind == Intent::Kind::kPut || node_.intent.kind == Intent::Kind::kUpload) {
     TRY_ASSIGN(const std::optional<RemoteEntry> landed, look());
     if (landed) return settle(*landed, node_.intent.generation);
+    // It is not there; its place may have been taken, renamed or removed since: planned again.
+    if (!node_.remote && !session_) return reconciler_.store_intent(ino_, Intent{});
   }
   return node_.remote ? send_version() : send_new();
 }
@@ -58,7 +69,14 @@ Result<void> UploadTask::take_snapshot() {
   if (node_.staged.empty()) {
     // An empty new file, or one that took another's identity over: there is no committed record
     // yet.
-    if (file_->live) return {};
+    if (file_->live) {
+      TRY(core_.commit(*file_));
+      TRY_ASSIGN(const NodePtr now, core_.tree.find(ino_));
+      if (now == nullptr || now->deleted) return {};
+      node_ = *now;
+    }
+  }
+  if (node_.staged.empty()) {
     TRY_ASSIGN(const std::string record, staged->prepare());
     {
       Tree::Txn txn(core_.tree);
@@ -102,9 +120,25 @@ Result<bool> UploadTask::is_ours(const RemoteEntry& entry) {
     TRY_ASSIGN(md5, content_md5());
   }
   if (!entry.hashes.md5.empty() && !md5.empty()) return entry.hashes.md5 == md5;
-  // No fingerprint yet: the modification time that we sent is as good a mark as there is.
-  return !core_.remote.capabilities().mtime_at_upload ||
-         same_second(entry.modified, intent.modified);
+  if (core_.remote.capabilities().mtime_at_upload && !same_second(entry.modified, intent.modified))
+    return false;
+  // No fingerprint yet: another file of that size, which must not be taken for ours, only differs
+  // in its bytes. Rare enough to fetch them.
+  if (md5.empty()) return core_.remote.capabilities().mtime_at_upload;
+  TRY_ASSIGN(const std::string theirs, remote_md5(entry));
+  return theirs == md5;
+}
+
+Result<std::string> UploadTask::remote_md5(const RemoteEntry& entry) {
+  Md5 digest;
+  if (entry.size > 0) {
+    const ReadRequest whole{entry.id, VersionId{}, 0, entry.size, entry.size};
+    TRY(core_.seen(core_.remote.read(call(), whole, [&digest](Bytes part) {
+      digest.update(part);
+      return true;
+    })));
+  }
+  return digest.finish();
 }
 
 Result<std::optional<RemoteEntry>> UploadTask::look() {
@@ -130,10 +164,7 @@ Result<std::optional<RemoteEntry>> UploadTask::look() {
     if (!there && there.error().code != ErrorCode::kNotFound) return fail(std::move(there).error());
     if (there) found = std::move(*there);
   } else {
-    TRY_ASSIGN(const NodePtr parent, core_.tree.find(node_.parent));
-    if (parent == nullptr || !parent->remote) return std::optional<RemoteEntry>();
-    TRY_ASSIGN(const std::string name, core_.codec.to_remote(node_.name));
-    TRY_ASSIGN(found, core_.seen(core_.remote.find_child(call(), parent->remote->id, name)));
+    TRY_ASSIGN(found, reconciler_.find_created(call(), intent));
   }
   if (!found) return found;
   TRY_ASSIGN(const bool ours, is_ours(*found));
@@ -198,6 +229,8 @@ Result<std::optional<RemoteEntry>> UploadTask::copy_at_server(const UploadTarget
   intent.size = size_;
   intent.modified = source->modified;
   intent.md5 = source->hashes.md5;
+  intent.folder = node_.parent;
+  intent.name = target.name;
   TRY(store_intent(intent));
   Result<RemoteEntry> copied =
       core_.seen(core_.remote.copy_file(call(), node_.base->file, target.parent, target.name));
@@ -280,6 +313,10 @@ Result<RemoteEntry> UploadTask::send(const UploadTarget& target, const Validator
   intent.versions_before = versions_before;
   intent.size = size_;
   intent.modified = target.modified;
+  if (target.file.empty()) {
+    intent.folder = node_.parent;
+    intent.name = target.name;
+  }
   Result<RemoteEntry> sent = size_ <= able.put_max && able.put_max > 0
                                  ? send_small(target, std::move(intent))
                                  : send_session(target, std::move(intent));
@@ -299,6 +336,8 @@ Result<RemoteEntry> UploadTask::send_small(const UploadTarget& target, Intent in
   TRY(store_intent(intent));
   Result<RemoteEntry> sent = core_.seen(core_.remote.put(call(), target, content));
   if (sent) core_.sent_bytes += size_;
+  // Refused for certain: there is nothing to look for.
+  if (!sent && !may_have_happened(sent.error().code)) TRY(store_intent(Intent{}));
   return sent;
 }
 
@@ -339,9 +378,11 @@ Result<RemoteEntry> UploadTask::send_session(const UploadTarget& target, Intent 
     }
     const Error error = sent.error();
     if (error.code == ErrorCode::kCancelled ||
-        (!is_transient(error.code) && error.code != ErrorCode::kNotFound)) {
+        (!is_transient(error.code) && error.code != ErrorCode::kNotFound &&
+         error.code != ErrorCode::kConflict)) {
       return fail(error);
     }
+    // kConflict: the server stands at another chunk, or has no such session any more.
     if (++tries > kChunkTries) return fail(error);
     Result<UploadSession> there = core_.seen(core_.remote.upload_resume(call(), *session_));
     if (there) {
@@ -389,11 +430,30 @@ Result<void> UploadTask::settle(const RemoteEntry& entry, std::uint64_t generati
     const std::optional<RemoteEntry> old = next.remote;
     next.remote = entry;
     if (old && !next.remote->rights) next.remote->rights = old->rights;
-    if (!old) next.remote_parent = node_.parent;
+    // A session ends where it began, whatever has been renamed here meanwhile; and others may have
+    // moved the object.
+    NodePtr folder;
+    if (!entry.parent.empty()) {
+      TRY_ASSIGN(folder, txn.find_remote(entry.parent));
+    }
+    if (folder != nullptr) {
+      next.remote_parent = folder->ino;
+    } else if (!old) {
+      next.remote_parent = node_.intent.folder ? node_.intent.folder : node_.parent;
+    }
+    if (old && !next.deleted && !known->moved() && folder != nullptr && !folder->deleted &&
+        (next.parent != folder->ino || !core_.shows_remote_name(next))) {
+      // Renamed by others, not here.
+      notices_.entry(next.parent, next.name);
+      notices_.inode(next.parent, true);
+      notices_.inode(folder->ino, true);
+      TRY_ASSIGN(next.name, free_shown_name(core_, txn, folder->ino, entry, ino_));
+      next.parent = folder->ino;
+    }
     next.renamed = !core_.shows_remote_name(next);
     next.intent = Intent{};
     next.failure.reset();
-    next.conflict = conflict_;
+    if (!conflict_.empty()) next.conflict = conflict_;
     next.uploaded_generation = generation;
     next.base_validator = entry.validator;
     deleted = next.deleted;
@@ -410,7 +470,7 @@ Result<void> UploadTask::settle(const RemoteEntry& entry, std::uint64_t generati
     TRY(txn.commit());
   }
   core_.recent.confirmed(ino_, now);
-  ++core_.uploads_done;
+  if (node_.uploaded_generation != generation || generation == 0) ++core_.uploads_done;
   if (deleted) return {};
   const std::shared_ptr<StagedContent> staged = file_->staged;
   snapshot_.reset();

@@ -17,12 +17,14 @@ class UploadTask {
   Result<void> run();
 
  private:
+  Result<void> run_one();
   // The committed state, unchanged whatever is written meanwhile. No snapshot: nothing to send now.
   Result<void> take_snapshot();
   // After a lost answer or a restart: has the server got what was being sent? Fills `session_` when
   // it can be gone on with.
   Result<std::optional<RemoteEntry>> look();
   Result<bool> is_ours(const RemoteEntry& entry);
+  Result<std::string> remote_md5(const RemoteEntry& entry);
   Result<std::optional<RemoteEntry>> copy_at_server(const UploadTarget& target);
   Result<void> send_new();
   Result<void> send_version();
@@ -49,6 +51,7 @@ class UploadTask {
   std::optional<UploadSession> session_;
   std::string md5_;  // of the snapshot, once known
   std::string conflict_;
+  Notices notices_;
 };
 
 }  // namespace cabinetfs

@@ -50,10 +50,11 @@ bool VolumeImpl::waits_for_server(InodeNumber ino) {
 Result<void> VolumeImpl::wait_if_remote(const CallContext& call, InodeNumber ino) {
   if (!waits_for_server(ino)) return {};
   const Result<void> soon = update(ino, [](NodeRecord& node) -> Result<void> {
-    node.upload_soon = true;
+    node.upload_soon = node.upload_soon || node.dirty();
     return {};
   });
   if (!soon && soon.error().code != ErrorCode::kNotFound) return soon;
+  reconciler_.expect(ino);
   reconciler_.wake(ino);
   return reconciler_.wait_settled(core_.bounded(call), ino);
 }
@@ -72,7 +73,7 @@ Result<Attributes> VolumeImpl::mkdir(const CallContext& call, InodeNumber parent
     Tree::Txn txn(core_.tree);
     TRY_ASSIGN(const NodePtr above, txn.find(parent));
     if (above == nullptr || above->deleted) return fail(ErrorCode::kNotFound, "the folder is gone");
-    TRY_ASSIGN(const NodePtr taken, txn.child_folded(parent, name));
+    TRY_ASSIGN(const NodePtr taken, core_.same_named(txn, parent, name));
     if (taken != nullptr) return fail(ErrorCode::kExists, name);
     TRY_ASSIGN(node.ino, txn.new_inode());
     node.kind = NodeKind::kFolder;
@@ -101,6 +102,7 @@ Result<void> VolumeImpl::unlink(const CallContext& call, InodeNumber parent,
   if (!call.may_block && waits_for_server(parent))
     return fail(ErrorCode::kWouldBlock, "sync = remote");
   const bool remote_sync = waits_for_server(parent);
+  reconciler_.expect(child->ino);
   const std::shared_ptr<FileState> file = core_.files.acquire(child->ino);
   {
     // A commit of the same file is either before this or sees that the name is gone.
@@ -151,6 +153,7 @@ Result<void> VolumeImpl::rmdir(const CallContext& call, InodeNumber parent,
   TRY(listings_.ensure(call, child->ino, core_.options.fresh));
   const bool remote_sync = waits_for_server(parent);
   if (!call.may_block && remote_sync) return fail(ErrorCode::kWouldBlock, "sync = remote");
+  reconciler_.expect(child->ino);
   {
     Tree::Txn txn(core_.tree);
     TRY_ASSIGN(const NodePtr now, txn.find(child->ino));
@@ -201,6 +204,7 @@ Result<void> VolumeImpl::rename(const CallContext& call, InodeNumber parent,
       mode != RenameMode::kExchange) {
     TRY(listings_.ensure(call, target_before->ino, core_.options.fresh));
   }
+  reconciler_.expect(source->ino);
   // Held so that no commit of the replaced file comes in between.
   const std::shared_ptr<FileState> replaced_file = target_before != nullptr &&
                                                            target_before->kind == NodeKind::kFile &&
@@ -226,7 +230,7 @@ Result<void> VolumeImpl::rename(const CallContext& call, InodeNumber parent,
         return fail(ErrorCode::kInvalid, "a folder cannot be moved into itself");
       TRY_ASSIGN(up, txn.find(up->parent));
     }
-    TRY_ASSIGN(const NodePtr target, txn.child_folded(new_parent, new_name));
+    TRY_ASSIGN(const NodePtr target, core_.same_named(txn, new_parent, new_name));
     NodeRecord moved = *from;
     const WallTime now = core_.now();
     if (target != nullptr && target->ino != from->ino) {

@@ -117,6 +117,11 @@ bool VolumeCore::shows_remote_name(const NodeRecord& node) const {
   return node.name == shown || node.name == codec.twin_name(shown, node.remote->id);
 }
 
+Result<NodePtr> VolumeCore::same_named(Tree::Txn& txn, InodeNumber folder,
+                                       const std::string& name) const {
+  return codec.rules().case_sensitive ? txn.child(folder, name) : txn.child_folded(folder, name);
+}
+
 CallContext VolumeCore::background_call(Priority priority) const {
   return {clock.steady() + options.call_timeout, stopping.token(), priority, true};
 }
@@ -142,7 +147,13 @@ void VolumeCore::notice(const NodeRecord& node, const std::string& path, const s
 }
 
 Result<std::shared_ptr<StagedContent>> VolumeCore::staged_of(FileState& file) {
-  if (file.staged != nullptr) return file.staged;
+  if (file.staged != nullptr) {
+    if (file.live || !file.fresh_edit) return file.staged;
+    // Begun, and then nothing was written: it must not hide the server's next version.
+    contents.discard_staged(file.staged);
+    file.staged.reset();
+    file.fresh_edit = false;
+  }
   TRY_ASSIGN(const NodePtr node, tree.find(file.ino));
   if (node == nullptr || node->deleted || !node->content_dirty)
     return std::shared_ptr<StagedContent>();
@@ -180,6 +191,7 @@ Result<void> VolumeCore::commit(FileState& file) {
     ++next.generation;
     next.changed_at = now();
     next.failure.reset();
+    next.conflict.clear();
     txn.put(std::move(next));
     TRY(txn.commit());
   }

@@ -79,6 +79,8 @@ struct VolumeCore {
   static ContentKey content_key(const RemoteEntry& entry);
   // The name under which `remote` is shown when nothing is in the way.
   bool shows_remote_name(const NodeRecord& node) const;
+  // The shown child that the server would take for the same name; the exact one if there is one.
+  Result<NodePtr> same_named(Tree::Txn& txn, InodeNumber folder, const std::string& name) const;
   CallContext background_call(Priority priority) const;
   // Limits a caller's deadline.
   CallContext bounded(const CallContext& call) const;

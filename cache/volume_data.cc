@@ -67,12 +67,7 @@ Result<std::shared_ptr<OpenFile>> VolumeImpl::open_file(const CallContext& call,
   if (flags.truncate) {
     FileState& state = *handle->file;
     MutexLock lock(state.mutex);
-    std::shared_ptr<CachedContent> opened;
-    {
-      MutexLock inner(handle->mutex);
-      opened = handle->clean;
-    }
-    TRY_ASSIGN(const std::shared_ptr<StagedContent> staged, stage(state, opened));
+    TRY_ASSIGN(const std::shared_ptr<StagedContent> staged, stage(state, handle.get()));
     if (staged->size() > 0) {
       TRY(staged->truncate(0));
       mark_written(state, *staged);
@@ -85,16 +80,17 @@ Result<std::shared_ptr<OpenFile>> VolumeImpl::open_file(const CallContext& call,
   return std::static_pointer_cast<OpenFile>(handle);
 }
 
-Result<std::shared_ptr<StagedContent>> VolumeImpl::stage(
-    FileState& file, const std::shared_ptr<CachedContent>& opened) {
+Result<std::shared_ptr<StagedContent>> VolumeImpl::stage(FileState& file, OpenFileImpl* through) {
   TRY_ASSIGN(std::shared_ptr<StagedContent> staged, core_.staged_of(file));
   if (staged != nullptr) return staged;
   std::optional<ContentKey> base;
-  if (file.clean != nullptr) {
-    base = file.clean->key();  // what our last upload made of it
-  } else if (opened != nullptr) {
-    base = opened->key();
-  } else {
+  if (through != nullptr) {
+    MutexLock inner(through->mutex);
+    // Unless an upload of ours has made a newer version since.
+    if (through->clean != nullptr && through->epoch == file.epoch) base = through->clean->key();
+  }
+  if (!base && file.clean != nullptr) base = file.clean->key();  // what our last upload made of it
+  if (!base) {
     TRY_ASSIGN(const NodePtr node, core_.tree.find(file.ino));
     const NodePtr source = node != nullptr ? node : file.orphan;
     if (source != nullptr && source->remote) base = VolumeCore::content_key(*source->remote);
@@ -133,7 +129,7 @@ Result<VolumeImpl::Created> VolumeImpl::create(const CallContext& call, InodeNum
     Tree::Txn txn(core_.tree);
     TRY_ASSIGN(const NodePtr above, txn.find(parent));
     if (above == nullptr || above->deleted) return fail(ErrorCode::kNotFound, "the folder is gone");
-    TRY_ASSIGN(const NodePtr taken, txn.child_folded(parent, name));
+    TRY_ASSIGN(const NodePtr taken, core_.same_named(txn, parent, name));
     if (taken != nullptr) return fail(ErrorCode::kExists, name);
     TRY_ASSIGN(node.ino, txn.new_inode());
     node.kind = NodeKind::kFile;
@@ -162,7 +158,8 @@ Result<VolumeImpl::Created> VolumeImpl::create(const CallContext& call, InodeNum
 Result<std::shared_ptr<ReadableContent>> VolumeImpl::content_of(OpenFileImpl& file) {
   FileState& state = *file.file;
   MutexLock lock(state.mutex);
-  if (state.staged != nullptr) return std::static_pointer_cast<ReadableContent>(state.staged);
+  if (state.staged != nullptr && (state.live || !state.fresh_edit))
+    return std::static_pointer_cast<ReadableContent>(state.staged);
   MutexLock inner(file.mutex);
   if (file.clean == nullptr || state.epoch != file.epoch) {
     // An upload has made a new version of what this handle was reading.
@@ -221,14 +218,9 @@ Result<void> VolumeImpl::write(const CallContext&, OpenFile& open, std::uint64_t
   if (!file.flags().write) return fail(ErrorCode::kInvalid, "not open for writing");
   if (offset > kMaxFileSize - bytes.size())
     return fail(ErrorCode::kTooLarge, "beyond the largest offset");
-  std::shared_ptr<CachedContent> opened;
-  {
-    MutexLock lock(file.mutex);
-    opened = file.clean;
-  }
   FileState& state = *file.file;
   MutexLock lock(state.mutex);
-  TRY_ASSIGN(const std::shared_ptr<StagedContent> staged, stage(state, opened));
+  TRY_ASSIGN(const std::shared_ptr<StagedContent> staged, stage(state, &file));
   TRY(staged->write(offset, bytes));
   mark_written(state, *staged);
   return {};
@@ -327,14 +319,9 @@ Result<void> VolumeImpl::allocate(const CallContext&, OpenFile& open, std::uint6
   if (length == 0) return fail(ErrorCode::kInvalid, "nothing to allocate");
   if (offset > kMaxFileSize - length)
     return fail(ErrorCode::kTooLarge, "beyond the largest offset");
-  std::shared_ptr<CachedContent> opened;
-  {
-    MutexLock lock(file.mutex);
-    opened = file.clean;
-  }
   FileState& state = *file.file;
   MutexLock lock(state.mutex);
-  TRY_ASSIGN(const std::shared_ptr<StagedContent> staged, stage(state, opened));
+  TRY_ASSIGN(const std::shared_ptr<StagedContent> staged, stage(state, &file));
   const bool punches = mode == AllocateMode::kPunchHole || mode == AllocateMode::kZeroRange ||
                        mode == AllocateMode::kZeroRangeKeepSize;
   const bool grows = mode == AllocateMode::kGrow || mode == AllocateMode::kZeroRange;
@@ -351,7 +338,7 @@ Result<std::uint64_t> VolumeImpl::seek(const CallContext&, OpenFile& open, std::
   OpenFileImpl& file = impl(open);
   {
     MutexLock lock(file.file->mutex);
-    if (file.file->staged != nullptr) {
+    if (file.file->staged != nullptr && (file.file->live || !file.file->fresh_edit)) {
       return data ? file.file->staged->seek_data(offset) : file.file->staged->seek_hole(offset);
     }
   }

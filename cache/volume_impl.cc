@@ -1,6 +1,7 @@
 #include "cache/volume_impl.h"
 
 #include <algorithm>
+#include <unordered_set>
 
 namespace cabinetfs {
 namespace {
@@ -115,11 +116,10 @@ void VolumeImpl::poll_once() {
       list_again();
     return;
   }
+  // Our own changes come back as news too, and cannot be told from others' of the same file in the
+  // same moment: one listing for each folder, whoever changed it.
+  std::unordered_set<InodeNumber> seen;
   for (const RemoteChange& change : changes->changes) {
-    // Our own changes come back as news of the same moment.
-    if (!change.file.empty() &&
-        core_.recent.wrote_since(change.file, now - 2 * core_.options.poll_interval))
-      continue;
     InodeNumber folder;
     if (!change.folder.empty()) {
       if (const Result<NodePtr> node = core_.tree.find_remote(change.folder);
@@ -131,7 +131,7 @@ void VolumeImpl::poll_once() {
           node && *node != nullptr)
         folder = (*node)->remote_parent;
     }
-    if (!folder) continue;
+    if (!folder || !seen.insert(folder).second) continue;
     const Result<NodePtr> node = core_.tree.find(folder);
     if (!node || *node == nullptr || !(*node)->listed) continue;
     const bool watched =

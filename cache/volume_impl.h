@@ -129,8 +129,8 @@ class VolumeImpl final : public Volume {
   Result<void> wait_if_remote(const CallContext& call, InodeNumber ino);
   // Close-to-open: the server's word about a clean file, at most `fresh` old.
   Result<NodePtr> fresh_file(const CallContext& call, NodePtr node);
-  Result<std::shared_ptr<StagedContent>> stage(FileState& file,
-                                               const std::shared_ptr<CachedContent>& opened)
+  // `through`: the handle that is written to; null for a change by path.
+  Result<std::shared_ptr<StagedContent>> stage(FileState& file, OpenFileImpl* through)
       REQUIRES(file.mutex);
   void mark_written(FileState& file, StagedContent& staged) REQUIRES(file.mutex);
   Result<std::shared_ptr<ReadableContent>> content_of(OpenFileImpl& file);

@@ -207,6 +207,8 @@ Result<Attributes> VolumeImpl::setattr(const CallContext& call, InodeNumber ino,
     return fail(ErrorCode::kNotPermitted,
                 "the remote has no owners: everything belongs to who mounted it");
   }
+  if (set.size && file == nullptr && !call.may_block && waits_for_server(ino))
+    return fail(ErrorCode::kWouldBlock, "sync = remote");
   const std::shared_ptr<FileState> state =
       node->kind == NodeKind::kFile ? core_.files.acquire(ino) : nullptr;
   if (set.size) {
@@ -214,13 +216,9 @@ Result<Attributes> VolumeImpl::setattr(const CallContext& call, InodeNumber ino,
     if (!VolumeCore::rights(*node).has(Right::kWrite)) return fail(ErrorCode::kDenied, node->name);
     if (*set.size > static_cast<std::uint64_t>(INT64_MAX))
       return fail(ErrorCode::kTooLarge, node->name);
-    std::shared_ptr<CachedContent> opened;
-    if (auto* handle = dynamic_cast<OpenFileImpl*>(file); handle != nullptr) {
-      MutexLock lock(handle->mutex);
-      opened = handle->clean;
-    }
     MutexLock lock(state->mutex);
-    TRY_ASSIGN(const std::shared_ptr<StagedContent> staged, stage(*state, opened));
+    TRY_ASSIGN(const std::shared_ptr<StagedContent> staged,
+               stage(*state, dynamic_cast<OpenFileImpl*>(file)));
     TRY(staged->truncate(*set.size));
     mark_written(*state, *staged);
     // Through a handle it is a write like any other; by path it is complete in itself.

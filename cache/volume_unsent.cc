@@ -97,6 +97,7 @@ Result<std::vector<InodeNumber>> VolumeImpl::unsent_below(InodeNumber top) const
       TRY_ASSIGN(const NodePtr node, core_.tree.find(at));
       if (node == nullptr) break;
       at = node->parent ? node->parent : node->remote_parent;
+      if (!at) at = node->intent.folder;  // deleted, and perhaps at the server
     }
     if (at == top && ino != kRootInode) below.push_back(ino);
   }
@@ -169,7 +170,7 @@ Result<void> VolumeImpl::retry(InodeNumber ino) {
       node.upload_soon = true;
       if (!node.dirty()) node.conflict.clear();
     }));
-    reconciler_.wake(each);
+    reconciler_.retry_now(each);
   }
   return {};
 }
@@ -177,11 +178,20 @@ Result<void> VolumeImpl::retry(InodeNumber ino) {
 Result<void> VolumeImpl::discard(const CallContext& call, InodeNumber ino) {
   if (!call.may_block) return fail(ErrorCode::kWouldBlock, "discard");
   TRY_ASSIGN(std::vector<InodeNumber> below, unsent_below(ino));
-  // Children before their folders: a folder that only exists here goes last.
-  std::ranges::reverse(below);
+  // A folder that only exists here goes after its children, which may be younger or older than it:
+  // as long as somebody goes, somebody else may follow.
   std::optional<Error> first;
-  for (const InodeNumber each : below) {
-    if (const Result<void> done = discard_one(each); !done && !first) first = done.error();
+  for (std::size_t before = below.size() + 1; !below.empty() && below.size() < before;) {
+    before = below.size();
+    first.reset();
+    std::vector<InodeNumber> left;
+    for (const InodeNumber each : below) {
+      if (const Result<void> done = discard_one(each); !done) {
+        left.push_back(each);
+        if (!first) first = done.error();
+      }
+    }
+    below = std::move(left);
   }
   if (first) return fail(*first);
   return {};
@@ -208,7 +218,19 @@ Result<void> VolumeImpl::discard_one(InodeNumber ino) {
           return fail(ErrorCode::kNotEmpty, node->name + ": holds files that are on the server");
         notices.entry(node->parent, node->name);
         notices.inode(node->parent, true);
-        txn.erase(ino);
+        if (node->intent.kind == Intent::Kind::kNone) {
+          txn.erase(ino);
+        } else {
+          // It may have reached the server all the same.
+          NodeRecord next = *node;
+          next.deleted = true;
+          next.parent = kNoInode;
+          next.content_dirty = false;
+          next.staged.clear();
+          next.base.reset();
+          next.failure.reset();
+          txn.put(std::move(next));
+        }
       } else {
         NodeRecord next = *node;
         const bool shown_elsewhere = next.deleted || next.moved();
