@@ -1,0 +1,273 @@
+// Reading and writing through open handles.
+#include <gtest/gtest.h>
+
+#include "tests/unit/cache/tree/volume_harness.h"
+
+namespace cabinetfs {
+namespace {
+
+using Mode = Volume::AllocateMode;
+
+TEST(Data, AnUnlinkedFileLivesAsLongAsItsHandles) {
+  VolumeHarness h({{"docs/a.txt", "old"}});
+  auto file = h.open_rw("docs/a.txt");
+  ASSERT_OK(file);
+  ASSERT_OK(h.pwrite(**file, 3, " and new"));
+  ASSERT_OK(h.unlink("docs/a.txt"));
+  EXPECT_FALSE(h.exists("docs/a.txt"));
+  EXPECT_EQ(h.read_all(**file).value_or("?"), "old and new");
+  ASSERT_OK(h.pwrite(**file, 0, "OLD"));
+  EXPECT_EQ(h.read_all(**file).value_or("?"), "OLD and new");
+  EXPECT_EQ(h.volume->getattr(h.call(), (*file)->ino())->size, 11u);
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.read_all(**file).value_or("?"), "OLD and new");
+  EXPECT_OK(h.close(*file));
+  EXPECT_EQ(h.remote_tree(), (TreeDump{{"docs", "/"}}));
+}
+
+TEST(Data, AnUnlinkedNewFileIsWritableAndNeverSent) {
+  VolumeHarness h({{"docs/", ""}});
+  auto file = h.create("docs/tmp");
+  ASSERT_OK(file);
+  ASSERT_OK(h.unlink("docs/tmp"));
+  ASSERT_OK(h.pwrite(**file, 0, "scratch"));
+  EXPECT_EQ(h.read_all(**file).value_or("?"), "scratch");
+  SetAttributes set;
+  set.size = 3;
+  EXPECT_EQ(h.volume->setattr(h.call(), (*file)->ino(), set, file->get())->size, 3u);
+  EXPECT_OK(h.close(*file));
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.remote.calls("put"), 0u);
+}
+
+TEST(Data, AHandleOnAFileThatWasRenamedOverKeepsItsContent) {
+  VolumeHarness h({{"docs/a.txt", "old"}});
+  auto reader = h.open_read("docs/a.txt");
+  ASSERT_OK(reader);
+  ASSERT_OK(h.write_file("docs/tmp", "new"));
+  ASSERT_OK(h.rename("docs/tmp", "docs/a.txt"));
+  EXPECT_EQ(h.text("docs/a.txt"), "new");
+  EXPECT_EQ(h.read_all(**reader).value_or("?"), "old");
+  EXPECT_OK(h.close(*reader));
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.versions("docs/a.txt"), (std::vector<std::string>{"old", "new"}));
+}
+
+TEST(Data, AHandleOnADirtyFileThatWasRenamedOverKeepsItsContent) {
+  VolumeHarness h({{"docs/", ""}});
+  ASSERT_OK(h.write_file("docs/a.txt", "unsent"));
+  auto reader = h.open_read("docs/a.txt");
+  ASSERT_OK(reader);
+  ASSERT_OK(h.write_file("docs/tmp", "new"));
+  ASSERT_OK(h.rename("docs/tmp", "docs/a.txt"));
+  EXPECT_EQ(h.read_all(**reader).value_or("?"), "unsent");
+  EXPECT_OK(h.close(*reader));
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.versions("docs/a.txt"), std::vector<std::string>{"new"});
+}
+
+TEST(Data, TruncateShortensAndGrowsWithZeros) {
+  VolumeHarness h({{"docs/a.txt", "0123456789"}});
+  ASSERT_OK(h.truncate("docs/a.txt", 4));
+  EXPECT_EQ(h.text("docs/a.txt"), "0123");
+  ASSERT_OK(h.truncate("docs/a.txt", 6));
+  EXPECT_EQ(h.text("docs/a.txt"), std::string("0123\0\0", 6));
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.versions("docs/a.txt"),
+            (std::vector<std::string>{"0123456789", std::string("0123\0\0", 6)}));
+}
+
+TEST(Data, OpeningWithTruncateEmptiesTheFile) {
+  VolumeHarness h({{"docs/a.txt", "0123456789"}});
+  auto file = h.open("docs/a.txt", {true, true, true, false});
+  ASSERT_OK(file);
+  EXPECT_EQ(h.stat("docs/a.txt")->size, 0u);
+  ASSERT_OK(h.pwrite(**file, 0, "ab"));
+  ASSERT_OK(h.close(*file));
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.versions("docs/a.txt"), (std::vector<std::string>{"0123456789", "ab"}));
+  EXPECT_EQ(h.remote.bytes_read(), 0u);
+}
+
+TEST(Data, AllocatePunchAndSeek) {
+  VolumeHarness h({{"docs/", ""}});
+  auto file = h.create("docs/a.bin");
+  ASSERT_OK(file);
+  const std::string full = pattern_text(3 * kBlockBytes);
+  ASSERT_OK(h.pwrite(**file, 0, full));
+  ASSERT_OK(h.volume->allocate(h.call(), **file, kBlockBytes, kBlockBytes, Mode::kPunchHole));
+  std::string expected = full;
+  expected.replace(kBlockBytes, kBlockBytes, kBlockBytes, '\0');
+  EXPECT_EQ(h.read_all(**file).value_or("?"), expected);
+  EXPECT_EQ(h.volume->seek(h.call(), **file, 0, false).value_or(0), kBlockBytes);
+  EXPECT_EQ(h.volume->seek(h.call(), **file, kBlockBytes, true).value_or(0), 2 * kBlockBytes);
+  EXPECT_ERROR(ErrorCode::kRange, h.volume->seek(h.call(), **file, 3 * kBlockBytes, true));
+  ASSERT_OK(h.volume->allocate(h.call(), **file, 0, 4 * kBlockBytes, Mode::kKeepSize));
+  EXPECT_EQ(h.stat("docs/a.bin")->size, 3 * kBlockBytes);
+  ASSERT_OK(h.volume->allocate(h.call(), **file, 0, 4 * kBlockBytes, Mode::kGrow));
+  EXPECT_EQ(h.stat("docs/a.bin")->size, 4 * kBlockBytes);
+  expected.resize(4 * kBlockBytes, '\0');
+  ASSERT_OK(h.close(*file));
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.remote.content("docs/a.bin"), expected);
+}
+
+TEST(Data, AllocatingWithoutAnEffectIsNoEdit) {
+  VolumeHarness h({{"docs/a.txt", "same"}});
+  auto file = h.open_rw("docs/a.txt");
+  ASSERT_OK(file);
+  ASSERT_OK(h.volume->allocate(h.call(), **file, 0, 4, Mode::kKeepSize));
+  ASSERT_OK(h.close(*file));
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.versions("docs/a.txt"), std::vector<std::string>{"same"});
+}
+
+TEST(Data, CopyingAWholeCleanFileIsAServerSideCopy) {
+  const std::string content = pattern_text(300'000);
+  VolumeHarness h({{"docs/a.bin", content}});
+  auto in = h.open_read("docs/a.bin");
+  auto out = h.create("docs/b.bin");
+  ASSERT_OK(in);
+  ASSERT_OK(out);
+  EXPECT_EQ(h.volume->copy_range(h.call(), **in, 0, **out, 0, content.size()).value_or(0),
+            content.size());
+  ASSERT_OK(h.close(*in));
+  ASSERT_OK(h.close(*out));
+  EXPECT_EQ(h.remote.bytes_read(), 0u);
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.remote.content("docs/b.bin"), content);
+  EXPECT_EQ(h.remote.calls("copy_file"), 1u);
+  EXPECT_EQ(h.remote.bytes_read(), 0u);
+  EXPECT_EQ(h.text("docs/b.bin"), content);
+}
+
+TEST(Data, ACopyThatIsEditedBeforeItIsSentHasBoth) {
+  const std::string content = pattern_text(300'000);
+  VolumeHarness h({{"docs/a.bin", content}});
+  auto in = h.open_read("docs/a.bin");
+  auto out = h.create("docs/b.bin");
+  ASSERT_OK(in);
+  ASSERT_OK(out);
+  ASSERT_OK(h.volume->copy_range(h.call(), **in, 0, **out, 0, content.size()));
+  ASSERT_OK(h.pwrite(**out, 150'000, "edited"));
+  ASSERT_OK(h.close(*in));
+  ASSERT_OK(h.close(*out));
+  ASSERT_OK(h.unlink("docs/a.bin"));  // what it was copied from must stay until it is read
+  h.pass_quiet_time();
+  ASSERT_OK(h.drain());
+  std::string expected = content;
+  expected.replace(150'000, 6, "edited");
+  EXPECT_EQ(h.remote_tree(), (TreeDump{{"docs", "/"}, {"docs/b.bin", expected}}));
+}
+
+TEST(Data, CopyingAPartCopiesBytes) {
+  VolumeHarness h({{"docs/a.txt", "0123456789"}, {"docs/b.txt", "abcdefghij"}});
+  auto in = h.open_read("docs/a.txt");
+  auto out = h.open_rw("docs/b.txt");
+  ASSERT_OK(in);
+  ASSERT_OK(out);
+  EXPECT_EQ(h.volume->copy_range(h.call(), **in, 2, **out, 4, 3).value_or(0), 3u);
+  ASSERT_OK(h.close(*in));
+  ASSERT_OK(h.close(*out));
+  EXPECT_EQ(h.text("docs/b.txt"), "abcd234hij");
+}
+
+TEST(Data, EditingOneByteOfALargeFileFetchesNothingUntilItIsSent) {
+  const std::string content = pattern_text(2'000'000);
+  VolumeHarness h({{"docs/big.bin", content}});
+  ASSERT_OK(h.names("docs"));
+  ASSERT_OK(h.write_at("docs/big.bin", 1'234'567, "X"));
+  EXPECT_EQ(h.remote.bytes_read(), 0u);
+  ASSERT_OK(h.drain());
+  std::string expected = content;
+  expected[1'234'567] = 'X';
+  EXPECT_EQ(h.versions("docs/big.bin"), (std::vector<std::string>{content, expected}));
+  EXPECT_LE(h.remote.bytes_read(), content.size());
+  h.remote.reset_calls();
+  EXPECT_EQ(h.text("docs/big.bin"), expected);
+  EXPECT_LE(h.remote.bytes_read(), kBlockBytes);  // what was read to be sent is in the cache
+}
+
+TEST(Data, AnEditOfAnEditHasTheRightBase) {
+  std::string expected = pattern_text(400'000);
+  VolumeHarness h({{"docs/big.bin", expected}});
+  for (const std::size_t at : {10u, 200'000u, 399'000u}) {
+    ASSERT_OK(h.write_at("docs/big.bin", at, "edit"));
+    expected.replace(at, 4, "edit");
+    ASSERT_OK(h.drain());
+    EXPECT_EQ(h.remote.content("docs/big.bin"), expected);
+    EXPECT_EQ(h.text("docs/big.bin"), expected);
+  }
+}
+
+TEST(Data, AnEditThroughAHandleOnANewerVersionStandsOnThatVersion) {
+  VolumeHarness h({{"docs/a.txt", "first version"}});
+  auto keeper = h.open_rw("docs/a.txt");  // has seen our own upload
+  ASSERT_OK(keeper);
+  ASSERT_OK(h.pwrite(**keeper, 0, "FIRST"));
+  ASSERT_OK(h.volume->fsync(h.call(), **keeper));
+  ASSERT_OK(h.drain());
+  h.remote.write_file_as_other("docs/a.txt", "their own version");
+  h.go_stale();
+  auto writer = h.open_rw("docs/a.txt");
+  ASSERT_OK(writer);
+  EXPECT_EQ(h.read_all(**writer).value_or("?"), "their own version");
+  ASSERT_OK(h.pwrite(**writer, 0, "T"));
+  EXPECT_EQ(h.read_all(**writer).value_or("?"), "Their own version");
+  ASSERT_OK(h.close(*writer));
+  ASSERT_OK(h.close(*keeper));
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.remote.content("docs/a.txt").value_or("?"), "Their own version");
+  EXPECT_EQ(h.state("docs/a.txt"), "clean");
+}
+
+TEST(Data, WritingWithoutTheFlagIsRefused) {
+  VolumeHarness h({{"docs/a.txt", "x"}});
+  auto file = h.open_read("docs/a.txt");
+  ASSERT_OK(file);
+  EXPECT_ERROR(ErrorCode::kInvalid, h.pwrite(**file, 0, "y"));
+  ASSERT_OK(h.close(*file));
+}
+
+TEST(Data, ReadsThatNeedTheNetworkSaySoWithoutAnEffect) {
+  VolumeHarness h({{"docs/a.bin", pattern_text(100'000)}});
+  ASSERT_OK(h.names("docs"));
+  auto file = h.open_read("docs/a.bin");
+  ASSERT_OK(file);
+  std::string out(10, '\0');
+  const MutableBytes into = std::as_writable_bytes(std::span(out));
+  EXPECT_ERROR(ErrorCode::kWouldBlock, h.volume->read(h.local_only(), **file, 90'000, into));
+  ASSERT_OK(h.volume->read(h.call(), **file, 90'000, into));
+  EXPECT_EQ(out, pattern_text(100'000).substr(90'000, 10));
+  EXPECT_OK(h.volume->read(h.local_only(), **file, 90'000, into));
+  ASSERT_OK(h.close(*file));
+}
+
+TEST(Data, CorruptedDownloadsAreNeverData) {
+  const std::string content = pattern_text(100'000);
+  VolumeHarness h({{"docs/a.bin", content}});
+  h.faulty.script("read", RemoteFault::truncating(500), 3);
+  const Result<std::string> got = h.read_file("docs/a.bin");
+  if (got) {
+    EXPECT_EQ(*got, content);
+  }
+  h.faulty.heal();
+  EXPECT_EQ(h.text("docs/a.bin"), content);
+}
+
+TEST(Data, OldVersionsAreReadable) {
+  VolumeHarness h({{"docs/a.txt", "one"}});
+  h.remote.write_file_as_other("docs/a.txt", "two!");
+  const InodeNumber a = h.must("docs/a.txt");
+  auto old = h.volume->open_version(h.call(), a, 1);
+  ASSERT_OK(old);
+  std::string out(10, '\0');
+  const auto got = (*old)->read(h.call(), 0, std::as_writable_bytes(std::span(out)));
+  ASSERT_OK(got);
+  EXPECT_EQ(out.substr(0, *got), "one");
+  ASSERT_OK(h.volume->promote(h.call(), a, 1));
+  EXPECT_EQ(h.text("docs/a.txt"), "one");
+}
+
+}  // namespace
+}  // namespace cabinetfs

@@ -1,0 +1,287 @@
+// The change reached the server, its answer did not reach us: look before repeating.
+#include <gtest/gtest.h>
+
+#include "tests/unit/cache/tree/volume_harness.h"
+
+namespace cabinetfs {
+namespace {
+
+using Versions = std::vector<std::string>;
+const std::size_t kLarge = 100'000;  // several chunks of the store in memory
+
+// Each test runs straight on, and with a crash between the loss and the second look.
+class LostAnswer : public testing::TestWithParam<bool> {
+ protected:
+  // Lets what is waiting be sent, with the loss; then heals and drains.
+  static void lose_and_heal(VolumeHarness& h) {
+    h.pass_quiet_time();
+    ASSERT_TRUE(h.eventually([&] { return h.faulty.faults() > 0; }));
+    if (GetParam()) {
+      h.faulty.set_offline(true);
+      h.restart();
+    }
+    h.faulty.heal();
+    h.clock.advance(std::chrono::minutes(10));
+    ASSERT_OK(h.drain());
+    h.go_stale();
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(WithAndWithoutCrash, LostAnswer, testing::Bool());
+
+TEST_P(LostAnswer, OfANewFile) {
+  VolumeHarness h({{"docs/", ""}});
+  ASSERT_OK(h.write_file("docs/a.txt", "once"));
+  h.faulty.script("put", RemoteFault::losing_answer());
+  lose_and_heal(h);
+  EXPECT_EQ(h.versions("docs/a.txt"), Versions{"once"});
+  EXPECT_EQ(*h.mount_tree(), (TreeDump{{"docs", "/"}, {"docs/a.txt", "once"}}));
+  EXPECT_EQ(h.remote_tree(), *h.mount_tree());
+}
+
+TEST_P(LostAnswer, OfANewVersion) {
+  VolumeHarness h({{"docs/a.txt", "old"}});
+  ASSERT_OK(h.write_file("docs/a.txt", "new"));
+  h.faulty.script("put", RemoteFault::losing_answer());
+  lose_and_heal(h);
+  EXPECT_EQ(h.versions("docs/a.txt"), (Versions{"old", "new"}));
+  EXPECT_EQ(h.state("docs/a.txt"), "clean");
+}
+
+TEST_P(LostAnswer, OfAVersionOfTheSameContent) {
+  VolumeHarness h({{"docs/a.txt", "same"}});
+  ASSERT_OK(h.mount_tree());
+  ASSERT_OK(h.write_file("docs/a.txt", "same"));
+  h.faulty.script("put", RemoteFault::losing_answer());
+  lose_and_heal(h);
+  EXPECT_EQ(h.versions("docs/a.txt"), (Versions{"same", "same"}));
+}
+
+TEST_P(LostAnswer, OfANewVersionFollowedByAnEdit) {
+  VolumeHarness h({{"docs/a.txt", "old"}});
+  ASSERT_OK(h.write_file("docs/a.txt", "new"));
+  h.faulty.script("put", RemoteFault::losing_answer());
+  h.pass_quiet_time();
+  ASSERT_TRUE(h.eventually([&] { return h.faulty.faults() > 0; }));
+  ASSERT_OK(h.write_file("docs/a.txt", "newer"));
+  lose_and_heal(h);
+  EXPECT_EQ(h.versions("docs/a.txt"), (Versions{"old", "new", "newer"}));
+  EXPECT_EQ(h.state("docs/a.txt"), "clean");
+}
+
+TEST_P(LostAnswer, OfANewFileThatIsRenamedBeforeTheLook) {
+  VolumeHarness h({{"docs/", ""}, {"other/", ""}});
+  ASSERT_OK(h.mount_tree());
+  ASSERT_OK(h.write_file("docs/a.txt", "once"));
+  h.faulty.set_hook([](const RemoteCall& call) {
+    if (call.operation == "put") return RemoteFault::losing_answer();
+    return call.operation == "list" ? RemoteFault::pass()
+                                    : RemoteFault::failing(ErrorCode::kUnavailable);
+  });
+  h.pass_quiet_time();
+  ASSERT_TRUE(h.eventually([&] { return h.faulty.faults() > 0; }));
+  h.faulty.set_offline(true);
+  ASSERT_OK(h.rename("docs/a.txt", "other/b.txt"));
+  lose_and_heal(h);
+  const TreeDump expected{{"docs", "/"}, {"other", "/"}, {"other/b.txt", "once"}};
+  EXPECT_EQ(h.remote_tree(), expected);
+  EXPECT_EQ(*h.mount_tree(), expected);
+}
+
+TEST_P(LostAnswer, OfANewFileThatIsDeletedBeforeTheLook) {
+  VolumeHarness h({{"docs/", ""}});
+  ASSERT_OK(h.names("docs"));
+  ASSERT_OK(h.write_file("docs/a.txt", "once"));
+  h.faulty.script("put", RemoteFault::losing_answer());
+  h.faulty.set_hook([](const RemoteCall& call) {
+    return call.operation == "put" || call.operation == "list"
+               ? RemoteFault::pass()
+               : RemoteFault::failing(ErrorCode::kUnavailable);
+  });
+  h.pass_quiet_time();
+  ASSERT_TRUE(h.eventually([&] { return h.faulty.faults() > 0; }));
+  h.faulty.set_offline(true);
+  ASSERT_OK(h.unlink("docs/a.txt"));
+  lose_and_heal(h);
+  EXPECT_EQ(h.remote_tree(), (TreeDump{{"docs", "/"}}));
+  EXPECT_EQ(*h.mount_tree(), (TreeDump{{"docs", "/"}}));
+  EXPECT_EQ(h.unsent(), 0u);
+}
+
+TEST_P(LostAnswer, OfANewFolder) {
+  VolumeHarness h;
+  ASSERT_OK(h.mkdir_p("a/b"));
+  ASSERT_OK(h.write_file("a/b/x", "x"));
+  h.faulty.script("create_folder", RemoteFault::losing_answer(), 2);
+  lose_and_heal(h);
+  EXPECT_EQ(*h.mount_tree(), (TreeDump{{"a", "/"}, {"a/b", "/"}, {"a/b/x", "x"}}));
+  EXPECT_EQ(h.remote_tree(), *h.mount_tree());
+}
+
+TEST_P(LostAnswer, OfANewFolderThatIsRenamedBeforeTheLook) {
+  VolumeHarness h;
+  ASSERT_OK(h.names(""));
+  ASSERT_OK(h.mkdir("a"));
+  h.faulty.set_hook([](const RemoteCall& call) {
+    if (call.operation == "create_folder") return RemoteFault::losing_answer();
+    return RemoteFault::failing(ErrorCode::kUnavailable);
+  });
+  h.pass_quiet_time();
+  ASSERT_TRUE(h.eventually([&] { return h.faulty.faults() > 0; }));
+  h.faulty.set_offline(true);
+  ASSERT_OK(h.rename("a", "b"));
+  lose_and_heal(h);
+  EXPECT_EQ(h.remote_tree(), (TreeDump{{"b", "/"}}));
+  EXPECT_EQ(*h.mount_tree(), (TreeDump{{"b", "/"}}));
+}
+
+TEST_P(LostAnswer, OfANewFolderThatIsRemovedBeforeTheLook) {
+  VolumeHarness h;
+  ASSERT_OK(h.names(""));
+  ASSERT_OK(h.mkdir("a"));
+  h.faulty.set_hook([](const RemoteCall& call) {
+    if (call.operation == "create_folder") return RemoteFault::losing_answer();
+    return RemoteFault::failing(ErrorCode::kUnavailable);
+  });
+  h.pass_quiet_time();
+  ASSERT_TRUE(h.eventually([&] { return h.faulty.faults() > 0; }));
+  h.faulty.set_offline(true);
+  ASSERT_OK(h.rmdir("a"));
+  lose_and_heal(h);
+  EXPECT_EQ(h.remote_tree(), TreeDump{});
+  EXPECT_EQ(*h.mount_tree(), TreeDump{});
+}
+
+TEST_P(LostAnswer, OfARenameAMoveAndARemoval) {
+  VolumeHarness h({{"docs/a", "A"}, {"docs/b", "B"}, {"docs/c", "C"}, {"docs/d/", ""}, {"o/", ""}});
+  ASSERT_OK(h.mount_tree());
+  ASSERT_OK(h.rename("docs/a", "docs/a2"));
+  ASSERT_OK(h.rename("docs/b", "o/b2"));
+  ASSERT_OK(h.unlink("docs/c"));
+  ASSERT_OK(h.rmdir("docs/d"));
+  for (const char* operation : {"rename", "move", "remove"})
+    h.faulty.script(operation, RemoteFault::losing_answer(), 2);
+  lose_and_heal(h);
+  EXPECT_EQ(*h.mount_tree(),
+            (TreeDump{{"docs", "/"}, {"docs/a2", "A"}, {"o", "/"}, {"o/b2", "B"}}));
+  EXPECT_EQ(h.remote_tree(), *h.mount_tree());
+  EXPECT_EQ(h.unsent(), 0u);
+  EXPECT_TRUE(h.volume->status().notices.empty());
+}
+
+TEST_P(LostAnswer, OfAServerSideCopy) {
+  VolumeHarness h({{"docs/a.bin", pattern_text(kLarge)}});
+  auto in = h.open_read("docs/a.bin");
+  auto out = h.create("docs/b.bin");
+  ASSERT_OK(in);
+  ASSERT_OK(out);
+  ASSERT_OK(h.volume->copy_range(h.call(), **in, 0, **out, 0, kLarge));
+  ASSERT_OK(h.close(*in));
+  ASSERT_OK(h.close(*out));
+  h.faulty.script("copy_file", RemoteFault::losing_answer());
+  lose_and_heal(h);
+  EXPECT_EQ(h.versions("docs/b.bin").size(), 1u);
+  EXPECT_EQ(h.remote.content("docs/b.bin"), pattern_text(kLarge));
+  EXPECT_EQ(h.remote.dump().size(), 3u);
+}
+
+TEST_P(LostAnswer, OfAChunkInTheMiddle) {
+  VolumeHarness h({{"docs/", ""}});
+  ASSERT_OK(h.write_file("docs/a.bin", pattern_text(kLarge)));
+  h.faulty.script("upload_chunk", RemoteFault::losing_answer(), 1, 2);
+  lose_and_heal(h);
+  EXPECT_EQ(h.versions("docs/a.bin"), Versions{pattern_text(kLarge)});
+  EXPECT_EQ(h.remote.calls("upload_begin"), 1u);
+  EXPECT_EQ(h.remote.open_uploads(), 0u);
+}
+
+TEST_P(LostAnswer, OfTheLastChunk) {
+  VolumeHarness h({{"docs/a.bin", "old"}});
+  ASSERT_OK(h.write_file("docs/a.bin", pattern_text(kLarge)));
+  h.faulty.script("upload_chunk", RemoteFault::losing_answer(), 1, 6);
+  lose_and_heal(h);
+  EXPECT_EQ(h.versions("docs/a.bin"), (Versions{"old", pattern_text(kLarge)}));
+}
+
+TEST_P(LostAnswer, OfTheBeginningOfAnUpload) {
+  VolumeHarness h({{"docs/", ""}});
+  ASSERT_OK(h.write_file("docs/a.bin", pattern_text(kLarge)));
+  h.faulty.script("upload_begin", RemoteFault::losing_answer());
+  lose_and_heal(h);
+  EXPECT_EQ(h.versions("docs/a.bin"), Versions{pattern_text(kLarge)});
+}
+
+TEST_P(LostAnswer, OfTheLastChunkOfANewFileThatIsMovedBeforeTheLook) {
+  VolumeHarness h({{"docs/", ""}, {"other/", ""}});
+  ASSERT_OK(h.mount_tree());
+  ASSERT_OK(h.write_file("docs/a.bin", pattern_text(kLarge)));
+  h.faulty.set_hook([](const RemoteCall& call) {
+    if (call.operation == "upload_resume" || call.operation == "stat" ||
+        call.operation == "find_child")
+      return RemoteFault::failing(ErrorCode::kUnavailable);
+    return call.operation == "upload_chunk" && call.number == 7 ? RemoteFault::losing_answer()
+                                                                : RemoteFault::pass();
+  });
+  h.pass_quiet_time();
+  ASSERT_TRUE(h.eventually([&] { return h.remote.content("docs/a.bin").has_value(); }));
+  h.faulty.set_offline(true);
+  ASSERT_OK(h.rename("docs/a.bin", "other/b.bin"));
+  lose_and_heal(h);
+  const TreeDump expected{{"docs", "/"}, {"other", "/"}, {"other/b.bin", pattern_text(kLarge)}};
+  EXPECT_EQ(h.remote_tree(), expected);
+  EXPECT_EQ(*h.mount_tree(), expected);
+}
+
+TEST_P(LostAnswer, WhenOthersWroteAVersionMeanwhileBothAreKept) {
+  VolumeHarness h({{"docs/a.txt", "old"}});
+  ASSERT_OK(h.write_file("docs/a.txt", "new"));
+  h.faulty.set_hook([](const RemoteCall& call) {
+    if (call.operation == "put") return RemoteFault::losing_answer();
+    return call.number > 2 ? RemoteFault::failing(ErrorCode::kUnavailable) : RemoteFault::pass();
+  });
+  h.pass_quiet_time();
+  ASSERT_TRUE(h.eventually([&] { return h.remote.content("docs/a.txt") == "new"; }));
+  h.faulty.set_offline(true);
+  h.remote.write_file_as_other("docs/a.txt", "THEIRS");
+  lose_and_heal(h);
+  const Versions all = h.versions("docs/a.txt");
+  EXPECT_EQ(std::count(all.begin(), all.end(), "THEIRS"), 1);
+  EXPECT_GE(std::count(all.begin(), all.end(), "new"), 1);
+}
+
+TEST_P(LostAnswer, WithoutFingerprintsAnotherFileOfTheSameSizeIsNotTakenForOurs) {
+  HarnessOptions options;
+  options.remote.capabilities.mtime_at_upload = false;
+  options.remote.hashes = false;
+  VolumeHarness h({{"docs/", ""}}, options);
+  ASSERT_OK(h.names("docs"));
+  ASSERT_OK(h.write_file("docs/a.txt", "ours"));
+  // The request is lost on its way there.
+  h.faulty.script("put", RemoteFault::failing(ErrorCode::kTimeout));
+  h.pass_quiet_time();
+  ASSERT_TRUE(h.eventually([&] { return h.faulty.faults() > 0; }));
+  h.faulty.set_offline(true);
+  h.remote.write_file_as_other("docs/a.txt", "them");
+  lose_and_heal(h);
+  bool ours = false, theirs = false;
+  for (const auto& [path, content] : h.remote_tree()) {
+    ours = ours || content == "ours";
+    theirs = theirs || content == "them";
+  }
+  EXPECT_TRUE(ours);
+  EXPECT_TRUE(theirs);
+}
+
+TEST_P(LostAnswer, WithoutFingerprintsOursIsStillRecognised) {
+  HarnessOptions options;
+  options.remote.capabilities.mtime_at_upload = false;
+  options.remote.hashes = false;
+  VolumeHarness h({{"docs/a.txt", "old"}}, options);
+  ASSERT_OK(h.write_file("docs/a.txt", "ours"));
+  h.faulty.script("put", RemoteFault::losing_answer());
+  lose_and_heal(h);
+  EXPECT_EQ(h.versions("docs/a.txt"), (Versions{"old", "ours"}));
+}
+
+}  // namespace
+}  // namespace cabinetfs

@@ -1,0 +1,201 @@
+// Changes that the server refuses.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "tests/unit/cache/tree/volume_harness.h"
+
+namespace cabinetfs {
+namespace {
+
+UnsentItem unsent_at(VolumeHarness& h, const std::string& path) {
+  for (const UnsentItem& item : h.volume->status().unsent)
+    if (item.path == path) return item;
+  return {};
+}
+
+class RefusedUpload : public testing::TestWithParam<ErrorCode> {};
+
+TEST_P(RefusedUpload, IsKeptShownAndBlocksNobody) {
+  VolumeHarness h({{"docs/", ""}});
+  ASSERT_OK(h.names("docs"));
+  h.faulty.script("put", RemoteFault::failing(GetParam(), "the server's words"), 1000);
+  ASSERT_OK(h.write_file("docs/a.txt", "refused"));
+  EXPECT_ERROR(GetParam(), h.drain());
+  EXPECT_EQ(h.state("docs/a.txt").substr(0, 7), "failed:");
+  EXPECT_NE(h.state("docs/a.txt").find("the server's words"), std::string::npos);
+  EXPECT_EQ(unsent_at(h, "docs/a.txt").state, "refused");
+  EXPECT_EQ(h.volume->status().failures, 1u);
+  ASSERT_OK(h.mkdir("docs/others"));  // goes on
+  h.pass_quiet_time();
+  EXPECT_TRUE(h.eventually([&] { return !h.remote.id_of("docs/others").empty(); }));
+  h.restart();
+  EXPECT_EQ(h.text("docs/a.txt"), "refused");
+  EXPECT_EQ(h.state("docs/a.txt").substr(0, 7), "failed:");
+  h.faulty.heal();
+  ASSERT_OK(h.volume->retry(h.must("docs/a.txt")));
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.remote.content("docs/a.txt").value_or("?"), "refused");
+  EXPECT_EQ(h.state("docs/a.txt"), "clean");
+}
+
+INSTANTIATE_TEST_SUITE_P(Codes, RefusedUpload,
+                         testing::Values(ErrorCode::kDenied, ErrorCode::kOverQuota,
+                                         ErrorCode::kTooLarge, ErrorCode::kInvalid));
+
+TEST(Refusal, ARefusedNewFileCanBeDiscarded) {
+  VolumeHarness h({{"docs/", ""}});
+  h.remote.set_rights("docs", Rights::all());
+  h.faulty.script("put", RemoteFault::failing(ErrorCode::kDenied), 1000);
+  ASSERT_OK(h.write_file("docs/a.txt", "refused"));
+  EXPECT_ERROR(ErrorCode::kDenied, h.drain());
+  ASSERT_OK(h.volume->discard(h.call(), h.must("docs/a.txt")));
+  EXPECT_FALSE(h.exists("docs/a.txt"));
+  EXPECT_EQ(h.unsent(), 0u);
+}
+
+TEST(Refusal, ARefusedEditCanBeDiscarded) {
+  VolumeHarness h({{"docs/a.txt", "theirs"}});
+  h.faulty.script("put", RemoteFault::failing(ErrorCode::kOverQuota), 1000);
+  ASSERT_OK(h.write_file("docs/a.txt", "refused"));
+  EXPECT_ERROR(ErrorCode::kOverQuota, h.drain());
+  ASSERT_OK(h.volume->discard(h.call(), h.must("docs/a.txt")));
+  EXPECT_EQ(h.text("docs/a.txt"), "theirs");
+  EXPECT_EQ(h.state("docs/a.txt"), "clean");
+}
+
+TEST(Refusal, ATreeThatOnlyExistsHereIsDiscardedAsAWhole) {
+  VolumeHarness h({{"docs/", ""}});
+  h.faulty.set_offline(true);
+  h.faulty.heal();
+  ASSERT_OK(h.names("docs"));
+  ASSERT_OK(h.mkdir("docs/first"));
+  ASSERT_OK(h.write_file("docs/first/x", "x"));
+  ASSERT_OK(h.mkdir("docs/later"));
+  ASSERT_OK(h.rename("docs/first", "docs/later/first"));  // a child older than its folder
+  ASSERT_OK(h.volume->discard(h.call(), h.must("docs")));
+  EXPECT_EQ(*h.mount_tree(), (TreeDump{{"docs", "/"}}));
+  EXPECT_EQ(h.unsent(), 0u);
+}
+
+TEST(Refusal, AnotherSaveIsAnotherTry) {
+  VolumeHarness h({{"docs/", ""}});
+  h.faulty.script("put", RemoteFault::failing(ErrorCode::kInvalid), 1);
+  ASSERT_OK(h.write_file("docs/a.txt", "one"));
+  EXPECT_ERROR(ErrorCode::kInvalid, h.drain());
+  ASSERT_OK(h.write_file("docs/a.txt", "two"));
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.remote.content("docs/a.txt").value_or("?"), "two");
+}
+
+TEST(Refusal, QuotaOfTheServerItself) {
+  VolumeHarness h({{"docs/", ""}});
+  h.remote.set_quota(100);
+  ASSERT_OK(h.write_file("docs/a.bin", pattern_text(1000)));
+  EXPECT_ERROR(ErrorCode::kOverQuota, h.drain());
+  EXPECT_EQ(h.text("docs/a.bin"), pattern_text(1000));
+  h.remote.set_quota(std::nullopt);
+  ASSERT_OK(h.volume->retry(kRootInode));
+  ASSERT_OK(h.drain());
+}
+
+TEST(Refusal, ARefusedDeleteComesBackWithANotice) {
+  VolumeHarness h({{"docs/a.txt", "A"}});
+  ASSERT_OK(h.mount_tree());
+  h.remote.set_rights("docs/a.txt", Rights::all().remove(Right::kDelete));
+  ASSERT_OK(h.unlink("docs/a.txt"));
+  h.pass_quiet_time();
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.text("docs/a.txt"), "A");
+  EXPECT_FALSE(h.volume->status().notices.empty());
+  EXPECT_NE(h.state("docs/a.txt").find("refused"), std::string::npos);
+  EXPECT_EQ(h.unsent(), 0u);
+}
+
+TEST(Refusal, ARefusedDeleteDeepInATreeBringsItsFoldersBack) {
+  VolumeHarness h({{"a/b/c/x", "X"}, {"a/b/y", "Y"}});
+  ASSERT_OK(h.mount_tree());
+  h.remote.set_rights("a/b/c/x", Rights::all().remove(Right::kDelete));
+  ASSERT_OK(h.remove_tree("a"));
+  h.pass_quiet_time();
+  ASSERT_OK(h.drain());
+  h.go_stale();
+  EXPECT_EQ(*h.mount_tree(),
+            (TreeDump{{"a", "/"}, {"a/b", "/"}, {"a/b/c", "/"}, {"a/b/c/x", "X"}}));
+  EXPECT_EQ(h.remote_tree(), *h.mount_tree());
+}
+
+TEST(Refusal, ARefusedRenameGoesBack) {
+  VolumeHarness h({{"docs/a.txt", "A"}, {"docs/d/x", "X"}});
+  ASSERT_OK(h.mount_tree());
+  h.remote.set_rights("docs/a.txt", Rights::all().remove(Right::kRename));
+  h.remote.set_rights("docs/d", Rights::all().remove(Right::kRename));
+  ASSERT_OK(h.rename("docs/a.txt", "docs/b.txt"));
+  ASSERT_OK(h.rename("docs/d", "docs/e"));
+  h.pass_quiet_time();
+  ASSERT_OK(h.drain());
+  h.go_stale();
+  EXPECT_EQ(*h.mount_tree(), h.remote_tree());
+  EXPECT_EQ(h.text("docs/a.txt"), "A");
+  EXPECT_EQ(h.volume->status().unsent.size(), 0u);
+}
+
+TEST(Refusal, ARefusedRenameDoesNotTakeAnEditWithIt) {
+  VolumeHarness h({{"docs/a.txt", "A"}});
+  ASSERT_OK(h.mount_tree());
+  h.remote.set_rights("docs/a.txt", Rights::all().remove(Right::kRename));
+  ASSERT_OK(h.rename("docs/a.txt", "docs/b.txt"));
+  ASSERT_OK(h.write_file("docs/b.txt", "edited"));
+  h.pass_quiet_time();
+  ASSERT_OK(h.drain());
+  h.go_stale();
+  EXPECT_EQ(*h.mount_tree(), (TreeDump{{"docs", "/"}, {"docs/a.txt", "edited"}}));
+}
+
+TEST(Refusal, AFileThatIsLockedByOthersWaits) {
+  VolumeHarness h({{"docs/a.txt", "A"}});
+  ASSERT_OK(h.mount_tree());
+  h.remote.lock_as_other("docs/a.txt");
+  ASSERT_OK(h.write_file("docs/a.txt", "ours"));
+  h.pass_quiet_time();
+  EXPECT_TRUE(h.eventually([&] { return h.state("docs/a.txt").substr(0, 7) == "failed:"; }));
+  EXPECT_EQ(unsent_at(h, "docs/a.txt").state, "failed");  // comes back by itself
+  EXPECT_EQ(h.text("docs/a.txt"), "ours");
+  h.remote.unlock_as_other("docs/a.txt");
+  h.clock.advance(std::chrono::minutes(10));
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.versions("docs/a.txt"), (std::vector<std::string>{"A", "ours"}));
+}
+
+TEST(Refusal, NoticesAreSentWithoutALock) {
+  HarnessOptions options;
+  options.start = false;
+  options.volume.fresh = std::chrono::milliseconds(0);
+  VolumeHarness h({{"docs/a.txt", "base"}, {"docs/b.txt", "b"}}, options);
+  std::atomic<int> stuck = 0;
+  h.notifier.on_call = [&] {
+    // From another thread, as the kernel's next request would come.
+    auto done = std::make_shared<std::atomic<bool>>(false);
+    std::thread([done, &h] {
+      (void)h.volume->getattr(h.local_only(), kRootInode);
+      *done = true;
+    }).detach();
+    if (!h.eventually([&] { return done->load(); }, std::chrono::seconds(5))) ++stuck;
+  };
+  h.volume->start();
+  ASSERT_OK(h.mount_tree());
+  ASSERT_OK(h.unlink("docs/a.txt"));
+  h.remote.write_file_as_other("docs/a.txt", "theirs");
+  h.remote.set_rights("docs/b.txt", Rights::all().remove(Right::kRename));
+  ASSERT_OK(h.rename("docs/b.txt", "docs/c.txt"));
+  h.pass_quiet_time();
+  ASSERT_OK(h.drain());
+  h.remote.write_file_as_other("docs/b.txt", "newer");
+  h.go_stale();
+  ASSERT_OK(h.mount_tree());
+  EXPECT_EQ(stuck, 0);
+}
+
+}  // namespace
+}  // namespace cabinetfs
