@@ -18,7 +18,7 @@ namespace {
 constexpr std::uint64_t kEventsShown = 500;
 constexpr std::uint64_t kFeedPage = 200;
 // What happened beyond is not worth following event by event.
-constexpr int kFeedPages = 25;
+constexpr int kFeedPages = 50;
 
 std::int64_t seconds_of(WallTime time) {
   return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
@@ -32,7 +32,8 @@ std::string day_before(std::int64_t seconds) {
 
 class FeedReader {
  public:
-  explicit FeedReader(FeedCursor before) : before_(std::move(before)) {}
+  // `from_now`: nothing is known yet, and only the cursor is wanted.
+  FeedReader(FeedCursor before, bool from_now) : before_(std::move(before)), from_now_(from_now) {}
 
   // One page, newest first. False: enough has been read.
   bool take(const std::vector<WireActivity>& page, const std::string& base) {
@@ -44,6 +45,8 @@ class FeedReader {
       last_ = time;
       newest_ = std::max(newest_, time);
       times_.emplace_back(activity.id, time);
+      // Only the events that the next look will meet again.
+      if (from_now_ && time < newest_ - kFeedOverlap) return false;
       if (before_.newest != 0 && time < before_.newest - kFeedOverlap) {
         reached_ = true;
         return false;
@@ -86,6 +89,7 @@ class FeedReader {
   }
 
   const FeedCursor before_;
+  const bool from_now_;
   std::vector<RemoteChange> changes_;
   std::vector<std::pair<std::uint64_t, std::int64_t>> times_;
   std::int64_t newest_ = 0;
@@ -130,15 +134,16 @@ Result<ChangeSet> KiteworksStore::changes(const CallContext& call, const std::st
     before = *parsed;
   }
   TRY_ASSIGN(const Account account, need_account(call));
-  FeedReader reader(before);
+  FeedReader reader(before, cursor.empty());
   ChangeSet set;
   bool ended = false;
+  std::uint64_t offset = 0;
   for (int i = 0; i < kFeedPages && !ended; ++i) {
     ApiRequest request;
     request.path = "/rest/activities";
     request.query = {{"orderBy", "created:desc"},
                      {"limit", std::to_string(kFeedPage)},
-                     {"offset", std::to_string(static_cast<std::uint64_t>(i) * kFeedPage)}};
+                     {"offset", std::to_string(offset)}};
     if (before.newest != 0) {
       request.query.emplace_back("startDate", day_before(before.newest - kFeedOverlap));
     }
@@ -155,15 +160,11 @@ Result<ChangeSet> KiteworksStore::changes(const CallContext& call, const std::st
       return set;
     }
     TRY_ASSIGN(const WirePage<WireActivity> page, parse_activities(response->body));
-    const bool more = reader.take(page.items, account->base);
-    // "From now on" needs no past. A page that is shorter than asked may be the server's limit, so
-    // only an empty one is the end.
-    ended = !more || page.received == 0 || cursor.empty();
-    if (page.received > 0 && page.received < kFeedPage && !ended) {
-      const bool last =
-          page.total && *page.total <= static_cast<std::uint64_t>(i) * kFeedPage + page.received;
-      ended = last;
-    }
+    offset += page.received;
+    // A page that is shorter than asked may be the server's limit, so without a total only an empty
+    // one is the end.
+    ended = !reader.take(page.items, account->base) || page.received == 0 ||
+            (page.total && offset >= *page.total);
   }
   set.cursor = reader.cursor().to_text();
   if (cursor.empty()) return set;

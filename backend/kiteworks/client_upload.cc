@@ -32,6 +32,16 @@ bool forgotten(const ApiFailure& failure) {
   return failure.wire.from_api && may_mean_gone(failure.wire);
 }
 
+// A form cannot carry these unchanged: the file would be stored under another name. The server
+// allows none of them anyway.
+bool fits_in_a_form(const std::string& name) {
+  const bool plain = std::none_of(name.begin(), name.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte < 0x20 || byte == 0x7f || c == '"' || c == '\\' || c == '/';
+  });
+  return plain && is_valid_utf8(name);
+}
+
 Error root_takes_no_files() {
   return {ErrorCode::kNotPermitted, "files cannot be stored beside the top folders"};
 }
@@ -73,7 +83,7 @@ Result<RemoteEntry> KiteworksStore::put(const CallContext& call, const UploadTar
   const bool fresh = target.file.empty();
   if (fresh && is_root(target.parent)) return fail(root_takes_no_files());
   TRY_ASSIGN(const std::string name, upload_name(call, target));
-  if (!is_valid_utf8(name)) return fail(ErrorCode::kInvalid, "a name that is not UTF-8");
+  if (!fits_in_a_form(name)) return fail(ErrorCode::kInvalid, "put: the server takes no such name");
   ApiRequest request;
   request.method = "POST";
   request.path = fresh ? object_path(NodeKind::kFolder, target.parent, "/actions/file")

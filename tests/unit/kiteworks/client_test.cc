@@ -284,6 +284,7 @@ TEST_F(KiteworksClient, TheFeedNoticesAHole) {
   };
   http_.answer("GET /rest/activities?orderBy=created%3Adesc", 200,
                "[" + event(10, "10:00:00") + "]");
+  http_.answer("GET /rest/activities", 200, "[]");
   const auto start = store_->changes(soon(), "");
   ASSERT_TRUE(start);
   // A late event with a smaller id, a download that is no change, and the known one.
