@@ -87,7 +87,13 @@ remote_add() {
   cabinetfs remote add "$name" --vendor kiteworks --url "$url" --client-id "$(credential client_id)" \
     --ca-file "$work/server/ca.pem" --secret-store file "$@"
 }
-login_as() { credential client_secret "users.${2:-0}.refresh_token" | cabinetfs login "$1" --secret-stdin; }
+# With a refresh token of its own each time: one works once.
+login_as() {
+  local user
+  user=$(credential "users.${2:-0}.email") || return 1
+  { credential client_secret && admin POST token "{\"user\": \"$user\"}" |
+    python3 -c 'import json, sys; print(json.load(sys.stdin)["refresh_token"])'; } | cabinetfs login "$1" --secret-stdin
+}
 
 # eventually SECONDS COMMAND...: true as soon as the command is.
 eventually() {

@@ -4,11 +4,11 @@ remote_options=()
 t_not_logged_in() {
   exits 3 cabinetfs mount work "$mnt" 2>"$work/err" && grep -q 'cabinetfs login work' "$work/err" && exits 3 cabinetfs remote test work
 }
-t_wrong_secret() { printf 'wrong\nwrong\n' | exits 3 cabinetfs login work --secret-stdin; }
+t_wrong_secret() { printf 'wrong\nwrong\n' | exits 1 cabinetfs login work --secret-stdin 2>"$work/err" && grep -q invalid_client "$work/err" && ! grep -q wrong "$work/err"; }
 t_login() { login_as work 0 && cabinetfs remote test work | grep -q alice@example.com; }
 t_secret_hidden() {
   local secret
-  for secret in $(credential client_secret users.0.refresh_token users.0.access_token); do
+  for secret in $(credential client_secret) $(json_of 'json.loads(data["work"]["oauth"])["refresh_token"]' <"$work/state/cabinetfs/secrets.json"); do
     ! grep -rqF -- "$secret" "$work/config" "$work/state/cabinetfs/stores" "$work/cache" 2>/dev/null || return 1
   done
   [[ $(stat -c %a "$work/state/cabinetfs/secrets.json") == 600 ]]
