@@ -31,10 +31,14 @@ Result<void> list_again(Tree::Txn& txn, InodeNumber folder) {
 
 }  // namespace
 
-Result<void> Reconciler::store_intent(InodeNumber ino, const Intent& intent) {
+Result<void> Reconciler::store_intent(const NodeRecord& node, const Intent& intent) {
   Tree::Txn txn(core_.tree);
-  TRY_ASSIGN(const NodePtr now, txn.find(ino));
+  TRY_ASSIGN(const NodePtr now, txn.find(node.ino));
   if (now == nullptr) return fail(ErrorCode::kCancelled, "the node is gone");
+  // From here on others know where this one is going to stand; until now they did not.
+  if (intent.kind != Intent::Kind::kNone &&
+      (now->deleted || now->name != node.name || now->parent != node.parent))
+    return fail(ErrorCode::kCancelled, "renamed or deleted before it was sent");
   NodeRecord next = *now;
   next.intent = intent;
   txn.put(std::move(next));
@@ -82,13 +86,20 @@ Result<void> Reconciler::forget(const NodeRecord& node) {
   return txn.commit();
 }
 
+Result<bool> Reconciler::taken_by_ours(InodeNumber folder, const std::string& remote_name,
+                                       InodeNumber except) {
+  Tree::Txn txn(core_.tree);
+  TRY_ASSIGN(const NodePtr standing, txn.displaced_at(folder, remote_name, except));
+  return standing != nullptr;
+}
+
 Result<void> Reconciler::create_folder(const NodeRecord& node) {
   if (node.intent.kind != Intent::Kind::kNone) {
     const CallContext look = core_.background_call(Priority::kUpload);
     TRY_ASSIGN(const std::optional<RemoteEntry> there, find_created(look, node.intent));
     if (there && there->kind == NodeKind::kFolder) return adopt_folder(node, *there);
     // It is not there; its place may have been taken since: planned again.
-    return store_intent(node.ino, Intent{});
+    return store_intent(node, Intent{});
   }
   TRY_ASSIGN(const NodePtr parent, core_.tree.find(node.parent));
   if (parent == nullptr || !parent->remote)
@@ -101,10 +112,10 @@ Result<void> Reconciler::create_folder(const NodeRecord& node) {
   intent.kind = Intent::Kind::kCreateFolder;
   intent.folder = parent->ino;
   intent.name = name;
-  TRY(store_intent(node.ino, intent));
+  TRY(store_intent(node, intent));
   Result<RemoteEntry> made = core_.seen(core_.remote.create_folder(call, parent_id, name));
   if (made) return adopt_folder(node, *made);
-  if (!may_have_happened(made.error().code)) TRY(store_intent(node.ino, Intent{}));
+  if (!may_have_happened(made.error().code)) TRY(store_intent(node, Intent{}));
   if (made.error().code == ErrorCode::kNotFound) return lost(parent->ino);
   if (made.error().code != ErrorCode::kExists) return fail(std::move(made).error());
   TRY_ASSIGN(const std::optional<RemoteEntry> there,
@@ -112,6 +123,8 @@ Result<void> Reconciler::create_folder(const NodeRecord& node) {
   if (!there)
     return fail(ErrorCode::kTryAgain,
                 "the server says that the name is taken, but does not list it");
+  TRY_ASSIGN(const bool ours, taken_by_ours(parent->ino, name, node.ino));
+  if (ours) return {};  // planned again, behind that one
   if (there->kind != NodeKind::kFolder)
     return give_way(node.ino, "a file of that name is on the server");
   return adopt_folder(node, *there);
@@ -151,6 +164,9 @@ Result<void> Reconciler::change_place(const NodeRecord& node, const Plan& plan) 
     return fail(there.error());
   }
   if (code == ErrorCode::kExists) {
+    TRY_ASSIGN(const bool ours, taken_by_ours(rename ? node.remote_parent : plan.folder,
+                                              rename ? plan.name : node.remote->name, node.ino));
+    if (ours) return fail(ErrorCode::kTryAgain, "the name is about to become free");
     return give_way(node.ino, "the name is taken on the server");
   }
   if (code == ErrorCode::kUnavailable || code == ErrorCode::kTimeout) {

@@ -82,7 +82,11 @@ class Reconciler final : public InFlight {
   Result<void> forget(const NodeRecord& node);
   // The server's folder that stands for ours.
   Result<void> adopt_folder(const NodeRecord& node, const RemoteEntry& made);
-  Result<void> store_intent(InodeNumber ino, const Intent& intent);
+  // Of a create: kCancelled when the node has been renamed or deleted since `node`.
+  Result<void> store_intent(const NodeRecord& node, const Intent& intent);
+  // Something of ours stands at this place that is on its way elsewhere, or away.
+  Result<bool> taken_by_ours(InodeNumber folder, const std::string& remote_name,
+                             InodeNumber except);
   // What stands where a create was sent to; nothing where its folder is gone too.
   Result<std::optional<RemoteEntry>> find_created(const CallContext& call, const Intent& intent);
   void remove_files(const std::vector<NodePtr>& nodes);

@@ -54,7 +54,7 @@ Result<void> UploadTask::run_one() {
     TRY_ASSIGN(const std::optional<RemoteEntry> landed, look());
     if (landed) return settle(*landed, node_.intent.generation);
     // It is not there; its place may have been taken, renamed or removed since: planned again.
-    if (!node_.remote && !session_) return reconciler_.store_intent(ino_, Intent{});
+    if (!node_.remote && !session_) return reconciler_.store_intent(node_, Intent{});
   }
   return node_.remote ? send_version() : send_new();
 }
@@ -176,6 +176,10 @@ Result<void> UploadTask::store_intent(const Intent& intent) {
   Tree::Txn txn(core_.tree);
   TRY_ASSIGN(const NodePtr now, txn.find(ino_));
   if (now == nullptr) return fail(ErrorCode::kCancelled, "the file is gone");
+  // From here on others know where this one is going to stand; until now they did not.
+  const bool create = !intent.name.empty() && !now->remote;
+  if (create && (now->deleted || now->parent != node_.parent || now->name != node_.name))
+    return fail(ErrorCode::kCancelled, "renamed or deleted before it was sent");
   NodeRecord next = *now;
   next.intent = intent;
   txn.put(std::move(next));
@@ -214,6 +218,8 @@ Result<void> UploadTask::send_new() {
     // The same bytes under the same name: our own upload whose answer was late, or as good as that.
     if (there->hashes.md5 == md5) return settle(*there, generation_);
   }
+  TRY_ASSIGN(const bool ours, reconciler_.taken_by_ours(node_.parent, target.name, ino_));
+  if (ours) return {};  // planned again, behind that one
   return reconciler_.give_way(ino_, "another file of that name came to the server");
 }
 
@@ -347,7 +353,11 @@ Result<RemoteEntry> UploadTask::send_session(const UploadTarget& target, Intent 
     TRY_ASSIGN(session_, core_.seen(core_.remote.upload_begin(call(), target, size_)));
   }
   intent.session = session_;
-  TRY(store_intent(intent));
+  if (const Result<void> stored = store_intent(intent); !stored) {
+    const Result<void> aborted = core_.remote.upload_abort(call(), *session_);
+    if (!aborted) log_debug("giving up a session: {}", to_string(aborted.error()));
+    return fail(stored.error());
+  }
   if (session_->chunk_size == 0)
     return fail(ErrorCode::kInternal, "an upload session without a chunk size");
 
