@@ -305,7 +305,11 @@ Result<void> hand_on_identity(VolumeCore& core, Tree::Txn& txn, InodeNumber dele
   next.remote_parent = rest.remote_parent;
   next.base_validator = rest.remote->validator;
   next.content_dirty = true;
-  next.uploaded_generation = 0;
+  if (next.generation == 0) next.generation = 1;
+  // Moved there and back: what the object holds already is not sent to it once more.
+  const bool same = next.staged.empty() && next.base && next.base->file == rest.remote->id &&
+                    next.base->validator == rest.remote->validator;
+  next.uploaded_generation = same ? next.generation : 0;
   // A version of the other may have arrived without an answer: found out before it is taken for
   // somebody else's. It is none of this content's states.
   next.intent = rest.intent;
@@ -313,7 +317,6 @@ Result<void> hand_on_identity(VolumeCore& core, Tree::Txn& txn, InodeNumber dele
   rest.intent = Intent{};
   next.failure.reset();
   next.renamed = !core.shows_remote_name(next);
-  if (next.generation == 0) next.generation = 1;
   txn.put(std::move(next));
   if (!old_remote) {
     txn.erase(rest.ino);
