@@ -113,6 +113,20 @@ TEST(Save, RenamingAnotherSentFileOverTheOriginalIsANewVersionToo) {
   EXPECT_EQ(h.text("docs/a.txt"), "better");
 }
 
+TEST(Save, AFileThatTakesAnothersPlaceAndGoesBackIsNotSentAgain) {
+  VolumeHarness h({{"docs/x", "X"}, {"docs/y", "Y"}});
+  ASSERT_OK(h.mount_tree());
+  ASSERT_OK(h.unlink("docs/y"));
+  ASSERT_OK(h.rename("docs/x", "docs/y"));
+  ASSERT_OK(h.rename("docs/y", "docs/x"));
+  EXPECT_EQ(h.text("docs/x"), "X");
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.versions("docs/x"), Versions{"X"});
+  EXPECT_EQ(h.remote_tree(), (TreeDump{{"docs", "/"}, {"docs/x", "X"}}));
+  EXPECT_EQ(h.text("docs/x"), "X");
+  EXPECT_EQ(h.state("docs/x"), "clean");
+}
+
 TEST(Save, ABackupThatStaysMovesTheOriginalsHistoryAlong) {
   VolumeHarness h({{"docs/a.txt", "old"}});
   ASSERT_OK(h.mount_tree());
@@ -233,6 +247,24 @@ TEST(Save, AnEditWhileItsUploadRunsBecomesTheNextVersion) {
   ASSERT_OK(h.drain());
   EXPECT_EQ(h.versions("docs/a.txt"), (Versions{"one", "two!"}));
   EXPECT_EQ(h.text("docs/a.txt"), "two!");
+}
+
+// The upload of the first has been planned, but has not said yet where it goes to.
+TEST(Save, AFileThatIsReplacedBeforeItsUploadBeginsIsNoConflict) {
+  VolumeHarness h({{"docs/", ""}});
+  ASSERT_OK(h.names("docs"));
+  for (int round = 0; round < 30; ++round) {
+    const std::string name = "docs/f" + std::to_string(round);
+    ASSERT_OK(h.write_file(name, "first"));
+    h.pass_quiet_time();
+    ASSERT_OK(h.write_file("docs/tmp", "second"));
+    ASSERT_OK(h.rename("docs/tmp", name));
+    h.pass_quiet_time();
+  }
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.remote.dump().size(), 31u);
+  for (int round = 0; round < 30; ++round)
+    EXPECT_EQ(h.remote.content("docs/f" + std::to_string(round)).value_or("?"), "second");
 }
 
 TEST(Save, AFileThatIsDeletedWhileItIsUploadedIsGoneInTheEnd) {
