@@ -181,6 +181,20 @@ bool BlockIndex::erase(const Name& name) {
   return ok;
 }
 
+std::uint64_t BlockIndex::erase_id(const ContentId& id) {
+  MutexLock lock(mutex_);
+  std::uint64_t bytes = 0;
+  bool ok = true;
+  {
+    Statement statement(db_, "DELETE FROM contents WHERE id=? RETURNING bytes");
+    statement.blob(1, id);
+    while (statement.row()) bytes += statement.get_number(0);
+    ok = statement.ok();
+  }
+  if (!ok && db_ && sqlite3_errcode(db_) != SQLITE_FULL) recreate_locked("erase");
+  return bytes;
+}
+
 void BlockIndex::touch(const Name& name) {
   MutexLock lock(mutex_);
   const bool ok = Statement(db_, "UPDATE contents SET used=? WHERE name=?")

@@ -40,6 +40,8 @@ class BlockIndex {
   void put(const Row& row) EXCLUDES(mutex_);
   // False when the row may still be there (full disk).
   bool erase(const Name& name) EXCLUDES(mutex_);
+  // The row of that slot file, if there is one; returns its bytes.
+  std::uint64_t erase_id(const ContentId& id) EXCLUDES(mutex_);
   void touch(const Name& name) EXCLUDES(mutex_);
   void set_pinned(const Name& name, bool pinned) EXCLUDES(mutex_);
 

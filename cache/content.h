@@ -143,13 +143,14 @@ class ContentStore {
   virtual Result<std::shared_ptr<StagedContent>> load_staged(
       const std::string& record, const std::optional<ContentKey>& base) = 0;
   // The server now has what `content`'s last committed record says, as version `key`: its blocks
-  // become that version's cache. The staged object stays readable for handles that still hold it.
-  // Never fails: at worst nothing is cached.
+  // become that version's cache. The staged object stays readable for handles that still hold it;
+  // changing it fails with kStale. Never fails: at worst nothing is cached. Does nothing when
+  // `content` has changes behind its last committed record; those stay writable (see rebase()).
   virtual void adopt(const std::shared_ptr<StagedContent>& content, const ContentKey& key) = 0;
   // Removes the staged data for good once the last holder lets go.
   virtual void discard_staged(const std::shared_ptr<StagedContent>& content) = 0;
-  // Deletes staged files that none of these records refers to (left over by kill -9). Called once,
-  // before the mount is ready.
+  // Deletes staged files that none of these records refers to (left over by kill -9), and slot
+  // files that the cache does not know. Called once, before the mount is ready.
   virtual void collect_staged(const std::vector<std::string>& live_records) = 0;
 
   virtual ContentStats stats() const = 0;

@@ -59,7 +59,6 @@ ContentStoreImpl::ContentStoreImpl(ContentOptions options, const Sealer& sealer,
       fetcher_(remote, options_.parallel_ranges, options_.fetch_timeout) {
   saver_ = std::jthread([this](const std::stop_token& stop) { run_saver(stop); });
   pthread_setname_np(saver_.native_handle(), "cab-cache");
-  disk_.submit([this] { remove_strangers(); });
 }
 
 ContentStoreImpl::~ContentStoreImpl() {
@@ -409,13 +408,23 @@ void ContentStoreImpl::collect_staged(const std::vector<std::string>& live_recor
     for (const auto& [name, file] : staged_)
       if (!file.expired()) live.insert(name);
   }
-  const auto entries = list_dir(options_.staged_dir);
-  if (!entries) return;
-  for (const auto& entry : *entries) {
+  // A power loss may have brought back a record whose file had been adopted by the cache already.
+  // The slots that it names are still as they were: a file of the cache is only appended to.
+  for (const std::string& name : live) {
+    const std::string from = options_.cache_dir + "/" + name, to = options_.staged_dir + "/" + name;
     ContentId id;
-    if (!parse_slot_file_name(entry.name, id) || live.contains(entry.name)) continue;
-    (void)remove_file(options_.staged_dir + "/" + entry.name);
+    if (file_exists(to) || !file_exists(from) || !parse_slot_file_name(name, id)) continue;
+    if (rename_file(from, to)) refund(index_->erase_id(id));
   }
+  const auto entries = list_dir(options_.staged_dir);
+  if (entries)
+    for (const auto& entry : *entries) {
+      ContentId id;
+      if (!parse_slot_file_name(entry.name, id) || live.contains(entry.name)) continue;
+      (void)remove_file(options_.staged_dir + "/" + entry.name);
+    }
+  // Not before that: what is a stranger to the index may be somebody's staged data.
+  disk_.submit([this] { remove_strangers(); });
 }
 
 // --- the rest ---

@@ -437,6 +437,10 @@ Result<void> StagedFile::sync() {
 
 bool StagedFile::clean() const {
   MutexLock lock(mutex_);
+  return clean_locked();
+}
+
+bool StagedFile::clean_locked() const {
   return any_record_ && changes_ == changes_prepared_ && committed_ &&
          committed_->sequence + 1 == next_sequence_;
 }
@@ -471,7 +475,8 @@ void StagedFile::rebase(const ContentKey& base) {
 StagedFile::Adopted StagedFile::give_away() {
   MutexLock writers(writers_);
   MutexLock lock(mutex_);
-  if (!committed_ || given_away_) return {};
+  // With changes that no record has, the file stays with those who make them.
+  if (!committed_ || given_away_ || !clean_locked()) return {};
   given_away_ = true;
   return {file_, committed_, slots_.file_slots()};
 }

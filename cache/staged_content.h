@@ -76,7 +76,8 @@ class StagedFile final : public StagedContent, public std::enable_shared_from_th
   const ContentId& id() const { return file_->id(); }
   std::optional<ContentKey> base_key() const EXCLUDES(mutex_);
   // The last committed state and the file it is in; from now on every change fails with kStale,
-  // since the slots belong to a cached content. nullptr when nothing was ever committed.
+  // since the slots belong to a cached content. No file when nothing was ever committed, or when
+  // there are changes behind the last committed record.
   struct Adopted {
     std::shared_ptr<SlotFile> file;
     std::shared_ptr<const State> state;
@@ -156,6 +157,7 @@ class StagedFile final : public StagedContent, public std::enable_shared_from_th
   Result<void> fill_gaps(const CallContext& call, Base* base, std::uint64_t base_limit,
                          std::vector<Gap>& gaps);
   Result<std::shared_ptr<CachedContent>> open_base(Base* base);
+  bool clean_locked() const REQUIRES(mutex_);
   bool is_data_locked(std::uint64_t block) const REQUIRES(mutex_);
   void forget_snapshot(std::uint64_t sequence) EXCLUDES(mutex_);
 

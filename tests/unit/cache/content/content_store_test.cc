@@ -106,6 +106,7 @@ TEST_F(ContentStoreTest, FilesThatNoRowKnowsAreRemovedAtTheStart) {
   ASSERT_NE(raw, nullptr);
   fclose(raw);
   reopen();
+  store_->collect_staged({});
   EXPECT_TRUE(eventually([&] { return !std::filesystem::exists(stranger); }));
 }
 
@@ -198,15 +199,33 @@ TEST_F(AdoptTest, HolesArePartOfTheVersion) {
   EXPECT_TRUE(same(read_text(*cached(key("b", expected_)), local_only()), expected_));
 }
 
-TEST_F(AdoptTest, ChangesAfterTheRecordAreNotPartOfTheVersion) {
+TEST_F(AdoptTest, ChangesAfterTheRecordAreNotLost) {
   file_ = staged();
   expected_ = pattern(300'000);
   ASSERT_TRUE(file_->write(0, as_bytes(expected_)));
   (void)commit(*file_);
   ASSERT_TRUE(file_->write(0, as_bytes(pattern(300'000, 2))));
   store_->adopt(file_, key("b", expected_));
-  EXPECT_TRUE(same(read_text(*cached(key("b", expected_)), local_only()), expected_));
   EXPECT_TRUE(same(read_text(*file_), pattern(300'000, 2)));
+  const std::string record = commit(*file_);
+  file_.reset();
+  reopen();
+  auto loaded = store_->load_staged(record, std::nullopt);
+  ASSERT_TRUE(loaded) << to_string(loaded.error());
+  EXPECT_TRUE(same(read_text(**loaded), pattern(300'000, 2)));
+}
+
+TEST_F(AdoptTest, ARecordThatAPowerLossBroughtBackStillHasItsBlocks) {
+  edit_and_adopt(pattern(900'000), true);
+  ASSERT_EQ(disk_bytes("staged"), 0u);
+  const std::string record = *file_->prepare();
+  file_.reset();
+  reopen();
+  store_->collect_staged({record});
+  EXPECT_EQ(store_->cached_bytes(key("b", expected_)), 0u);
+  auto loaded = store_->load_staged(record, key("a", pattern(900'000)));
+  ASSERT_TRUE(loaded) << to_string(loaded.error());
+  EXPECT_TRUE(same(read_text(**loaded), expected_));
 }
 
 TEST_F(AdoptTest, AnotherSizeIsNotAdopted) {
