@@ -22,6 +22,7 @@ if(CABINETFS_SANITIZE)
   if(CABINETFS_SANITIZE MATCHES "undefined")
     add_compile_options(-fno-sanitize-recover=undefined)
   endif()
+  add_compile_options(${CABINETFS_SANITIZE_OPTIONS})
 endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 warns of overlapping copies in std::string that cannot happen (GCC bug 105651), at -O3 only.

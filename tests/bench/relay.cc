@@ -3,12 +3,13 @@
 //
 //   bench-relay --to PORT --rtt MS --connection-rate BYTES --total-rate BYTES --port-file FILE
 //
-// Listens on a free loopback port, which it writes to FILE. One thread, epoll; ends with SIGTERM.
+// Listens on a free loopback port, which it writes to FILE. One thread, epoll; ends with SIGTERM, or with its parent.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -310,6 +311,8 @@ int main(int argc, char** argv) {
                  "bytes a second of all connections and one direction, 0 = no limit");
   app.add_option("--port-file", options.port_file, "where the port is written")->required();
   CLI11_PARSE(app, argc, argv);
+  // Whoever started it needs it until the end.
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGTERM, [](int) { stop_asked = 1; });
   std::signal(SIGINT, [](int) { stop_asked = 1; });
