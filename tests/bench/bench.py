@@ -5,9 +5,7 @@ import random
 import shutil
 import subprocess
 import sys
-import threading
 import time
-import urllib.parse
 import urllib.request
 import ssl
 
@@ -33,20 +31,7 @@ def admin(method, path, body=None):
 
 def requests_made():
     """Requests that the server has answered so far, our own admin calls left out."""
-    total = 0
-    def add(node):
-        nonlocal total
-        if isinstance(node, dict):
-            for key, value in node.items():
-                if isinstance(value, (dict, list)):
-                    add(value)
-                elif key in ("count", "requests") and isinstance(value, int):
-                    total += value
-        elif isinstance(node, list):
-            for each in node:
-                add(each)
-    add(admin("GET", "counts"))
-    return total
+    return sum(count for endpoint, count in admin("GET", "counts")["endpoints"].items() if "_admin" not in endpoint)
 
 
 def run(*command, **options):
@@ -54,7 +39,6 @@ def run(*command, **options):
 
 
 def row(work_done, measured, beside, line, holds, requests):
-    global failed
     rows.append((work_done, measured, beside, line, "yes" if holds else "NO", str(requests)))
 
 
@@ -205,11 +189,6 @@ def tar_small():
     made = requests_made() - before
     count = sum(len(files) for _, _, files in os.walk(os.path.join(account, "Small")))
     row(f"cold tar of {count} small files", f"{ours:.1f} s", "", "at most 3 s", ours <= 3, made)
-
-
-def unsent():
-    status = json.loads(subprocess.run(["cabinetfs", "status", mnt, "--json"], check=True, capture_output=True).stdout)
-    return len(json.dumps(status.get("unsent", [])) ) > 2
 
 
 def copy_in():
