@@ -11,7 +11,7 @@ t_status() {
     [[ $(json_of 'data["mounts"][0]["mount_point"]' <"$work/status.json") == "$mnt" ]] &&
     [[ $(json_of 'data["mounts"][0]["unsent"]' <"$work/status.json") == '[]' ]] &&
     [[ $(json_of 'data["mounts"][0]["http"]["requests"] > 0' <"$work/status.json") == True ]] &&
-    cabinetfs status | grep -q 'everything is on the server'
+    cabinetfs status "$mnt" | grep -q 'everything is on the server'
 }
 t_hardened() {
   local pid
@@ -44,7 +44,7 @@ t_busy() {
   cat "$work/err"
   [[ $status -eq 0 ]] && grep -q "($sleeper)" "$work/err" && is_mounted
 }
-t_umount() { cabinetfs umount "$mnt" && ! is_mounted && cabinetfs status | grep -q 'nothing is mounted' && exits 1 cabinetfs umount "$mnt"; }
+t_umount() { cabinetfs umount "$mnt" && ! is_mounted && cabinetfs status >"$work/status" && ! grep -qF "$mnt" "$work/status" && exits 1 cabinetfs umount "$mnt"; }
 t_foreground() {
   cabinetfs mount -f work "$mnt" >"$work/fg.log" 2>&1 &
   local pid=$!

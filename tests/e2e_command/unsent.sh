@@ -14,7 +14,7 @@ t_umount_gives_up() {
   cat "$work/err"
   [[ $status -eq 0 ]] && ! is_mounted && grep -q 'Nothing is lost' "$work/err"
 }
-t_status_idle() { cabinetfs status | grep -q 'not mounted' && [[ $(cabinetfs status --json | json_of 'data["stores"][0]["unsent"]') == 1 ]]; }
+t_status_idle() { cabinetfs status >"$work/status" && grep -q 'not mounted' "$work/status" && [[ $(cabinetfs status --json | json_of 'data["stores"][0]["unsent"]') == 1 ]]; }
 t_remove_refused() { exits 5 cabinetfs remote remove work; }
 t_mount_offline() { cabinetfs mount work "$mnt" 2>"$work/err" && grep -q offline "$work/err" && [[ $(cat "$mnt/Projects/offline.txt") == offline ]]; }
 t_flush_times_out() { exits 5 cabinetfs flush "$mnt" --timeout 1s; }

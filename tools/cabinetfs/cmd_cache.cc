@@ -120,7 +120,10 @@ ExitCode run_cache(const Paths& paths, const std::string& what, const std::strin
   for (const MountedVolume& volume : *volumes) {
     if (!volume.alive) continue;
     if (!target.empty() && volume.remote != target && volume.mount_point != as_path) continue;
-    done(volume.mount_point, ask_mount(paths, volume, {{"cmd", "cache-" + what}}));
+    const auto answer = ask_mount(paths, volume, {{"cmd", "cache-" + what}});
+    // Among all mounts there may be another user's, or another session's.
+    if (!answer && target.empty() && answer.error().code == ErrorCode::kUnavailable) continue;
+    done(volume.mount_point, answer);
   }
   for (const StorePaths& store : all_stores(paths)) {
     const auto info = read_store_info(store);

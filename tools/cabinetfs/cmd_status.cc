@@ -42,7 +42,8 @@ Snapshot take_snapshot(const Paths& paths, const std::vector<MountedVolume>& vol
         entry.update(*status);
       } else {
         entry["error"] = status.error().context;
-        out.worst = exit_code_for(status.error().code);
+        // Among all mounts there may be another user's, or another session's.
+        if (!with_stores) out.worst = exit_code_for(status.error().code);
       }
     }
     out.mounts.push_back(std::move(entry));
