@@ -87,15 +87,13 @@ Result<void> add_node(VolumeCore& core, Tree::Txn& txn, InodeNumber folder,
 
 }  // namespace
 
-bool is_what_was_sent(const VolumeCore& core, const Intent& intent, const RemoteEntry& entry) {
+bool is_what_was_sent(const Intent& intent, const RemoteEntry& entry) {
   if (intent.kind == Intent::Kind::kCreateFolder) return entry.kind == NodeKind::kFolder;
   if (intent.kind != Intent::Kind::kPut && intent.kind != Intent::Kind::kUpload) return false;
   if (entry.kind != NodeKind::kFile || entry.size != intent.size) return false;
   if (!intent.before.empty() && entry.validator == intent.before) return false;
-  if (!entry.hashes.md5.empty() && !intent.md5.empty()) return entry.hashes.md5 == intent.md5;
-  return core.remote.capabilities().mtime_at_upload &&
-         std::chrono::floor<std::chrono::seconds>(entry.modified) ==
-             std::chrono::floor<std::chrono::seconds>(intent.modified);
+  // Sizes and times are no proof: what is taken for ours may be deleted.
+  return !intent.md5.empty() && entry.hashes.md5 == intent.md5;
 }
 
 void show_remote(NodeRecord& node, bool content_changed) {
@@ -131,7 +129,7 @@ Result<void> apply_entry(VolumeCore& core, Tree::Txn& txn, InodeNumber folder,
   const bool content_changed =
       entry.kind == NodeKind::kFile && entry.validator != node.remote->validator;
   if (node.deleted) {
-    const bool ours = is_what_was_sent(core, node.intent, entry);
+    const bool ours = is_what_was_sent(node.intent, entry);
     const bool edited =
         entry.kind == NodeKind::kFile && entry.validator != node.base_validator && !ours;
     node.remote = entry;

@@ -70,7 +70,7 @@ inline bool may_have_happened(ErrorCode code) {
          code == ErrorCode::kCancelled;
 }
 // The object is certainly what was sent when no answer came; false where that cannot be told.
-bool is_what_was_sent(const VolumeCore& core, const Intent& intent, const RemoteEntry& entry);
+bool is_what_was_sent(const Intent& intent, const RemoteEntry& entry);
 // Takes the server's size and times into the shown state.
 void show_remote(NodeRecord& node, bool content_changed);
 

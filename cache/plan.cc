@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "backend/base/log.h"
+
 namespace cabinetfs {
 namespace {
 
@@ -292,6 +294,8 @@ Result<void> hand_on_identity(VolumeCore& core, Tree::Txn& txn, InodeNumber dele
 
   NodeRecord next = *heir;
   NodeRecord rest = *gone;
+  log_debug("node {} goes on as id={} of node {}, instead of id={}", next.ino.value,
+            rest.remote->id.value, rest.ino.value, next.remote ? next.remote->id.value : "");
   const std::optional<RemoteEntry> old_remote = next.remote;
   const InodeNumber old_parent = next.remote_parent;
   if (old_remote && !next.content_dirty) {
@@ -307,8 +311,13 @@ Result<void> hand_on_identity(VolumeCore& core, Tree::Txn& txn, InodeNumber dele
   next.content_dirty = true;
   if (next.generation == 0) next.generation = 1;
   // Moved there and back: what the object holds already is not sent to it once more.
-  const bool same = next.staged.empty() && next.base && next.base->file == rest.remote->id &&
-                    next.base->validator == rest.remote->validator;
+  const bool unedited = next.staged.empty() && next.base;
+  const bool same_version = unedited && next.base->file == rest.remote->id &&
+                            next.base->validator == rest.remote->validator;
+  const bool same_bytes = unedited && !next.base->hashes.md5.empty() &&
+                          next.base->hashes.md5 == rest.remote->hashes.md5 &&
+                          next.base->size == rest.remote->size;
+  const bool same = same_version || same_bytes;
   next.uploaded_generation = same ? next.generation : 0;
   // A version of the other may have arrived without an answer: found out before it is taken for
   // somebody else's. It is none of this content's states.

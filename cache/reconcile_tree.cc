@@ -59,18 +59,14 @@ Result<void> Reconciler::forget(const NodeRecord& node) {
   TRY_ASSIGN(const std::optional<RemoteEntry> found, find_created(call, intent));
   // A file that others have written to since is not ours alone any more.
   bool ours = found.has_value() && found->kind == node.kind && found->version_count <= 1 &&
-              is_what_was_sent(core_, intent, *found);
+              is_what_was_sent(intent, *found);
   Tree::Txn txn(core_.tree);
   TRY_ASSIGN(const NodePtr now, txn.find(node.ino));
   if (now == nullptr || !now->deleted || now->remote) return {};
   if (ours) {
+    // Shown by another node: an equal content that came to the same place later.
     TRY_ASSIGN(const NodePtr other, txn.find_remote(found->id));
-    if (other != nullptr && other->ino != node.ino) {
-      TRY_ASSIGN(const bool inside, txn.has_children(other->ino));
-      ours = !other->dirty() && !inside && !core_.is_in_flight(other->ino) &&
-             !core_.files.is_open(other->ino);
-      if (ours) txn.erase(other->ino);
-    }
+    ours = other == nullptr || other->ino == node.ino;
   }
   if (!ours) {
     TRY(list_again(txn, intent.folder));
@@ -254,7 +250,7 @@ void Reconciler::remove_files(const std::vector<NodePtr>& nodes) {
       const Result<RemoteEntry> there =
           core_.seen(core_.remote.stat(call, NodeKind::kFile, node->remote->id));
       if (there && there->validator != node->base_validator && !node->base_validator.empty() &&
-          !is_what_was_sent(core_, node->intent, *there)) {
+          !is_what_was_sent(node->intent, *there)) {
         if (const Result<void> kept = keep_their_edit(node->ino, *there); !kept)
           log_error("keeping an edit: {}", to_string(kept.error()));
         core_.recent.confirmed(node->ino, now);

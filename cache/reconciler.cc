@@ -286,6 +286,8 @@ void Reconciler::wake_blocked_locked(InodeNumber blocker) {
 
 void Reconciler::execute(const Plan& plan) {
   const NodeRecord& node = *plan.node;
+  log_debug("node {} generation {}: {} begins, remote id={}", node.ino.value, node.generation,
+            to_string(plan.action), node.remote ? node.remote->id.value : "");
   Result<void> done;
   switch (plan.action) {
     case Plan::Action::kNothing:

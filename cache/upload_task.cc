@@ -115,16 +115,14 @@ Result<bool> UploadTask::is_ours(const RemoteEntry& entry) {
   const Intent& intent = node_.intent;
   if (entry.kind != NodeKind::kFile || entry.size != intent.size) return false;
   if (!intent.before.empty() && entry.validator == intent.before) return false;
-  std::string md5 = intent.md5;
-  if (md5.empty() && intent.generation == generation_) {
-    TRY_ASSIGN(md5, content_md5());
-  }
+  const std::string& md5 = intent.md5;
   if (!entry.hashes.md5.empty() && !md5.empty()) return entry.hashes.md5 == md5;
   if (core_.remote.capabilities().mtime_at_upload && !same_second(entry.modified, intent.modified))
     return false;
+  // A session whose last chunk was never sent has left nothing behind.
+  if (md5.empty()) return false;
   // No fingerprint yet: another file of that size, which must not be taken for ours, only differs
   // in its bytes. Rare enough to fetch them.
-  if (md5.empty()) return core_.remote.capabilities().mtime_at_upload;
   TRY_ASSIGN(const std::string theirs, remote_md5(entry));
   return theirs == md5;
 }
@@ -167,6 +165,9 @@ Result<std::optional<RemoteEntry>> UploadTask::look() {
     TRY_ASSIGN(found, reconciler_.find_created(call(), intent));
   }
   if (!found) return found;
+  // Known as another node's: an equal content that came to the same place later.
+  TRY_ASSIGN(const NodePtr other, core_.tree.find_remote(found->id));
+  if (other != nullptr && other->ino != ino_) return std::optional<RemoteEntry>();
   TRY_ASSIGN(const bool ours, is_ours(*found));
   if (!ours) found.reset();
   return found;
@@ -213,13 +214,15 @@ Result<void> UploadTask::send_new() {
   if (!there)
     return fail(ErrorCode::kTryAgain,
                 "the server says that the name is taken, but does not list it");
-  if (there->kind == NodeKind::kFile && there->size == size_ && !there->hashes.md5.empty()) {
+  TRY_ASSIGN(const bool ours, reconciler_.taken_by_ours(node_.parent, target.name, ino_));
+  if (ours) return {};  // planned again, behind that one
+  TRY_ASSIGN(const NodePtr known, core_.tree.find_remote(there->id));
+  if (known == nullptr && there->kind == NodeKind::kFile && there->size == size_ &&
+      !there->hashes.md5.empty()) {
     TRY_ASSIGN(const std::string md5, content_md5());
     // The same bytes under the same name: our own upload whose answer was late, or as good as that.
     if (there->hashes.md5 == md5) return settle(*there, generation_);
   }
-  TRY_ASSIGN(const bool ours, reconciler_.taken_by_ours(node_.parent, target.name, ino_));
-  if (ours) return {};  // planned again, behind that one
   return reconciler_.give_way(ino_, "another file of that name came to the server");
 }
 
@@ -319,7 +322,12 @@ Result<RemoteEntry> UploadTask::send(const UploadTarget& target, const Validator
   intent.versions_before = versions_before;
   intent.size = size_;
   intent.modified = target.modified;
-  if (target.file.empty()) {
+  if (session_) {
+    // A session goes on to where it began, whatever the node is called by now.
+    intent.folder = node_.intent.folder;
+    intent.name = node_.intent.name;
+    intent.modified = node_.intent.modified;
+  } else if (target.file.empty()) {
     intent.folder = node_.parent;
     intent.name = target.name;
   }
@@ -375,6 +383,14 @@ Result<RemoteEntry> UploadTask::send_session(const UploadTarget& target, Intent 
       md5.update(chunk);
       hashed += length;
     }
+    if (offset + length == size_ && intent.md5.empty()) {
+      // By this it is known again, should the answer to the last chunk get lost. Resumed sessions
+      // have hashed their beginning in another life.
+      if (hashed == size_) md5_ = md5.finish();
+      TRY_ASSIGN(intent.md5, content_md5());
+      intent.session = session_;
+      TRY(store_intent(intent));
+    }
     Result<std::optional<RemoteEntry>> sent =
         core_.seen(core_.remote.upload_chunk(call(), *session_, chunk));
     if (sent) {
@@ -382,8 +398,6 @@ Result<RemoteEntry> UploadTask::send_session(const UploadTarget& target, Intent 
       core_.sent_bytes += length;
       reconciler_.set_progress(ino_, std::min(offset + length, size_));
       if (!*sent) continue;
-      // Resumed sessions have sent their beginning in another life.
-      if (hashed == size_) md5_ = md5.finish();
       return std::move(**sent);
     }
     const Error error = sent.error();
@@ -479,6 +493,8 @@ Result<void> UploadTask::settle(const RemoteEntry& entry, std::uint64_t generati
     txn.put(std::move(next));
     TRY(txn.commit());
   }
+  log_debug("node {} generation {} is at the server, id={}, {}", ino_.value, generation,
+            entry.id.value, clean ? "clean" : "edited since");
   core_.recent.confirmed(ino_, now);
   if (node_.uploaded_generation != generation || generation == 0) ++core_.uploads_done;
   if (deleted) return {};

@@ -11,6 +11,8 @@ constexpr const char* kCursorKey = "changes.cursor";
 // latest first.
 constexpr std::chrono::minutes kInUse{10};
 constexpr std::size_t kPolledFolders = 50;
+// Names that the kernel is asked to forget when a folder changes that nobody has listed lately.
+constexpr std::size_t kMaxDoubted = 10'000;
 
 }  // namespace
 
@@ -79,6 +81,8 @@ void VolumeImpl::stop() {
 }
 
 void VolumeImpl::poll_loop() {
+  // At once: the change feed tells of nothing that happened before its first answer.
+  if (core_.net.may_try()) poll_once();
   while (true) {
     {
       MutexLock lock(poll_mutex_);
@@ -91,25 +95,39 @@ void VolumeImpl::poll_loop() {
   }
 }
 
+// Marks the listing as old and has the kernel ask for the names again. False where listing it again
+// is the better way.
+bool VolumeImpl::doubt_listing(InodeNumber folder) {
+  const Result<std::vector<NodePtr>> children = core_.tree.children(folder);
+  if (!children || children->size() > kMaxDoubted || !refresh(folder)) return false;
+  Notices notices;
+  for (const NodePtr& child : *children) notices.entry(folder, child->name);
+  notices.inode(folder, true);
+  notices.send(core_.notifier);
+  return true;
+}
+
 void VolumeImpl::poll_once() {
   const CallContext call = core_.background_call(Priority::kMetadata);
   const SteadyTime now = core_.clock.steady();
   std::vector<std::pair<SteadyTime, InodeNumber>> in_use;
-  {
+  const auto find_in_use = [&] {
+    in_use.clear();
     MutexLock lock(mutex_);
     std::erase_if(in_use_, [now](const auto& entry) { return now - entry.second > kInUse; });
     for (const auto& [ino, at] : in_use_) in_use.emplace_back(at, ino);
-  }
-  std::ranges::sort(in_use, std::greater<>());
-  if (in_use.size() > kPolledFolders) in_use.resize(kPolledFolders);
+    std::ranges::sort(in_use, std::greater<>());
+    if (in_use.size() > kPolledFolders) in_use.resize(kPolledFolders);
+  };
+  find_in_use();
   const auto list_again = [&] {
     for (const auto& [at, ino] : in_use) listings_.refresh_ahead(ino, true);
   };
   if (!core_.remote.capabilities().change_feed) return list_again();
 
   const Result<std::optional<std::string>> cursor = core_.meta.value(kCursorKey);
-  const Result<ChangeSet> changes =
-      core_.seen(core_.remote.changes(call, cursor && *cursor ? **cursor : std::string()));
+  const std::string since = cursor && *cursor ? **cursor : std::string();
+  const Result<ChangeSet> changes = core_.seen(core_.remote.changes(call, since));
   if (!changes) {
     if (changes.error().code == ErrorCode::kNotSupported ||
         changes.error().code == ErrorCode::kDenied)
@@ -136,13 +154,11 @@ void VolumeImpl::poll_once() {
     if (!node || *node == nullptr || !(*node)->listed) continue;
     const bool watched =
         std::ranges::any_of(in_use, [folder](const auto& entry) { return entry.second == folder; });
-    if (watched) {
-      listings_.refresh_ahead(folder, true);
-    } else if (const Result<void> stale = refresh(folder); !stale) {
-      log_debug("marking a listing as old: {}", to_string(stale.error()));
-    }
+    if (watched || !doubt_listing(folder)) listings_.refresh_ahead(folder, true);
   }
-  if (!changes->complete) list_again();
+  if (since.empty())
+    find_in_use();  // what was listed before the feed began may have missed something
+  if (since.empty() || !changes->complete) list_again();
   Tree::Txn txn(core_.tree);
   txn.set_value(kCursorKey, changes->cursor);
   if (const Result<void> stored = txn.commit(); !stored)

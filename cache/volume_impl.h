@@ -150,6 +150,7 @@ class VolumeImpl final : public Volume {
   std::string state_of(const NodeRecord& node) const;
   void poll_loop();
   void poll_once();
+  bool doubt_listing(InodeNumber folder);
 
   // First, so that it outlives what refers to it.
   mutable VolumeCore core_;

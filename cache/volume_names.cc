@@ -51,7 +51,10 @@ Result<NodePtr> VolumeImpl::existing_child(const CallContext& call, InodeNumber 
     return fail(ErrorCode::kNameTooLong, "a name has at most 255 bytes");
   TRY_ASSIGN(const NodePtr folder, existing_folder(parent));
   TRY_ASSIGN(NodePtr child, core_.tree.child(parent, name));
-  if (child != nullptr) return child;
+  // refresh() has made the listing doubtful: what it holds may be gone from the server, or changed.
+  const bool doubted = child != nullptr && folder->listed_at == WallTime{} && folder->remote &&
+                       child->remote && !child->dirty();
+  if (child != nullptr && !doubted) return child;
   // Not there as far as we know. What we know must be complete, and not older than a file's
   // revalidation.
   TRY(listings_.ensure(call, parent, core_.options.fresh));

@@ -92,6 +92,11 @@ VolumeStatus VolumeImpl::status() const {
 Result<std::vector<InodeNumber>> VolumeImpl::unsent_below(InodeNumber top) const {
   std::vector<InodeNumber> below;
   for (const InodeNumber ino : core_.tree.unsent()) {
+    // Also what stands nowhere any more.
+    if (top == kRootInode && ino != kRootInode) {
+      below.push_back(ino);
+      continue;
+    }
     InodeNumber at = ino;
     for (int depth = 0; depth < 4096 && at && at != top && at != kRootInode; ++depth) {
       TRY_ASSIGN(const NodePtr node, core_.tree.find(at));

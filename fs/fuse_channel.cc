@@ -161,6 +161,7 @@ class Channel final : public FuseChannel {
     session_ = fuse_session_new(&args, &ops_, sizeof(ops_), &shell_);
     fuse_opt_free_args(&args);
     if (session_ == nullptr) return fail(ErrorCode::kInvalid, "mount options: " + text);
+    shell_.session = session_;
     errno = 0;
     if (fuse_session_mount(session_, options_.mount_point.c_str()) != 0) {
       const int error = errno;

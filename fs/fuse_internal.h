@@ -54,7 +54,13 @@ struct Shell {
   void remember(InodeNumber ino);
   void forget(InodeNumber ino, std::uint64_t count);
   struct stat to_stat(const Attributes& attributes) const;
+  // The kernel asks again for the size and times. Takes no lock in the kernel, so it may be called
+  // while a request for this inode is being answered.
+  void drop_attributes(InodeNumber ino) {
+    fuse_lowlevel_notify_inval_inode(session, ino.value, -1, 0);
+  }
 
+  fuse_session* session = nullptr;  // set before the first request
   Volume& volume;
   VirtualNodes& virtual_nodes;
   CabinetXattrs& xattrs;
@@ -62,6 +68,7 @@ struct Shell {
   OpenHandles& handles;
   const std::uint32_t uid, gid;
   BufferPool buffers;
+  ServedListings served;
 
   // The last answer to statfs, since df must not wait for a server that does not answer.
   Mutex quota_mutex;

@@ -4,6 +4,23 @@
 
 namespace cabinetfs {
 
+bool ServedListings::is(InodeNumber folder, const DirListing& listing) const {
+  MutexLock lock(mutex_);
+  const auto found = served_.find(folder);
+  return found != served_.end() && found->second.lock() == listing;
+}
+
+void ServedListings::read(InodeNumber folder, const DirListing& listing, bool start) {
+  MutexLock lock(mutex_);
+  if (start) {
+    if (served_.size() >= kMaxFolders) served_.clear();
+    served_[folder] = listing;
+  } else if (const auto found = served_.find(folder);
+             found != served_.end() && found->second.lock() != listing) {
+    served_.erase(found);
+  }
+}
+
 OpenHandles::~OpenHandles() { release_all(); }
 
 std::uint64_t OpenHandles::add(FileHandle handle) {
@@ -24,8 +41,8 @@ void OpenHandles::remove_file(std::uint64_t number) {
   if (handle->file) volume_.release(std::move(handle->file));
 }
 
-std::uint64_t OpenHandles::add_folder(InodeNumber ino) {
-  auto owned = std::make_unique<FolderHandle>(ino);
+std::uint64_t OpenHandles::add_folder(InodeNumber ino, DirListing listing) {
+  auto owned = std::make_unique<FolderHandle>(ino, std::move(listing));
   MutexLock lock(mutex_);
   folders_.insert(owned.get());
   return reinterpret_cast<std::uint64_t>(owned.release());

@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <unordered_map>
 #include <unordered_set>
+#include <vector>
 
 #include "backend/base/mutex.h"
 #include "cache/volume.h"
@@ -19,21 +21,44 @@ struct FileHandle {
 // An open directory. The kernel may read one from several threads.
 class FolderHandle {
  public:
-  explicit FolderHandle(InodeNumber ino) : ino_(ino) {}
+  // `listing`: as it was at the open, or null.
+  FolderHandle(InodeNumber ino, DirListing listing)
+      : ino_(ino), listing_(std::move(listing)), unread_(listing_ != nullptr) {}
   InodeNumber ino() const { return ino_; }
-  DirListing listing() const EXCLUDES(mutex_) {
+  // What a read at the start, or one that goes on, is to be served from; null when it must be
+  // fetched.
+  DirListing listing_for(bool start) EXCLUDES(mutex_) {
     MutexLock lock(mutex_);
+    if (start && !unread_) return nullptr;  // rewound: what is there now
+    unread_ = false;
     return listing_;
   }
   void set_listing(DirListing listing) EXCLUDES(mutex_) {
     MutexLock lock(mutex_);
     listing_ = std::move(listing);
+    unread_ = false;
   }
 
  private:
   const InodeNumber ino_;
   mutable Mutex mutex_;
   DirListing listing_ GUARDED_BY(mutex_);
+  bool unread_ GUARDED_BY(mutex_);
+};
+
+// Which listing the kernel's cached pages of a directory were filled from. Thread safe.
+class ServedListings {
+ public:
+  bool is(InodeNumber folder, const DirListing& listing) const EXCLUDES(mutex_);
+  // A read from `listing`; one that goes on where another listing was begun leaves a mixture, which
+  // no later open may keep.
+  void read(InodeNumber folder, const DirListing& listing, bool start) EXCLUDES(mutex_);
+
+ private:
+  static constexpr std::size_t kMaxFolders = 100'000;
+  mutable Mutex mutex_;
+  std::unordered_map<InodeNumber, std::weak_ptr<const std::vector<DirEntry>>> served_
+      GUARDED_BY(mutex_);
 };
 
 // All handles that the kernel holds, as the numbers that it knows them by. A handle is valid from
@@ -49,7 +74,7 @@ class OpenHandles {
   static FileHandle& file(std::uint64_t number) { return *reinterpret_cast<FileHandle*>(number); }
   void remove_file(std::uint64_t number) EXCLUDES(mutex_);
 
-  std::uint64_t add_folder(InodeNumber ino) EXCLUDES(mutex_);
+  std::uint64_t add_folder(InodeNumber ino, DirListing listing) EXCLUDES(mutex_);
   static FolderHandle& folder(std::uint64_t number) {
     return *reinterpret_cast<FolderHandle*>(number);
   }

@@ -8,20 +8,38 @@
 namespace cabinetfs {
 namespace {
 
+// The listing that is known now, null when it would have to be fetched.
+DirListing known_listing(Shell& shell, InodeNumber ino) {
+  if (VirtualNodes::contains(ino)) return nullptr;
+  CallContext call;
+  call.may_block = false;
+  auto listing = shell.volume.list(call, ino);
+  return listing ? *std::move(listing) : nullptr;
+}
+
 void op_opendir(fuse_req_t req, fuse_ino_t ino, fuse_file_info* in) {
-  Shell& shell = Shell::of(req);
-  fuse_file_info info{};
-  info.flags = in->flags;
-  info.fh = shell.handles.add_folder({ino});
-  FuseRequest request(req, "opendir");
-  if (!request.opened(info)) shell.handles.remove_folder(info.fh);
+  run(
+      req, RequestFamily::kNames, "opendir",
+      [&shell = Shell::of(req), ino = InodeNumber{ino}](const CallContext&) -> Result<DirListing> {
+        return known_listing(shell, ino);
+      },
+      [ino = InodeNumber{ino}, flags = in->flags](FuseRequest& request, DirListing listing) {
+        Shell& shell = request.shell();
+        fuse_file_info info{};
+        info.flags = flags;
+        // The kernel keeps the names it reads, and may use those that it has when nothing changed.
+        info.cache_readdir = !VirtualNodes::contains(ino);
+        info.keep_cache = listing != nullptr && shell.served.is(ino, listing);
+        info.fh = shell.handles.add_folder(ino, std::move(listing));
+        if (!request.opened(info)) shell.handles.remove_folder(info.fh);
+      });
 }
 
 // A handle reads the listing as it was when it began at its start, so that offsets keep their
 // meaning while the directory changes. rewinddir() takes a new one.
 Result<DirListing> find_listing(Shell& shell, const CallContext& call, FolderHandle& folder,
-                                off_t offset) {
-  if (DirListing listing = folder.listing(); listing != nullptr && offset != 0) return listing;
+                                bool start) {
+  if (DirListing listing = folder.listing_for(start); listing != nullptr) return listing;
   DirListing listing;
   if (VirtualNodes::contains(folder.ino())) {
     TRY_ASSIGN(listing, shell.virtual_nodes.list(call, folder.ino()));
@@ -86,6 +104,7 @@ fuse_entry_param current_entry(Shell& shell, InodeNumber folder, const DirEntry&
 void answer_entries(FuseRequest& request, InodeNumber folder, const DirListing& listing,
                     std::size_t size, off_t offset, bool plus) {
   Shell& shell = request.shell();
+  if (!VirtualNodes::contains(folder)) shell.served.read(folder, listing, offset == 0);
   DirectoryWriter writer(request, size);
   std::vector<InodeNumber> told;
   const auto total = static_cast<off_t>(listing->size()) + kDotEntries;
@@ -118,7 +137,7 @@ void read_directory(fuse_req_t req, std::size_t size, off_t offset, fuse_file_in
   run(
       req, RequestFamily::kNames, plus ? "readdirplus" : "readdir",
       [&shell = Shell::of(req), &folder, offset](const CallContext& call) {
-        return find_listing(shell, call, folder, offset);
+        return find_listing(shell, call, folder, offset == 0);
       },
       [ino = folder.ino(), size, offset, plus](FuseRequest& request, const DirListing& listing) {
         answer_entries(request, ino, listing, size, offset, plus);

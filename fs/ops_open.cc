@@ -55,9 +55,12 @@ void op_open(fuse_req_t req, fuse_ino_t number, fuse_file_info* in) {
       [&shell = Shell::of(req), ino, flags](const CallContext& call) {
         return shell.volume.open_file(call, ino, flags);
       },
-      [in_flags = in->flags](FuseRequest& request, std::shared_ptr<OpenFile> file) {
+      [in_flags = in->flags, ino](FuseRequest& request, std::shared_ptr<OpenFile> file) {
         Shell& shell = request.shell();
         const fuse_file_info info = to_info(shell, in_flags, {std::move(file), nullptr}, false);
+        // Another version than the kernel knows: its size must be known before the first read, and
+        // the notification of the change may still be on its way.
+        if (!info.keep_cache) shell.drop_attributes(ino);
         // A program that was killed meanwhile never sends the release.
         if (!request.opened(info)) shell.handles.remove_file(info.fh);
       });

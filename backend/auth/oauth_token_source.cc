@@ -107,7 +107,8 @@ Result<std::string> OAuthTokenSource::token(const CallContext& call) {
     changed_.notify_all();
   });
   MutexLock lock(mutex_);
-  const std::uint64_t finished_before = finished_;
+  std::uint64_t finished_before = finished_;
+  bool again = true;
   while (true) {
     if (current_ && usable(*current_, rejected_)) {
       const auto life = current_->expires_at - current_->obtained_at;
@@ -123,8 +124,13 @@ Result<std::string> OAuthTokenSource::token(const CallContext& call) {
     // This call has waited for a refresh, and it did not help.
     if (finished_ != finished_before && !refreshing_) {
       if (last_error_) return fail(explain(*last_error_));
-      return fail(explain({ErrorCode::kUnauthenticated,
-                           options_.remote + ": the server refuses the tokens that it gives"}));
+      if (!again) {
+        return fail(explain({ErrorCode::kUnauthenticated,
+                             options_.remote + ": the server refuses the tokens that it gives"}));
+      }
+      // It may have begun before its result was rejected.
+      again = false;
+      finished_before = finished_;
     }
     if (!call.may_block) return fail(ErrorCode::kWouldBlock, "token refresh");
     if (!refreshing_) begin_refresh_locked();
@@ -160,9 +166,11 @@ void OAuthTokenSource::refresh() {
   Result<StoredTokens> fetched = fetch(rejected);
   MutexLock lock(mutex_);
   if (fetched) {
+    // The old pair again: the server could not be reached.
+    const bool same = current_ && current_->access_token == fetched->access_token;
     current_ = std::move(*fetched);
     last_error_.reset();
-    not_before_ = SteadyTime::min();
+    not_before_ = same ? clock_.steady() + options_.retry_after_failure : SteadyTime::min();
   } else {
     last_error_ = fetched.error();
     not_before_ = clock_.steady() + options_.retry_after_failure;
@@ -230,7 +238,13 @@ Result<OAuthTokens> OAuthTokenSource::ask_server(const StoredTokens& old, const 
   if (old.refresh_token.empty()) {
     return fail(ErrorCode::kUnauthenticated, options_.remote + ": the login has ended");
   }
-  return refresh_tokens(http_, call, options_.client, old.refresh_token);
+  if (old.refresh_token == dead_refresh_token_) return fail(dead_error_);
+  Result<OAuthTokens> tokens = refresh_tokens(http_, call, options_.client, old.refresh_token);
+  if (!tokens && tokens.error().code == ErrorCode::kUnauthenticated) {
+    dead_refresh_token_ = old.refresh_token;
+    dead_error_ = tokens.error();
+  }
+  return tokens;
 }
 
 }  // namespace cabinetfs

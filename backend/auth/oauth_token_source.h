@@ -95,8 +95,12 @@ class OAuthTokenSource final : public TokenSource {
   std::uint64_t finished_ GUARDED_BY(mutex_) = 0;       // refreshes so far
   std::optional<Error> last_error_ GUARDED_BY(mutex_);  // of the last one
   SteadyTime not_before_ GUARDED_BY(mutex_) = SteadyTime::min();
-  // The refresh thread's own: a pair that the server has given and the store would not take.
+  // The refresh thread's own. A pair that the server has given and the store would not take.
   std::optional<StoredTokens> unsaved_;
+  // A refresh token that the server has called dead, and its words: asking again would not help, a
+  // login (which puts another one into the store) does.
+  SecretString dead_refresh_token_;
+  Error dead_error_;
   CancelSource stopping_;
   Executor executor_;  // last: its thread uses all of the above
 };

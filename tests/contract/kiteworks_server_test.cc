@@ -336,6 +336,77 @@ TEST_F(KiteworksServer, RightsFollowTheRole) {
   EXPECT_EQ(to_string(*file->rights), "delete,list,lock,read,rename,share,versions,write");
   EXPECT_EQ(to_string(*find(store().root(soon())->id, "Work")->rights),
             "create,delete,list,read,rename,share,write");
+  const std::string bob = "bob@example.com";
+  world().as(bob, {{"op", "put"}, {"path", "Look/only.txt"}, {"content", "secret"}});
+  world().as(
+      bob, {{"op", "share"}, {"path", "Look"}, {"with", "alice@example.com"}, {"role", "Viewer"}});
+  const auto look = find(store().root(soon())->id, "Look");
+  ASSERT_TRUE(look.has_value());
+  EXPECT_EQ(to_string(*look->rights), "list");
+  const auto seen = find(look->id, "only.txt");
+  ASSERT_TRUE(seen.has_value());
+  EXPECT_EQ(to_string(*seen->rights), "list,versions");
+  EXPECT_CODE(read(*seen), ErrorCode::kDenied);
+  EXPECT_CODE(store().remove(soon(), NodeKind::kFile, seen->id), ErrorCode::kDenied);
+  EXPECT_CODE(store().rename(soon(), NodeKind::kFile, seen->id, "x"), ErrorCode::kDenied);
+  EXPECT_CODE(store().put(soon(), {{}, look->id, "new", {}}, as_bytes("x")), ErrorCode::kDenied);
+  EXPECT_CODE(store().put(soon(), {seen->id, {}, "only.txt", {}}, as_bytes("x")),
+              ErrorCode::kDenied);
+  EXPECT_CODE(store().create_folder(soon(), look->id, "new"), ErrorCode::kDenied);
+}
+
+TEST_F(KiteworksServer, AFolderThatIsNoLongerSharedIsGone) {
+  start();
+  const std::string bob = "bob@example.com";
+  world().as(bob, {{"op", "put"}, {"path", "Look/only.txt"}, {"content", "secret"}});
+  const auto share = [&](const char* role) {
+    world().as(bob,
+               {{"op", "share"}, {"path", "Look"}, {"with", "alice@example.com"}, {"role", role}});
+  };
+  share("Downloader");
+  const auto root = store().root(soon());
+  ASSERT_OK(root);
+  const auto look = find(root->id, "Look");
+  ASSERT_TRUE(look.has_value());
+  ASSERT_OK(store().list(soon(), look->id));
+  share("none");
+  EXPECT_CODE(store().stat(soon(), NodeKind::kFolder, look->id), ErrorCode::kNotFound);
+  EXPECT_CODE(store().list(soon(), look->id), ErrorCode::kNotFound);
+}
+
+TEST_F(KiteworksServer, SharedFilesStandInTheRootWhereWanted) {
+  KiteworksConfig config;
+  config.shared_files_in_root = true;
+  start("{}", config);
+  const std::string bob = "bob@example.com";
+  world().as(bob, {{"op", "put"}, {"path", "Private/one.txt"}, {"content", "shared alone"}});
+  world().as(bob, {{"op", "share"},
+                   {"path", "Private/one.txt"},
+                   {"with", "alice@example.com"},
+                   {"role", "Viewer"}});
+  const auto root = store().root(soon());
+  ASSERT_OK(root);
+  const auto file = find(root->id, "one.txt");
+  ASSERT_TRUE(file.has_value());
+  EXPECT_EQ(file->kind, NodeKind::kFile);
+  EXPECT_EQ(file->parent, root->id);
+  EXPECT_FALSE(find(root->id, "Private").has_value());
+}
+
+TEST_F(KiteworksServer, GoneIsFoundOutWithoutAnyCode) {
+  start(R"({"error_shape": "html"})");
+  const auto file = create("a.txt", "x");
+  ASSERT_OK(file);
+  ASSERT_OK(store().list(soon(), work()));
+  world().remove_as_other("Work/a.txt");
+  EXPECT_CODE(store().stat(soon(), NodeKind::kFile, file->id), ErrorCode::kNotFound);
+}
+
+TEST_F(KiteworksServer, ADeadTokenAsksForALogin) {
+  start();
+  world().server().admin("POST", "expire_tokens", R"({"access": true})");
+  EXPECT_CODE(store().list(soon(), work()), ErrorCode::kUnauthenticated);
+  EXPECT_CODE(create("a.txt", "x"), ErrorCode::kUnauthenticated);
 }
 
 TEST_F(KiteworksServer, ATakenNameInBetweenIsUndoneWhereTheVersionsAreSeen) {

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "backend/auth/authorized_client.h"
 #include "backend/http/curl_client.h"
 #include "backend/kiteworks/kiteworks.h"
 
@@ -24,9 +25,12 @@ KiteworksWorld::KiteworksWorld(const std::string& settings, KiteworksConfig conf
   apply_kiteworks_policy(policy);
   http.is_throttled = policy.is_throttled;
   engine_ = std::make_unique<CurlHttpClient>(http);
-  authorized_ =
-      std::make_unique<FixedTokenClient>(*engine_, server_->credentials().users.at(0).access_token);
   config_.base_url = server_->url();
+  tokens_ = make_fixed_token_source("contract",
+                                    SecretString(server_->credentials().users.at(0).access_token));
+  AuthorizedClientOptions authorization;
+  apply_kiteworks_policy(authorization, config_);
+  authorized_ = std::make_unique<AuthorizedClient>(*engine_, *tokens_, authorization);
   store_ = another_store();
   as("", {{"op", "mkdir"}, {"path", "Work"}});
   as("", {{"op", "share"}, {"path", "Work"}, {"with", "bob@example.com"}, {"role", "Manager"}});

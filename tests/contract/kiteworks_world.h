@@ -4,27 +4,13 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
+#include "backend/auth/token_source.h"
 #include "backend/http/http_client.h"
 #include "backend/kiteworks/config.h"
 #include "tests/contract/contract.h"
 #include "tools/sandbox/sandbox.h"
 
 namespace cabinetfs {
-
-// Adds a token that never dies to each request.
-class FixedTokenClient final : public HttpClient {
- public:
-  FixedTokenClient(HttpClient& client, std::string token)
-      : client_(client), authorization_("Bearer " + std::move(token)) {}
-  Result<HttpResponse> perform(const CallContext& call, HttpRequest request) override {
-    request.authorization = authorization_;
-    return client_.perform(call, std::move(request));
-  }
-
- private:
-  HttpClient& client_;
-  const std::string authorization_;
-};
 
 // The account of alice on a server of its own; bob manages the folder "Work" with her.
 class KiteworksWorld final : public ContractWorld {
@@ -50,14 +36,15 @@ class KiteworksWorld final : public ContractWorld {
   // Requests since the last reset, of one endpoint ("GET /rest/folders/{id}/children") or all ("").
   std::uint64_t requests(const std::string& endpoint) const;
   void reset_requests();
+  // What a user does, without a check of rights; keys as the sandbox takes them.
+  nlohmann::json as(const std::string& user, const nlohmann::json& what);
   // A second store on the same account, as after a restart.
   std::unique_ptr<RemoteStore> another_store();
 
  private:
-  nlohmann::json as(const std::string& user, const nlohmann::json& what);
-
   std::unique_ptr<sandbox::Sandbox> server_;
   std::unique_ptr<HttpClient> engine_;
+  std::unique_ptr<TokenSource> tokens_;
   std::unique_ptr<HttpClient> authorized_;
   KiteworksConfig config_;
   std::unique_ptr<RemoteStore> store_;

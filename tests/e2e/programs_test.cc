@@ -32,7 +32,7 @@ TEST_P(Programs, Git) {
   EXPECT_EQ(made.exit_code, 0);
   EXPECT_EQ(settle(), "");
   EXPECT_EQ(on_server("repo/f200"), "200\n");
-  EXPECT_THAT(on_server("repo/.git/HEAD"), HasSubstr("ref: "));
+  EXPECT_THAT(on_server("repo/%2Egit/HEAD"), HasSubstr("ref: "));
   // From the server alone.
   state_ = std::make_unique<TemporaryDirectory>();
   remount();

@@ -5,6 +5,7 @@
 #include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <memory>
 
@@ -85,7 +86,10 @@ TestKeyPair make_rsa_key_pair() {
 
 TestAuthority make_test_authority() {
   const Key ca_key = make_key();
-  const Certificate ca = make_certificate(ca_key.get(), "Test Authority", nullptr, ca_key.get(), 1);
+  // A name of its own: two authorities with one name would be told apart by a bad signature only.
+  static std::atomic<int> made = 0;
+  const std::string name = "Test Authority " + std::to_string(++made);
+  const Certificate ca = make_certificate(ca_key.get(), name.c_str(), nullptr, ca_key.get(), 1);
   const Key server_key = make_key();
   const Certificate server =
       make_certificate(server_key.get(), "localhost", ca.get(), ca_key.get(), 2);

@@ -28,7 +28,7 @@ VolumeOptions MountedOptions::fast() {
   VolumeOptions options;
   options.upload_delay = std::chrono::milliseconds(100);
   options.poll_interval = std::chrono::milliseconds(500);
-  options.fresh = std::chrono::milliseconds(300);
+  options.fresh = std::chrono::seconds(2);
   options.call_timeout = std::chrono::seconds(30);
   options.host = "testhost";
   return options;

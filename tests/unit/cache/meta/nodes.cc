@@ -68,6 +68,8 @@ void expect_same(const NodeRecord& a, const NodeRecord& b) {
   EXPECT_EQ(a.intent.versions_before, b.intent.versions_before);
   EXPECT_EQ(a.intent.md5, b.intent.md5);
   EXPECT_TRUE(a.intent.modified == b.intent.modified);
+  EXPECT_EQ(a.intent.folder, b.intent.folder);
+  EXPECT_EQ(a.intent.name, b.intent.name);
   ASSERT_EQ(a.intent.session.has_value(), b.intent.session.has_value());
   if (a.intent.session) {
     const UploadSession& x = *a.intent.session;

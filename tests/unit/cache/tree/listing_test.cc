@@ -282,6 +282,38 @@ TEST(Listing, ThePollerFindsRemoteChangesAndTellsTheKernel) {
   EXPECT_TRUE(h.eventually([&] { return h.notifier.told_of(a, true); }));
 }
 
+// The feed begins with its first answer; what was listed before that may be old already.
+TEST(Listing, ThePollerFindsAChangeThatCameBeforeItsFirstAnswer) {
+  HarnessOptions options;
+  options.volume.poll_interval = std::chrono::milliseconds(200);
+  Gate gate;
+  gate.close();
+  VolumeHarness h({{"docs/a.txt", "old"}}, options);
+  h.remote.set_gate("changes", &gate);
+  ASSERT_OK(h.mount_tree());
+  const InodeNumber a = h.must("docs/a.txt");
+  h.remote.write_file_as_other("docs/a.txt", "newer content");
+  gate.open();
+  EXPECT_TRUE(h.eventually([&] { return h.volume->getattr(h.local_only(), a)->size == 13; }));
+  h.remote.set_gate("changes", nullptr);
+}
+
+// Nobody listed the folder lately, but the kernel knows names in it from lookups.
+TEST(Listing, ThePollerMakesNamesInUnlistedFoldersDoubtful) {
+  HarnessOptions options;
+  options.volume.poll_interval = std::chrono::milliseconds(20);
+  VolumeHarness h({{"docs/a.txt", "old"}, {"docs/b.txt", "gone soon"}}, options);
+  const InodeNumber docs = h.must("docs");
+  const InodeNumber b = h.must("docs/b.txt");
+  ASSERT_TRUE(b);
+  ASSERT_TRUE(h.eventually([&] { return h.remote.calls("changes") > 1; }));
+  h.remote.remove_as_other("docs/b.txt");
+  EXPECT_TRUE(h.eventually([&] {
+    const auto found = h.volume->lookup(h.call(), docs, "b.txt");
+    return !found && found.error().code == ErrorCode::kNotFound;
+  }));
+}
+
 TEST(Listing, ThePollerFindsAnEditThatFollowsOurOwnUpload) {
   HarnessOptions options;
   options.volume.poll_interval = std::chrono::milliseconds(200);

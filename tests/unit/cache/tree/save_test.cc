@@ -1,6 +1,8 @@
 // How programs save, and what the server sees of it.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/unit/cache/tree/volume_harness.h"
 
 namespace cabinetfs {
@@ -125,6 +127,25 @@ TEST(Save, AFileThatTakesAnothersPlaceAndGoesBackIsNotSentAgain) {
   EXPECT_EQ(h.remote_tree(), (TreeDump{{"docs", "/"}, {"docs/x", "X"}}));
   EXPECT_EQ(h.text("docs/x"), "X");
   EXPECT_EQ(h.state("docs/x"), "clean");
+}
+
+TEST(Save, AFileThatTakesAnothersPlaceIsSentAndGoesBackIsNotSentAgain) {
+  VolumeHarness h({{"docs/x", "X"}, {"docs/y", "Y"}});
+  ASSERT_OK(h.mount_tree());
+  Gate gate;
+  gate.close();
+  h.remote.set_gate("remove", &gate);
+  ASSERT_OK(h.unlink("docs/y"));
+  ASSERT_OK(h.rename("docs/x", "docs/y"));
+  h.pass_quiet_time();
+  ASSERT_TRUE(h.eventually([&] { return h.versions("docs/y") == (Versions{"Y", "X"}); }));
+  h.restart();
+  ASSERT_OK(h.rename("docs/y", "docs/x"));
+  gate.open();
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.remote_tree(), (TreeDump{{"docs", "/"}, {"docs/x", "X"}}));
+  const Versions all = h.versions("docs/x");
+  EXPECT_LE(std::count(all.begin(), all.end(), "X"), 1);
 }
 
 TEST(Save, ABackupThatStaysMovesTheOriginalsHistoryAlong) {

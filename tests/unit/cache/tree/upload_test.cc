@@ -86,6 +86,34 @@ TEST(Upload, AFileThatMovesDuringItsSessionEndsWhereItIsShown) {
   EXPECT_EQ(*h.mount_tree(), expected);
 }
 
+TEST(Upload, ASessionThatEndedUnderAnOldNameIsFoundThere) {
+  VolumeHarness h({{"docs/", ""}});
+  ASSERT_OK(h.names("docs"));
+  ASSERT_OK(h.write_file("docs/tmp", pattern_text(kLarge)));
+  Gate gate;
+  gate.close();
+  gate.let_through(3);
+  h.remote.set_gate("upload_chunk", &gate);
+  h.pass_quiet_time();
+  ASSERT_TRUE(gate.wait_for_waiting(1));
+  h.restart();
+  ASSERT_OK(h.rename("docs/tmp", "docs/a.bin"));
+  h.faulty.script("upload_chunk", RemoteFault::losing_answer(), 1, 3);
+  h.faulty.set_hook([&h](const RemoteCall& call) {
+    const bool ended = !h.remote.id_of("docs/tmp").empty();
+    return ended && call.operation != "list" ? RemoteFault::failing(ErrorCode::kUnavailable)
+                                             : RemoteFault::pass();
+  });
+  gate.open();
+  h.pass_quiet_time();
+  ASSERT_TRUE(h.eventually([&] { return !h.remote.id_of("docs/tmp").empty(); }));
+  h.restart();
+  h.faulty.heal();
+  h.clock.advance(std::chrono::minutes(10));
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.remote_tree(), (TreeDump{{"docs", "/"}, {"docs/a.bin", pattern_text(kLarge)}}));
+}
+
 TEST(Upload, ADeletedFilesSessionIsNotFinished) {
   VolumeHarness h({{"docs/", ""}});
   ASSERT_OK(h.names("docs"));

@@ -1,0 +1,270 @@
+// kill -9 at random moments and at each point where something becomes durable, again and again on
+// one state; the server outlives it. CRASH_ROUNDS=N: so many rounds of each kind. CRASH_SEED=S.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <random>
+#include <thread>
+
+#include "backend/base/log.h"
+#include "tests/crash/crash_work.h"
+#include "tests/crash/remote_pipe.h"
+#include "tests/support/fake_remote_store.h"
+
+extern char** environ;
+
+namespace cabinetfs {
+namespace {
+
+struct Kill {
+  std::string point;     // a sync point, or
+  int after = 0;         // the how many-th time
+  int reports = 0;       // after so many reports,
+  int microseconds = 0;  // and so long
+};
+
+class Crash : public testing::Test {
+ protected:
+  Crash() : remote_(FakeRemoteStore::Files{{"d0/a", "start"}, {"d1/", ""}}, options()) {
+    dir_ = std::filesystem::temp_directory_path() / "cabinetfs-crash-XXXXXX";
+    if (mkdtemp(dir_.data()) == nullptr) std::abort();
+    LogOptions log;
+    log.level = std::getenv("CABINETFS_TEST_LOG") != nullptr ? LogLevel::kDebug : LogLevel::kError;
+    configure_log(log);
+    const char* given = std::getenv("CRASH_SEED");
+    seed_ = given != nullptr ? static_cast<unsigned>(std::strtoul(given, nullptr, 10))
+                             : std::random_device()() % 100'000;
+    random_.seed(seed_);
+    std::cout << "CRASH_SEED=" << seed_ << "\n";
+  }
+  ~Crash() override { std::filesystem::remove_all(dir_); }
+
+  static FakeRemoteOptions options() {
+    FakeRemoteOptions with;
+    with.capabilities = crash_capabilities();
+    with.latency = std::chrono::microseconds(300);
+    return with;
+  }
+
+  // Runs a child until it is dead, and takes in what it reported.
+  void run_child(const Kill& how) {
+    int remote_pair[2], report_pair[2];
+    ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, remote_pair), 0);
+    ASSERT_EQ(pipe2(report_pair, O_CLOEXEC), 0);
+    // dup2 of a descriptor onto itself would keep its close-on-exec flag: both move up first.
+    const int remote_end = fcntl(remote_pair[1], F_DUPFD_CLOEXEC, 100);
+    const int report_end = fcntl(report_pair[1], F_DUPFD_CLOEXEC, 100);
+    close(remote_pair[1]);
+    close(report_pair[1]);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, remote_end, 90);
+    posix_spawn_file_actions_adddup2(&actions, report_end, 91);
+    std::vector<std::string> arguments{"crash_test", "--child",
+                                       dir_,         std::to_string(++seed_),
+                                       how.point,    std::to_string(how.after)};
+    std::vector<char*> argv;
+    for (std::string& argument : arguments) argv.push_back(argument.data());
+    argv.push_back(nullptr);
+    pid_t child = 0;
+    ASSERT_EQ(posix_spawn(&child, "/proc/self/exe", &actions, nullptr, argv.data(), environ), 0);
+    posix_spawn_file_actions_destroy(&actions);
+    close(remote_end);
+    close(report_end);
+    std::thread server([&] { serve_remote(remote_pair[0], remote_); });
+
+    std::string buffer;
+    int reports = 0;
+    bool killed = false;
+    char part[4096];
+    const auto kill_it = [&] {
+      std::this_thread::sleep_for(std::chrono::microseconds(how.microseconds));
+      kill(child, SIGKILL);
+      killed = true;
+    };
+    while (true) {
+      const ssize_t got = read(report_pair[0], part, sizeof part);
+      if (got < 0 && errno == EINTR) continue;
+      if (got <= 0) break;
+      buffer.append(part, static_cast<std::size_t>(got));
+      for (auto end = buffer.find('\n'); end != std::string::npos; end = buffer.find('\n')) {
+        take_report(buffer.substr(0, end));
+        buffer.erase(0, end + 1);
+        ++reports;
+      }
+      const bool enough = how.point.empty() ? reports >= how.reports : reports > 1500;
+      if (enough && !killed) kill_it();
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    server.join();
+    close(remote_pair[0]);
+    close(report_pair[0]);
+    EXPECT_TRUE(WIFSIGNALED(status)) << "the child ended by itself: " << WEXITSTATUS(status);
+    ++rounds_;
+    operations_ += reports / 2;
+  }
+
+  void take_report(const std::string& line) {
+    reported_.push_back(line);
+    const CrashOp op = CrashOp::parse(line.substr(1));
+    if (line[0] == '?') {
+      in_doubt_ = op;
+      return;
+    }
+    apply_op(op, tree_);
+    in_doubt_.reset();
+  }
+
+  // What was acknowledged must be there; what was under way may be.
+  void recover_and_check() {
+    CrashStores stores = CrashStores::open(dir_, remote_);
+    const CrashTree shown = stores.tree();
+    std::vector<CrashTree> legal;
+    legal.push_back(tree_);
+    if (in_doubt_) {
+      CrashTree after = tree_;
+      apply_op(*in_doubt_, after);
+      legal.push_back(after);
+      // Steps of several calls may have come half way.
+      CrashTree half = tree_;
+      const bool appends = in_doubt_->kind == CrashOp::Kind::kAppend;
+      if (in_doubt_->kind == CrashOp::Kind::kSaveByRename) {
+        half[in_doubt_->other] = "";
+        legal.push_back(half);
+        half[in_doubt_->other] = in_doubt_->text;
+        legal.push_back(half);
+      } else if (!in_doubt_->text.empty() && !appends && !tree_.contains(in_doubt_->path)) {
+        half[in_doubt_->path] = "";
+        legal.push_back(half);
+      }
+    }
+    EXPECT_TRUE(std::ranges::count(legal, shown) > 0) << difference(tree_, shown);
+
+    const CallContext call = CallContext::within(std::chrono::seconds(30));
+    const Result<void> sent = stores.volume->flush_to_server(call, kRootInode, nullptr);
+    EXPECT_TRUE(sent.has_value()) << to_string(sent.error());
+    EXPECT_TRUE(stores.volume->status().unsent.empty());
+    EXPECT_EQ(stores.tree(), shown);
+    CrashTree server;
+    for (const auto& [path, entry] : remote_.dump()) {
+      server[path] = entry.kind == NodeKind::kFolder ? "/" : entry.content;
+      for (std::size_t i = 1; i < entry.versions.size(); ++i) {
+        EXPECT_NE(entry.versions[i], entry.versions[i - 1]) << path << ": a version is there twice";
+      }
+    }
+    EXPECT_EQ(server, shown) << difference(shown, server);
+    if (HasFailure()) tell_history();
+    tree_ = shown;
+    // A half made save leaves its temporary file; the next one starts without it.
+    for (auto it = tree_.begin(); it != tree_.end();) {
+      if (!it->first.ends_with("/tmp")) {
+        ++it;
+        continue;
+      }
+      EXPECT_TRUE(stores.perform({CrashOp::Kind::kUnlink, it->first, "", ""}));
+      it = tree_.erase(it);
+    }
+    in_doubt_.reset();
+    reported_.clear();
+  }
+
+  static std::string difference(const CrashTree& expected, const CrashTree& got) {
+    std::string out;
+    for (const auto& [path, text] : expected)
+      if (!got.contains(path) || got.at(path) != text)
+        out += fmt::format("expected {}='{}', got '{}'\n", path, text,
+                           got.contains(path) ? got.at(path) : "(nothing)");
+    for (const auto& [path, text] : got)
+      if (!expected.contains(path)) out += fmt::format("not expected: {}='{}'\n", path, text);
+    return out;
+  }
+
+  // What the server went through, for whoever looks into a failure.
+  void tell_history() const {
+    std::cout << "operations since the last recovery:\n";
+    for (const std::string& line : reported_) std::cout << "  " << line << "\n";
+    const std::vector<std::string> log = remote_.log();
+    std::cout << "the server's last calls:\n";
+    for (std::size_t i = log.size() > 150 ? log.size() - 150 : 0; i < log.size(); ++i)
+      std::cout << "  " << log[i] << "\n";
+    for (const auto& [path, entry] : remote_.dump()) {
+      std::cout << entry.id.value << " " << path << ":";
+      for (const std::string& version : entry.versions) std::cout << " " << version.substr(0, 14);
+      std::cout << "\n";
+    }
+    for (const auto& [path, entry] : remote_.deleted()) {
+      std::cout << entry.id.value << " deleted " << path << ":";
+      for (const std::string& version : entry.versions) std::cout << " " << version.substr(0, 14);
+      std::cout << "\n";
+    }
+  }
+
+  int rounds_wanted(int otherwise) const {
+    const char* given = std::getenv("CRASH_ROUNDS");
+    return given != nullptr ? std::atoi(given) : otherwise;
+  }
+
+  FakeRemoteStore remote_;
+  std::string dir_;
+  unsigned seed_ = 0;
+  std::mt19937 random_;
+  CrashTree tree_{{"d0", "/"}, {"d0/a", "start"}, {"d1", "/"}};
+  std::optional<CrashOp> in_doubt_;
+  std::vector<std::string> reported_;
+  int rounds_ = 0;
+  int operations_ = 0;
+};
+
+TEST_F(Crash, AtRandomMomentsLosesNothingAndRepeatsNothing) {
+  const int rounds = rounds_wanted(12);
+  for (int round = 0; round < rounds && !HasFailure(); ++round) {
+    Kill how;
+    how.reports = static_cast<int>(1 + random_() % 120);
+    how.microseconds = static_cast<int>(random_() % 4000);
+    SCOPED_TRACE(fmt::format("round {}: after {} reports", round, how.reports));
+    run_child(how);
+    recover_and_check();
+  }
+  std::cout << rounds_ << " kills, " << operations_ << " operations\n";
+}
+
+TEST_F(Crash, AtEverySyncPointLosesNothingAndRepeatsNothing) {
+  const int rounds = rounds_wanted(2);
+  for (const char* point :
+       {"commit.before", "commit.middle", "commit.after", "sync.before", "sync.after"}) {
+    for (int round = 0; round < rounds && !HasFailure(); ++round) {
+      Kill how;
+      how.point = point;
+      how.after = static_cast<int>(1 + random_() % (point[0] == 's' ? 8 : 150));
+      SCOPED_TRACE(fmt::format("{} for the {}th time", point, how.after));
+      run_child(how);
+      recover_and_check();
+    }
+  }
+  std::cout << rounds_ << " kills, " << operations_ << " operations\n";
+}
+
+}  // namespace
+}  // namespace cabinetfs
+
+int main(int argc, char** argv) {
+  if (argc == 6 && std::string(argv[1]) == "--child") {
+    return cabinetfs::crash_child(argv[2], static_cast<unsigned>(std::atoi(argv[3])), 90, 91,
+                                  argv[4], std::atoi(argv[5]));
+  }
+  testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
+}

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <map>
+#include <random>
+#include <string>
+
+#include "cache/content.h"
+#include "cache/meta_store.h"
+#include "cache/sealer.h"
+#include "cache/volume.h"
+
+namespace cabinetfs {
+
+// One thing that the child does; told over the pipe before and after, on one line.
+struct CrashOp {
+  enum class Kind { kSave, kFsyncedSave, kSaveByRename, kAppend, kRename, kUnlink, kMkdir, kRmdir };
+  Kind kind = Kind::kSave;
+  std::string path, other, text;
+
+  std::string line() const;  // without a line's end
+  static CrashOp parse(const std::string& line);
+};
+
+// Path -> content, "/" for a folder.
+using CrashTree = std::map<std::string, std::string>;
+
+// A legal next step on that tree; `number` makes its content unlike any other.
+CrashOp next_op(std::mt19937& random, const CrashTree& tree, std::uint64_t number);
+void apply_op(const CrashOp& op, CrashTree& tree);
+
+// The state of one mount in a directory.
+struct CrashStores {
+  std::unique_ptr<Sealer> sealer;
+  std::unique_ptr<MetaStore> meta;
+  std::unique_ptr<ContentStore> contents;
+  std::unique_ptr<Volume> volume;
+
+  static CrashStores open(const std::string& dir, RemoteStore& remote);
+  CrashTree tree();
+  // False: the call failed, which it must not.
+  bool perform(const CrashOp& op);
+};
+
+// The life of the child: works until it is killed. `kill_at`: the name of a sync point, empty =
+// none; `kill_after`: dies there when it comes by for that time.
+int crash_child(const std::string& dir, unsigned seed, int remote_socket, int report_pipe,
+                const std::string& kill_at, int kill_after);
+
+// What the store of these tests can do.
+Capabilities crash_capabilities();
+
+}  // namespace cabinetfs
