@@ -165,6 +165,7 @@ TEST_F(FaultsTest, RateLimitIs403WithoutACodeOr429) {
 TEST_F(FaultsTest, CountsByEndpointAndStatus) {
   Client client = Client::of(start());
   const std::string folder = client.top("Projects");
+  EXPECT_TRUE(eventually([&] { return admin("GET", "counts").at("in_flight") == 0; }));
   admin("POST", "counts/reset");
   client.get("/rest/folders/" + folder + "/children?deleted=false");
   client.upload(folder, "x", "y");

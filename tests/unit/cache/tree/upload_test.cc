@@ -57,9 +57,13 @@ TEST(Upload, ASessionForAnOlderStateIsGivenUp) {
   h.remote.set_gate("upload_chunk", &gate);
   h.pass_quiet_time();
   ASSERT_TRUE(gate.wait_for_waiting(1));
+  // Out of reach until the newer state is there: otherwise the old session may rightly be finished.
+  h.faulty.set_offline(true);
   h.restart();
   ASSERT_OK(h.write_file("docs/a.bin", pattern_text(kLarge, 2)));
   gate.open();
+  h.faulty.set_offline(false);
+  h.clock.advance(std::chrono::minutes(10));
   ASSERT_OK(h.drain());
   EXPECT_EQ(h.remote.content("docs/a.bin"), pattern_text(kLarge, 2));
   EXPECT_EQ(h.versions("docs/a.bin").size(), 1u);
