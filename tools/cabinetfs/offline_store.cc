@@ -66,7 +66,7 @@ class OfflineStore final : public RemoteStore {
   static tl::unexpected<Error> offline() {
     return fail(ErrorCode::kUnavailable, "not connected: only this disk is looked at");
   }
-  const Capabilities capabilities_;
+  const Capabilities capabilities_{};
 };
 
 }  // namespace
