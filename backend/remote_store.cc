@@ -79,6 +79,24 @@ Result<RemoteEntry> RemoteStore::copy_file(const CallContext&, const RemoteId&, 
                                            const std::string&) {
   return not_supported("copy");
 }
+Result<RemoteEntry> RemoteStore::put_stream(const CallContext&, const UploadTarget&,
+                                            const ContentSource&) {
+  return not_supported("upload in one stream");
+}
+Result<UploadSession> RemoteStore::upload_begin(const CallContext&, const UploadTarget&,
+                                                std::uint64_t) {
+  return not_supported("upload session");
+}
+Result<std::optional<RemoteEntry>> RemoteStore::upload_chunk(const CallContext&, UploadSession&,
+                                                             Bytes) {
+  return not_supported("upload session");
+}
+Result<UploadSession> RemoteStore::upload_resume(const CallContext&, const UploadSession&) {
+  return not_supported("upload session");
+}
+Result<void> RemoteStore::upload_abort(const CallContext&, const UploadSession&) {
+  return not_supported("upload session");
+}
 Result<std::vector<RemoteVersion>> RemoteStore::versions(const CallContext&, const RemoteId&) {
   return not_supported("versions");
 }
@@ -91,6 +109,35 @@ Result<RemoteEntry> RemoteStore::lock(const CallContext&, const RemoteId&) {
 Result<RemoteEntry> RemoteStore::unlock(const CallContext&, const RemoteId&, const std::string&) {
   return not_supported("unlock");
 }
+Result<RemoteEntry> RemoteStore::discard_lock(const CallContext& call, const RemoteId& file) {
+  return unlock(call, file, "");
+}
+
+std::vector<Result<RemoteEntry>> RemoteStore::lock_files(const CallContext& call,
+                                                         const std::vector<RemoteId>& files) {
+  std::vector<Result<RemoteEntry>> results;
+  results.reserve(files.size());
+  for (const RemoteId& file : files) results.push_back(lock(call, file));
+  return results;
+}
+
+std::vector<Result<RemoteEntry>> RemoteStore::unlock_files(const CallContext& call,
+                                                           const std::vector<RemoteId>& files,
+                                                           const std::string& comment) {
+  std::vector<Result<RemoteEntry>> results;
+  results.reserve(files.size());
+  for (const RemoteId& file : files) results.push_back(unlock(call, file, comment));
+  return results;
+}
+
+Result<RemotePermission> RemoteStore::permission_of(const CallContext& call, NodeKind kind,
+                                                    const RemoteId& id, const std::string& who) {
+  TRY_ASSIGN(auto known, permissions(call, kind, id));
+  for (RemotePermission& one : known)
+    if (one.who == who) return std::move(one);
+  return fail(ErrorCode::kNoData, who + " has no permission of their own");
+}
+
 Result<std::vector<RemotePermission>> RemoteStore::permissions(const CallContext&, NodeKind,
                                                                const RemoteId&) {
   return not_supported("permissions");
@@ -102,6 +149,27 @@ Result<void> RemoteStore::share(const CallContext&, NodeKind, const RemoteId&, c
 Result<void> RemoteStore::unshare(const CallContext&, NodeKind, const RemoteId&,
                                   const std::string&) {
   return not_supported("unshare");
+}
+
+std::vector<Result<void>> RemoteStore::share_many(const CallContext& call,
+                                                  const std::vector<RemoteObject>& objects,
+                                                  const std::vector<std::string>& who,
+                                                  AccessLevel level) {
+  std::vector<Result<void>> results;
+  results.reserve(objects.size());
+  for (const RemoteObject& object : objects) {
+    Result<void> result;
+    for (const std::string& person : who) {
+      result = share(call, object.kind, object.id, person, level);
+      if (!result) break;
+    }
+    results.push_back(std::move(result));
+  }
+  return results;
+}
+
+Result<void> RemoteStore::unshare_all(const CallContext&, NodeKind, const RemoteId&) {
+  return not_supported("take all permissions away");
 }
 Result<std::vector<RemoteEvent>> RemoteStore::history(const CallContext&, NodeKind,
                                                       const RemoteId&) {
@@ -117,6 +185,9 @@ Result<ChangeSet> RemoteStore::changes(const CallContext&, const std::string&) {
 }
 Result<void> RemoteStore::send_mail(const CallContext&, const Mail&) {
   return not_supported("mail");
+}
+RemoteId RemoteStore::rebase(const RemoteId& id, const RemoteId&, const RemoteId&) const {
+  return id;
 }
 
 }  // namespace cabinetfs

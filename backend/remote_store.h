@@ -14,6 +14,31 @@
 
 namespace cabinetfs {
 
+// Numbers for documents that the whole tenant draws from. next() uses a number up, so nothing but
+// an explicit command calls these. Threads and errors as in RemoteStore.
+class NumberSequences {
+ public:
+  struct Sequence {
+    std::string name, prefix;
+    bool locked = false;
+  };
+  virtual ~NumberSequences() = default;
+  virtual Result<std::vector<Sequence>> list(const CallContext& call) = 0;
+  virtual Result<void> create(const CallContext& call, const std::string& name,
+                              const std::string& prefix, std::uint64_t first) = 0;
+  struct Next {
+    std::string name;
+    bool lock = false;  // nobody gets another one until release()
+    std::string replacement_prefix;
+    std::optional<std::uint64_t> replacement_number;
+  };
+  // The number with its prefix.
+  virtual Result<std::string> next(const CallContext& call, const Next& request) = 0;
+  virtual Result<std::string> current(const CallContext& call, const std::string& name) = 0;
+  virtual Result<void> release(const CallContext& call, const Next& request) = 0;
+  virtual Result<void> remove(const CallContext& call, const std::string& name) = 0;
+};
+
 // One account at one vendor: the only thing that the layers above know of the network.
 //
 // Threads: every call blocks, may be made from any thread, many at a time, and ends at its deadline
@@ -84,17 +109,22 @@ class RemoteStore {
   // entry as the server now has it.
   virtual Result<RemoteEntry> put(const CallContext& call, const UploadTarget& target,
                                   Bytes content) = 0;
+  // The same for a content of any size, in one request that cannot be resumed; instead of sessions
+  // where capabilities().stream_put says so. kNotSupported from the base class, as for all calls of
+  // sessions where there are none.
+  virtual Result<RemoteEntry> put_stream(const CallContext& call, const UploadTarget& target,
+                                         const ContentSource& content);
   virtual Result<UploadSession> upload_begin(const CallContext& call, const UploadTarget& target,
-                                             std::uint64_t size) = 0;
+                                             std::uint64_t size);
   // Sends chunk number `session.next_chunk` (0 first), which must be exactly min(chunk_size, size -
   // offset) bytes, and moves the session on. The result holds the entry after the last one. A chunk
   // answer that was lost: ask upload_resume().
   virtual Result<std::optional<RemoteEntry>> upload_chunk(const CallContext& call,
-                                                          UploadSession& session, Bytes chunk) = 0;
+                                                          UploadSession& session, Bytes chunk);
   // Where the server stands. kNotFound: finished or expired; the caller looks at the file.
   virtual Result<UploadSession> upload_resume(const CallContext& call,
-                                              const UploadSession& session) = 0;
-  virtual Result<void> upload_abort(const CallContext& call, const UploadSession& session) = 0;
+                                              const UploadSession& session);
+  virtual Result<void> upload_abort(const CallContext& call, const UploadSession& session);
 
   // Versions, newest first. What the vendor does not have is kNotSupported (the base class says so
   // for all that follow).
@@ -105,12 +135,33 @@ class RemoteStore {
   virtual Result<RemoteEntry> lock(const CallContext& call, const RemoteId& file);
   virtual Result<RemoteEntry> unlock(const CallContext& call, const RemoteId& file,
                                      const std::string& comment);
+  // Gives the lock up and throws away what it was taken for, also somebody else's where the account
+  // may. The base class: unlock() without a comment.
+  virtual Result<RemoteEntry> discard_lock(const CallContext& call, const RemoteId& file);
+  // Several at once, in as few requests as the vendor has; one result for each, same order.
+  virtual std::vector<Result<RemoteEntry>> lock_files(const CallContext& call,
+                                                      const std::vector<RemoteId>& files);
+  virtual std::vector<Result<RemoteEntry>> unlock_files(const CallContext& call,
+                                                        const std::vector<RemoteId>& files,
+                                                        const std::string& comment);
+  // kNoData: nothing is known of them. `who` is an address, or the vendor's own id of a person.
+  // The base class looks it up in permissions().
+  virtual Result<RemotePermission> permission_of(const CallContext& call, NodeKind kind,
+                                                 const RemoteId& id, const std::string& who);
   virtual Result<std::vector<RemotePermission>> permissions(const CallContext& call, NodeKind kind,
                                                             const RemoteId& id);
   virtual Result<void> share(const CallContext& call, NodeKind kind, const RemoteId& id,
                              const std::string& who, AccessLevel level);
   virtual Result<void> unshare(const CallContext& call, NodeKind kind, const RemoteId& id,
                                const std::string& who);
+  // One level for several people on several objects, in as few requests as the vendor has; one
+  // result for each object, same order.
+  virtual std::vector<Result<void>> share_many(const CallContext& call,
+                                               const std::vector<RemoteObject>& objects,
+                                               const std::vector<std::string>& who,
+                                               AccessLevel level);
+  // Takes everybody's access away, also this account's.
+  virtual Result<void> unshare_all(const CallContext& call, NodeKind kind, const RemoteId& id);
   // Newest first.
   virtual Result<std::vector<RemoteEvent>> history(const CallContext& call, NodeKind kind,
                                                    const RemoteId& id);
@@ -121,6 +172,13 @@ class RemoteStore {
   // not a truth: ids to look at.
   virtual Result<ChangeSet> changes(const CallContext& call, const std::string& cursor);
   virtual Result<void> send_mail(const CallContext& call, const Mail& mail);
+
+  // Counters that number documents for the whole tenant; nullptr where there are none.
+  virtual NumberSequences* sequences() { return nullptr; }
+
+  // The id that an object has after a folder above it, or it itself, went from one id to another. A
+  // pure function; only where capabilities().ids_follow_path.
+  virtual RemoteId rebase(const RemoteId& id, const RemoteId& from, const RemoteId& to) const;
 };
 
 }  // namespace cabinetfs

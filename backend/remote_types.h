@@ -28,6 +28,10 @@ using VersionId = Identifier<struct VersionIdTag>;  // opaque; empty = the curre
 using Validator = Identifier<struct ValidatorTag>;
 
 enum class NodeKind : std::uint8_t { kFile = 0, kFolder = 1 };
+struct RemoteObject {
+  NodeKind kind = NodeKind::kFile;
+  RemoteId id;
+};
 
 // What this account may do with an object; a set of bits.
 enum class Right : std::uint16_t {
@@ -95,6 +99,7 @@ struct RemoteEntry {
   ScanState scan = ScanState::kUnknown;
   LockState lock = LockState::kUnknown;
   std::string lock_holder;
+  bool lock_to_write = false;       // new content is taken only from whoever holds the lock
   std::uint32_t version_count = 0;  // 0 = not told
   bool system = false;              // may not be renamed, moved or deleted by anybody
   std::string mime;
@@ -167,6 +172,14 @@ struct UploadTarget {
   WallTime modified{};  // told to the server where it keeps it
 };
 
+// The content of an upload that is sent as one stream.
+struct ContentSource {
+  std::uint64_t size = 0;
+  // Fills the buffer from the offset with exactly its size; false = cannot be read. Called from
+  // one engine thread at a time, in order, from the start again when the upload is repeated.
+  std::function<bool(std::uint64_t offset, MutableBytes out)> read;
+};
+
 // A running upload; plain data, stored across restarts.
 struct UploadSession {
   std::string id;       // opaque
@@ -213,7 +226,11 @@ struct Capabilities {
   bool exclusive_create = false;  // the server itself refuses a create onto an existing name
   bool conditional_write = false;
   bool mtime_at_upload = false;
+  // An id says where the object stands: rename() and move() answer with a new one, and what lies
+  // below a folder goes with it, as RemoteStore::rebase() computes.
+  bool ids_follow_path = false;
   std::uint64_t put_max = 0;  // largest content for put(); 0 = sessions only
+  bool stream_put = false;    // put_stream() takes what is larger, and there are no sessions
   std::uint64_t chunk_size = 8u << 20;
   std::uint64_t max_file_size = UINT64_MAX;
   std::size_t bulk_read_max = 0;  // files of one read_many(); 0 = not available
