@@ -82,6 +82,7 @@ void announce(const Sandbox& server, const Arguments& arguments) {
   const json ready = {{"url", server.url()},
                       {"admin_url", server.url() + "/_admin"},
                       {"port", server.port()},
+                      {"content_url", server.content_url()},
                       {"ca_file", arguments.ca_file},
                       {"users", emails},
                       {"client_id", credentials.client_id},
@@ -117,6 +118,8 @@ int main(int argc, char** argv) {
   app.add_option("--root", arguments.options.root, "first content of the first user's account")
       ->check(CLI::ExistingDirectory);
   app.add_option("--port", arguments.options.port, "0: any free one");
+  app.add_option("--content-port", arguments.options.content_port,
+                 "of the vendor's content host; 0: any free one");
   app.add_flag("--tls", arguments.options.tls, "HTTPS with an own CA");
   app.add_option("--latency", arguments.latency_ms, "milliseconds before each answer");
   app.add_option("--rate", arguments.rate, "requests per second and source; 0: no limit");

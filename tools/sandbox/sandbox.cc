@@ -55,6 +55,13 @@ class Sandbox::Impl {
     server.port = options.port;
     server.tls = tls_ ? &certificates_ : nullptr;
     server.spool_dir = vendor_->spool_dir();
+    if (const Application* content = vendor_->content_application()) {
+      HttpServer::Options own = server;
+      own.port = options.content_port;
+      content_server_ = std::make_unique<HttpServer>(own, *content, faults_, counters_, stop_);
+      content_port_ = content_server_->port();
+      vendor_->content_listening(content_url());
+    }
     server_ =
         std::make_unique<HttpServer>(server, vendor_->application(), faults_, counters_, stop_);
     port_ = server_->port();
@@ -65,7 +72,13 @@ class Sandbox::Impl {
   void stop() {
     if (!server_) return;
     server_.reset();
+    content_server_.reset();
     vendor_->save();
+  }
+
+  std::string content_url() const {
+    if (content_port_ == 0) return {};
+    return fmt::format("{}://127.0.0.1:{}", tls_ ? "https" : "http", content_port_);
   }
 
   std::string url() const {
@@ -96,7 +109,7 @@ class Sandbox::Impl {
 
   std::size_t skipped() const { return vendor_->skipped(); }
 
-  std::uint16_t port_ = 0;
+  std::uint16_t port_ = 0, content_port_ = 0;
   Certificates certificates_;
   Credentials credentials_;
   const bool tls_;
@@ -133,7 +146,8 @@ class Sandbox::Impl {
   Counters counters_;
   FaultTable faults_;
   std::unique_ptr<Vendor> vendor_;
-  std::unique_ptr<HttpServer> server_;  // last: its threads use everything above
+  // Last: their threads use everything above.
+  std::unique_ptr<HttpServer> content_server_, server_;
 };
 
 std::unique_ptr<Sandbox> Sandbox::start(const Options& options) {
@@ -151,6 +165,7 @@ Sandbox::~Sandbox() {
 }
 
 std::uint16_t Sandbox::port() const { return impl_->port_; }
+std::string Sandbox::content_url() const { return impl_->content_url(); }
 std::string Sandbox::url() const { return impl_->url(); }
 const std::string& Sandbox::ca_pem() const { return impl_->certificates_.ca_pem; }
 const Credentials& Sandbox::credentials() const { return impl_->credentials_; }

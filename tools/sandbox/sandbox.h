@@ -12,8 +12,9 @@ namespace cabinetfs::sandbox {
 
 struct Options {
   std::string vendor = "kiteworks";
-  std::filesystem::path root;  // empty: an empty account
-  std::uint16_t port = 0;      // 0: any
+  std::filesystem::path root;      // empty: an empty account
+  std::uint16_t port = 0;          // 0: any
+  std::uint16_t content_port = 0;  // of the listener for content, where the vendor has one; 0: any
   bool tls = false;
   // JSON texts, as in README.md; empty: none.
   std::string settings, faults, users;
@@ -41,6 +42,7 @@ class Sandbox {
 
   std::uint16_t port() const;
   std::string url() const;            // "http://127.0.0.1:PORT", without a slash at the end
+  std::string content_url() const;    // of the listener for content; empty if there is none
   const std::string& ca_pem() const;  // empty without TLS
   const Credentials& credentials() const;
   std::size_t skipped() const;  // names in the root directory that the server would refuse

@@ -18,6 +18,10 @@ class Vendor {
   virtual Application& mutable_application() = 0;
   // The server listens there from now on.
   virtual void listening(const std::string& url) = 0;
+  // A vendor whose content lives on a host of its own has a second listener; null: it has none.
+  // It starts before the first one and listens at `url`.
+  virtual const Application* content_application() const { return nullptr; }
+  virtual void content_listening(const std::string& url) { static_cast<void>(url); }
   virtual Credentials make_credentials() = 0;
   virtual std::size_t skipped() const = 0;
   virtual std::filesystem::path spool_dir() const = 0;

@@ -26,8 +26,9 @@ struct Request {
   std::string body;
   std::map<std::string, std::unique_ptr<Spool>, std::less<>> form;
   std::map<std::string, std::string, std::less<>> form_filenames;
-  bool form_broken = false;  // a multipart body that does not end as it must
-  std::string peer;          // source address without the port
+  std::unique_ptr<Spool> raw;  // the body, where the application asked for it as it is
+  bool form_broken = false;    // a multipart body that does not end as it must
+  std::string peer;            // source address without the port
 
   // Filled in while it is being answered.
   std::string endpoint;             // template of the route

@@ -196,6 +196,7 @@ class HttpServer::Impl {
     MHD_get_connection_values(connection, MHD_HEADER_KIND, &take_header, &request);
     exchange.admin = !request.segments.empty() && request.segments.front() == "_admin";
     exchange.spool_dir = spool_dir_;
+    if (application_.prepare) application_.prepare(request);
     const Router& router = exchange.admin ? application_.admin : application_.api;
     exchange.found = router.find(request, exchange.handler);
     if (request.endpoint.empty()) request.endpoint = request.method + " (unknown)";
@@ -206,8 +207,10 @@ class HttpServer::Impl {
       counters_.started(request.endpoint);
     }
     const std::string_view type = request.header("content-type");
-    if (type.rfind("multipart/form-data", 0) == 0 ||
-        type.rfind("application/x-www-form-urlencoded", 0) == 0) {
+    if (!exchange.admin && application_.takes_raw_body && application_.takes_raw_body(request)) {
+      request.raw = std::make_unique<Spool>(spool_dir_, kFormMemory);
+    } else if (type.rfind("multipart/form-data", 0) == 0 ||
+               type.rfind("application/x-www-form-urlencoded", 0) == 0) {
       exchange.post = MHD_create_post_processor(connection, std::size_t{128} * 1024,
                                                 &take_form_data, &exchange);
       if (exchange.post == nullptr) request.form_broken = true;
@@ -226,7 +229,9 @@ class HttpServer::Impl {
     if (exchange.tuning.bandwidth_total > 0) {
       stop_.sleep_until(all_in_.book(piece.size(), exchange.tuning.bandwidth_total));
     }
-    if (exchange.post != nullptr) {
+    if (exchange.request.raw) {
+      exchange.request.raw->append(piece);
+    } else if (exchange.post != nullptr) {
       if (MHD_post_process(exchange.post, piece.data(), piece.size()) != MHD_YES) {
         exchange.request.form_broken = true;
       }

@@ -29,6 +29,12 @@ struct LineTuning {
 struct Application {
   Router api;
   Router admin;  // paths under /_admin: not counted, delayed, limited or hit by faults
+  // Before the route is looked for: a vendor that takes several spellings of a path makes them one
+  // in `segments`. May be null.
+  std::function<void(Request&)> prepare;
+  // True: the body goes to Request::raw, whatever its type and size. Asked when the route is known.
+  // May be null.
+  std::function<bool(const Request&)> takes_raw_body;
   // Name of the account that the credentials of the request belong to, empty if none.
   std::function<std::string(const Request&)> identify;
   std::function<LineTuning()> tuning;
