@@ -163,6 +163,9 @@ struct ReadRequest {
   std::uint64_t offset = 0;
   std::uint64_t length = 0;
   std::uint64_t size = 0;  // of the whole version, checked against the server's answer
+  // Of the content that is wanted, where the caller knows it: a store that can tell answers
+  // kConflict for any other. Empty = only the size is checked.
+  Validator validator{};
 };
 
 struct UploadTarget {
@@ -170,6 +173,9 @@ struct UploadTarget {
   RemoteId parent;  // a new file in this folder
   std::string name;
   WallTime modified{};  // told to the server where it keeps it
+  // What `file` held when the caller last looked: a store that can tell answers kConflict when it
+  // holds something else by now. Empty = whatever it holds.
+  Validator before{};
 };
 
 // The content of an upload that is sent as one stream.
