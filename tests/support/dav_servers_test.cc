@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -201,8 +202,13 @@ TEST_P(DavServers, ComesBackOnTheSamePortWithTheSameFiles) {
 TEST_P(DavServers, EndsWithTheProcessThatStartedIt) {
   int pipe_ends[2];
   ASSERT_EQ(::pipe(pipe_ends), 0);
+  // What is killed cannot clear away after itself.
+  const std::filesystem::path dir =
+      std::filesystem::path(testing::TempDir()) / ("dav-killed-" + std::to_string(::getpid()));
+  std::filesystem::create_directories(dir);
   const pid_t child = ::fork();
   if (child == 0) {
+    ::setenv("TMPDIR", dir.c_str(), 1);
     const DavServer server(GetParam());
     const pid_t pid = server.pid();
     if (::write(pipe_ends[1], &pid, sizeof pid) != sizeof pid) ::_exit(1);
@@ -221,6 +227,7 @@ TEST_P(DavServers, EndsWithTheProcessThatStartedIt) {
   }));
   ::close(pipe_ends[0]);
   ::close(pipe_ends[1]);
+  std::filesystem::remove_all(dir);
 }
 
 INSTANTIATE_TEST_SUITE_P(Real, DavServers, testing::Values(Kind::kApache, Kind::kNginx),
