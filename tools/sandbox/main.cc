@@ -72,6 +72,7 @@ void announce(const Sandbox& server, const Arguments& arguments) {
                      {"password", user.password},
                      {"access_token", user.access_token},
                      {"refresh_token", user.refresh_token}});
+    if (!user.login_token.empty()) users.back()["login_token"] = user.login_token;
   }
   const json secrets = {{"client_id", credentials.client_id},
                         {"client_secret", credentials.client_secret},

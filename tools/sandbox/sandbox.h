@@ -23,6 +23,7 @@ struct Options {
 
 struct UserCredentials {
   std::string email, password, access_token, refresh_token;
+  std::string login_token = {};  // of vendors that have one: stands for the password
 };
 
 struct Credentials {

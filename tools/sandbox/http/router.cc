@@ -12,7 +12,9 @@ void Router::add(std::string method, const std::string& path_template, Handler h
   route.method = std::move(method);
   for (const std::string& part : split_path(path_template)) {
     route.parts.push_back(part.front() == '{' ? std::string() : part);
+    route.open_end = part == "{path...}";
   }
+  if (route.open_end) route.parts.pop_back();
   route.handler = std::move(handler);
   routes_.push_back(std::move(route));
 }
@@ -22,10 +24,17 @@ Router::Found Router::find(Request& request, const Handler*& handler) const {
   const Route* best = nullptr;
   bool path_known = false;
   for (const Route& route : routes_) {
-    if (route.parts.size() != request.segments.size()) continue;
+    if (route.open_end ? route.parts.size() > request.segments.size()
+                       : route.parts.size() != request.segments.size()) {
+      continue;
+    }
     bool matches = true;
     bool better = best == nullptr;
     bool decided = best == nullptr;
+    if (!decided && (route.open_end || best->open_end)) {
+      better = best->open_end && (!route.open_end || route.parts.size() > best->parts.size());
+      decided = true;
+    }
     for (std::size_t i = 0; i < route.parts.size() && matches; ++i) {
       const std::string& part = route.parts[i];
       matches = part.empty() || part == request.segments[i];

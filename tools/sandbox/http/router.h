@@ -10,8 +10,9 @@ struct Request;
 struct Response;
 
 // Finds the handler of a request by method and path template ("/rest/folders/{id}/children"). Where
-// several templates match, the one with a literal part at the first difference wins. Filled before
-// the server starts, read by any thread then.
+// several templates match, the one with a literal part at the first difference wins. A template
+// that ends in "{path...}" takes any number of further parts, none too, which stay in `segments`;
+// it is weaker than one without. Filled before the server starts, read by any thread then.
 class Router {
  public:
   using Handler = std::function<Response(Request&)>;
@@ -25,6 +26,7 @@ class Router {
   struct Route {
     std::string method, endpoint;
     std::vector<std::string> parts;  // empty string: a parameter
+    bool open_end = false;
     Handler handler;
   };
   std::vector<Route> routes_;

@@ -27,7 +27,7 @@ constexpr std::size_t kMaxBody = std::size_t{128} << 20;
 
 struct Exchange {
   Request request;
-  bool begun = false, admin = false, too_long = false;
+  bool begun = false, admin = false, too_long = false, whole = false;
   const Router::Handler* handler = nullptr;
   Router::Found found = Router::Found::kNoPath;
   std::shared_ptr<FaultRule> fault;
@@ -161,7 +161,10 @@ class HttpServer::Impl {
   static void on_completed(void* self, MHD_Connection*, void** slot, MHD_RequestTerminationCode) {
     const std::unique_ptr<Exchange> exchange(static_cast<Exchange*>(*slot));
     *slot = nullptr;
-    if (exchange && exchange->begun && !exchange->admin) static_cast<Impl*>(self)->log(*exchange);
+    if (!exchange || !exchange->begun || exchange->admin) return;
+    auto& server = *static_cast<Impl*>(self);
+    if (!exchange->whole) server.abort(*exchange);
+    server.log(*exchange);
   }
 
   static MHD_Result on_request(void* self, MHD_Connection* connection, const char*,
@@ -172,7 +175,7 @@ class HttpServer::Impl {
     try {
       if (!exchange.begun) {
         server.begin(exchange, connection, method);
-        return MHD_YES;
+        return server.refuse_early(exchange, connection).value_or(MHD_YES);
       }
       if (*size > 0) {
         const std::size_t got = *size;
@@ -217,6 +220,28 @@ class HttpServer::Impl {
     }
   }
 
+  // The answer to a request that asks before it sends its body, if that is a refusal.
+  std::optional<MHD_Result> refuse_early(Exchange& exchange, MHD_Connection* connection) {
+    if (!application_.before_body || exchange.admin || exchange.fault ||
+        exchange.request.header("expect") != "100-continue") {
+      return std::nullopt;
+    }
+    auto response = application_.before_body(exchange.request);
+    if (!response) return std::nullopt;
+    exchange.whole = true;
+    return send(exchange, connection, *std::move(response), nullptr);
+  }
+
+  void abort(Exchange& exchange) {
+    if (!application_.aborted) return;
+    try {
+      application_.aborted(exchange.request);
+    } catch (const std::exception& error) {
+      // Nobody is left to be told.
+      fmt::print(stderr, "cabinetfs-sandbox: after an aborted request: {}\n", error.what());
+    }
+  }
+
   bool take_body(Exchange& exchange, std::string_view piece) {
     exchange.bytes_in += static_cast<std::int64_t>(piece.size());
     if (exchange.fault && exchange.fault->action == FaultAction::kDropUpload &&
@@ -245,6 +270,7 @@ class HttpServer::Impl {
 
   MHD_Result answer(Exchange& exchange, MHD_Connection* connection) {
     Request& request = exchange.request;
+    exchange.whole = true;
     if (exchange.post != nullptr) {
       if (MHD_destroy_post_processor(exchange.post) != MHD_YES) request.form_broken = true;
       exchange.post = nullptr;

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "tools/sandbox/http/counters.h"
@@ -40,6 +41,11 @@ struct Application {
   std::function<LineTuning()> tuning;
   std::function<Response(Router::Found)> not_routed;
   std::function<Response()> throttled;
+  // Asked before the body of a request with "Expect: 100-continue": an answer saves the body. May
+  // be null.
+  std::function<std::optional<Response>(Request&)> before_body;
+  // The connection ended while the body was on its way; `raw` has what came. May be null.
+  std::function<void(Request&)> aborted;
   // What an exception out of a handler looks like to the client.
   std::function<Response(const std::string& what)> failed;
 };
