@@ -122,6 +122,7 @@ Result<void> apply_entry(VolumeCore& core, Tree::Txn& txn, InodeNumber folder,
   TRY_ASSIGN(const NodePtr known, txn.find_remote(entry.id));
   if (known == nullptr) return add_node(core, txn, folder, entry, notices);
   if (core.is_in_flight(known->ino) || core.recent.confirmed_since(known->ino, asked)) return {};
+  if (known->sent_place) return {};  // our own rename or move, perhaps: whoever sent it looks first
   if (known->kind != entry.kind) return {};  // an id that changes its kind: believe what we had
   if (*known->remote == entry && known->remote_parent == folder) return {};
 
@@ -187,6 +188,7 @@ Result<void> apply_entry(VolumeCore& core, Tree::Txn& txn, InodeNumber folder,
 Result<void> apply_gone(VolumeCore& core, Tree::Txn& txn, const NodeRecord& node, SteadyTime asked,
                         Notices& notices) {
   if (core.is_in_flight(node.ino) || core.recent.confirmed_since(node.ino, asked)) return {};
+  if (node.sent_place) return {};
   if (node.deleted) {
     txn.erase(node.ino);
     return {};

@@ -321,6 +321,7 @@ void CachedFile::shutdown() {
     stopped_ = true;
     while (!fetches_.empty()) detach_locked(fetches_.begin()->second, cancelled);
     for (Waiter* waiter : waiters_) waiter->changed.notify_all();
+    written_.notify_all();
   }
   for (const auto& fetch : cancelled) fetch->cancel.cancel();
 }

@@ -144,6 +144,7 @@ class CachedFile final : public FetchTarget, public std::enable_shared_from_this
   void add_fetch_locked(std::uint64_t first, std::uint64_t count, Priority priority, Fetches& start)
       REQUIRES(mutex_);
   void launch(Fetches& start, Fetches& promote);
+  void conclude_fetch_locked(const Fetch& fetch, Result<void> result) REQUIRES(mutex_);
   void detach_locked(const std::shared_ptr<Fetch>& fetch, Fetches& cancelled) REQUIRES(mutex_);
   void add_pending_locked(std::uint64_t block, BlockPtr bytes, const Fetch* source)
       REQUIRES(mutex_);
@@ -179,6 +180,7 @@ class CachedFile final : public FetchTarget, public std::enable_shared_from_this
   std::uint64_t next_slot_ GUARDED_BY(mutex_) = 0;
   std::uint64_t charged_ GUARDED_BY(mutex_) = 0;  // of the disk budget, bytes
   std::map<std::uint64_t, Pending> pending_ GUARDED_BY(mutex_);
+  CondVar written_;  // pending_ has become empty, or nobody will empty it
   std::uint64_t bytes_ GUARDED_BY(mutex_) = 0;  // of blocks in map_ and pending_
   std::map<std::uint64_t, std::shared_ptr<Fetch>> fetches_ GUARDED_BY(mutex_);  // by first block
   std::list<Waiter*> waiters_ GUARDED_BY(mutex_);

@@ -136,7 +136,7 @@ Result<void> CachedFile::fetch_all(const CallContext& call) {
     {
       // What is here is not read again.
       MutexLock lock(mutex_);
-      if (bytes_ == key_.size && verdict_ != Verdict::kPending) return {};
+      if (bytes_ == key_.size && verdict_ != Verdict::kPending) break;
       bool here = at + range < key_.size;
       for (std::uint64_t b = at / kBlockBytes; here && b < (at + range) / kBlockBytes; ++b)
         here = map_.find(b).present() || pending_.contains(b);
@@ -145,7 +145,19 @@ Result<void> CachedFile::fetch_all(const CallContext& call) {
     if (call.may_block) (void)prefetch(at + range, std::min(host_.options().max_window, key_.size));
     TRY(read(call, at, MutableBytes(buffer)));
   }
+  // Blocks on their way to the disk may still be refused there, so they do not count yet.
+  const auto registration = call.cancel.on_cancel([this] {
+    MutexLock lock(mutex_);
+    written_.notify_all();
+  });
   MutexLock lock(mutex_);
+  while (!pending_.empty()) {
+    if (stopped_ || call.cancel.cancelled()) return fail(ErrorCode::kCancelled, "fetch: given up");
+    const auto now = Clock::system().steady();
+    if (now >= call.deadline)
+      return fail(ErrorCode::kTimeout, "fetch: the disk has not taken all of it in time");
+    written_.wait_until(mutex_, std::min(call.deadline, now + std::chrono::hours(1)));
+  }
   if (bytes_ < key_.size)
     return fail(ErrorCode::kNoSpace, "the cache has no room for the whole of this file");
   return {};
@@ -191,46 +203,51 @@ void CachedFile::finished(const std::shared_ptr<Fetch>& fetch, Result<void> resu
   {
     MutexLock lock(mutex_);
     host_.memory().release(std::exchange(fetch->reserved, 0));
-    if (fetch->detached) return;
-    fetches_.erase(fetch->first);
-    const std::uint64_t came = fetch->first + fetch->delivered;
-    for (auto at = pending_.lower_bound(fetch->first); at != pending_.end() && at->first < came;
-         ++at)
-      if (at->second.source == fetch.get()) at->second.source = nullptr;
-    if (!result) {
-      Error error = std::move(result).error();
-      // The answer was not what was asked for: neither is what came before that was noticed.
-      if (error.code == ErrorCode::kCorrupt)
-        for (std::uint64_t block = fetch->first; block < came; ++block)
-          if (pending_.contains(block)) drop_block_locked(block);
-      if (error.code == ErrorCode::kNotFound) error.code = ErrorCode::kStale;
-      for (Waiter* waiter : waiters_) {
-        const std::uint64_t from = std::max(came, waiter->first);
-        const std::uint64_t to = std::min(fetch->end(), waiter->first + waiter->blocks.size());
-        for (std::uint64_t block = from; block < to; ++block) {
-          const std::size_t at = static_cast<std::size_t>(block - waiter->first);
-          if (!waiter->wanted[at] || waiter->blocks[at]) continue;
-          waiter->error = error;
-          // A prefetch gives up earlier than a reader would.
-          waiter->again = fetch->priority > waiter->priority;
-          waiter->changed.notify_all();
-          break;
-        }
-      }
-    }
+    conclude_fetch_locked(*fetch, std::move(result));
     schedule_locked(write, hash);
   }
   run_scheduled(write, hash);
+}
+
+void CachedFile::conclude_fetch_locked(const Fetch& fetch, Result<void> result) {
+  const std::uint64_t came = fetch.first + fetch.delivered;
+  const bool corrupt = !result && result.error().code == ErrorCode::kCorrupt;
+  for (std::uint64_t block = fetch.first; block < came; ++block) {
+    const auto found = pending_.find(block);
+    if (found == pending_.end() || found->second.source != &fetch) continue;
+    // The answer was not what was asked for: neither is what came before that was noticed. Else
+    // what came stays, also of a fetch that was given up, and may be written now.
+    if (corrupt)
+      drop_block_locked(block);
+    else
+      found->second.source = nullptr;
+  }
+  // Those who waited for a detached one were told then.
+  if (fetch.detached) return;
+  fetches_.erase(fetch.first);
+  if (!result) {
+    Error error = std::move(result).error();
+    if (error.code == ErrorCode::kNotFound) error.code = ErrorCode::kStale;
+    for (Waiter* waiter : waiters_) {
+      const std::uint64_t from = std::max(came, waiter->first);
+      const std::uint64_t to = std::min(fetch.end(), waiter->first + waiter->blocks.size());
+      for (std::uint64_t block = from; block < to; ++block) {
+        const std::size_t at = static_cast<std::size_t>(block - waiter->first);
+        if (!waiter->wanted[at] || waiter->blocks[at]) continue;
+        waiter->error = error;
+        // A prefetch gives up earlier than a reader would.
+        waiter->again = fetch.priority > waiter->priority;
+        waiter->changed.notify_all();
+        break;
+      }
+    }
+  }
 }
 
 void CachedFile::detach_locked(const std::shared_ptr<Fetch>& fetch, Fetches& cancelled) {
   if (fetch->detached) return;
   fetch->detached = true;
   const std::shared_ptr<Fetch> keep = fetch;  // the map may hold the reference that we were given
-  // What came stays: it is as good as before.
-  for (auto at = pending_.lower_bound(keep->first); at != pending_.end() && at->first < keep->end();
-       ++at)
-    if (at->second.source == keep.get()) at->second.source = nullptr;
   if (!keep->claimed.exchange(true)) {
     // It will never run, so nobody else gives this back.
     host_.memory().release(std::exchange(keep->reserved, 0));
@@ -253,6 +270,7 @@ void CachedFile::drop_block_locked(std::uint64_t block) {
     bytes_ -= found->second.block->size;
     host_.memory().release(found->second.block->size);
     pending_.erase(found);
+    if (pending_.empty()) written_.notify_all();
   }
   if (map_.find(block).present()) {
     bytes_ -= block_bytes(block);
@@ -275,6 +293,7 @@ CachedFile::Dropped CachedFile::reset_locked(const Error& error, bool again) {
   while (!fetches_.empty()) detach_locked(fetches_.begin()->second, dropped.fetches);
   for (const auto& [block, pending] : pending_) host_.memory().release(pending.block->size);
   pending_.clear();
+  written_.notify_all();
   for (const std::uint64_t block : unread_) dropped.unused += block_bytes(block);
   unread_.clear();
   unvalidated_.clear();

@@ -141,6 +141,7 @@ void CachedFile::write_pending() {
       }
       pending_.erase(found);
     }
+    if (pending_.empty()) written_.notify_all();
     if (!charged && next_slot_ == first_slot + batch.size()) next_slot_ = first_slot;
   }
   host_.changed(shared_from_this());

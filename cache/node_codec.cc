@@ -41,6 +41,8 @@ enum NodeField : std::uint32_t {
   kPin = 26,
   kSync = 27,
   kLockWanted = 28,
+  kSentFolder = 29,
+  kSentName = 30,
 };
 enum NodeFlag : std::uint64_t {
   kTimesLocal = 1,
@@ -150,6 +152,14 @@ bool decode_fields(Reader& in, NodeRecord& node) {
       case kChangedAt:
         node.changed_at = in.time();
         break;
+      case kSentFolder:
+        if (!node.sent_place) node.sent_place.emplace();
+        node.sent_place->folder.value = in.number();
+        break;
+      case kSentName:
+        if (!node.sent_place) node.sent_place.emplace();
+        node.sent_place->name = in.text();
+        break;
       case kIntent:
         node.intent = in.nested(record::decode_intent);
         break;
@@ -220,6 +230,10 @@ std::string encode_node(const NodeRecord& node) {
   out.put(kBaseValidator, node.base_validator.value);
   out.put(kChangedAt, node.changed_at);
   out.put(kIntent, record::encode_intent(node.intent));
+  if (node.sent_place) {
+    out.number(kSentFolder, node.sent_place->folder.value);
+    out.bytes(kSentName, node.sent_place->name);
+  }
   if (node.failure) out.bytes(kFailure, record::encode_failure(*node.failure));
   out.put(kConflict, node.conflict);
   out.put(kListedAt, node.listed_at);

@@ -56,6 +56,13 @@ struct Intent {
   }
 };
 
+// Where a rename or move was sent to, when its answer has not been recorded. Besides the intent: a
+// content may be waiting for its look at the same time.
+struct SentPlace {
+  InodeNumber folder;
+  std::string name;  // the server's spelling
+};
+
 // Everything that is stored of one node: what the server last told (`remote`), what this mount
 // shows, and what is still to be told to the server. Plain data; the tree is its only writer.
 struct NodeRecord {
@@ -88,6 +95,7 @@ struct NodeRecord {
   bool upload_soon = false;        // fsync, or the user asked: do not wait for the quiet time
   WallTime changed_at{};           // of the last local change, for the quiet time
   Intent intent;
+  std::optional<SentPlace> sent_place;
   std::optional<Failure> failure;
   std::string conflict;  // told in user.cabinet.state until the next clean change
 
@@ -101,7 +109,8 @@ struct NodeRecord {
 
   // The server does not agree yet with what is shown.
   bool dirty() const {
-    return deleted || content_dirty || !remote || description.has_value() || moved();
+    return deleted || content_dirty || !remote || description.has_value() || moved() ||
+           sent_place.has_value();
   }
   // Name or folder differ from the server's. `remote_name_shown` is how remote->name is shown here.
   bool moved() const {

@@ -57,6 +57,7 @@ std::string_view to_string(Plan::Action action) {
     case Plan::Action::kRename:
       return "rename";
     case Plan::Action::kMove:
+    case Plan::Action::kLook:
       return "move";
     case Plan::Action::kRemoveFile:
     case Plan::Action::kRemoveFolder:
@@ -70,11 +71,12 @@ std::string_view to_string(Plan::Action action) {
 
 std::optional<SteadyTime> Planner::quiet_until(const NodeRecord& node) const {
   if (node.upload_soon) return std::nullopt;
+  // Read first: should both clocks jump in between, the wait ends early instead of late.
+  const SteadyTime steady = core_.clock.steady();
   const auto left = node.changed_at + core_.options.upload_delay - core_.now();
   // A clock that was set back must not keep a change for hours.
   if (left <= left.zero()) return std::nullopt;
-  return core_.clock.steady() +
-         std::min<std::chrono::nanoseconds>(left, core_.options.upload_delay);
+  return steady + std::min<std::chrono::nanoseconds>(left, core_.options.upload_delay);
 }
 
 Result<Plan> Planner::next(Tree::Txn& txn, InodeNumber ino) {
@@ -83,9 +85,11 @@ Result<Plan> Planner::next(Tree::Txn& txn, InodeNumber ino) {
   if (!node->dirty()) return Plan{};
   if (node->failure) {
     if (node->failure->refused) return Plan{};
+    const SteadyTime steady = core_.clock.steady();
     const auto left = node->failure->next_try - core_.now();
-    if (left > left.zero()) return wait_until(node, core_.clock.steady() + left);
+    if (left > left.zero()) return wait_until(node, steady + left);
   }
+  if (node->sent_place && node->remote) return act(Plan::Action::kLook, node);
   if (node->deleted) {
     TRY_ASSIGN(Plan plan, plan_removal(txn, node));
     return out_of_the_way(txn, node, std::move(plan));
@@ -305,6 +309,7 @@ Result<void> hand_on_identity(VolumeCore& core, Tree::Txn& txn, InodeNumber dele
     next.staged.clear();
     ++next.generation;
   }
+  std::swap(next.sent_place, rest.sent_place);
   next.remote = rest.remote;
   next.remote_parent = rest.remote_parent;
   next.base_validator = rest.remote->validator;

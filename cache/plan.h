@@ -21,6 +21,7 @@ struct Plan {
     kRemoveFile,
     kRemoveFolder,
     kDescribe,
+    kLook,    // a rename or move may have happened: where does it stand?
     kForget,  // deleted while nobody knew whether the server has it: look, then remove it or not
   };
   Action action = Action::kNothing;

@@ -143,14 +143,44 @@ Result<void> Reconciler::adopt_folder(const NodeRecord& node, const RemoteEntry&
   return confirm(node.ino, made, remote_parent);
 }
 
+Result<void> Reconciler::store_sent_place(InodeNumber ino, const std::optional<SentPlace>& place) {
+  Tree::Txn txn(core_.tree);
+  TRY_ASSIGN(const NodePtr now, txn.find(ino));
+  if (now == nullptr) return fail(ErrorCode::kCancelled, "the node is gone");
+  NodeRecord next = *now;
+  next.sent_place = place;
+  txn.put(std::move(next));
+  return txn.commit();
+}
+
+// A rename or move whose answer got lost. Until this is known, a name on the server that is not the
+// shown one could be taken for somebody else's rename.
+Result<void> Reconciler::look_at_place(const NodeRecord& node) {
+  const CallContext call = core_.background_call(Priority::kUpload);
+  const Result<RemoteEntry> there = core_.seen(core_.remote.stat(call, node.kind, node.remote->id));
+  if (!there && there.error().code == ErrorCode::kNotFound) {
+    TRY(store_sent_place(node.ino, std::nullopt));
+    return lost(node.ino);
+  }
+  if (!there) return fail(there.error());
+  InodeNumber folder = node.remote_parent;
+  if (core_.codec.same(there->name, node.sent_place->name)) folder = node.sent_place->folder;
+  TRY_ASSIGN(const NodePtr parent, core_.tree.find_remote(there->parent));
+  if (parent != nullptr) folder = parent->ino;
+  return confirm(node.ino, *there, folder);
+}
+
 Result<void> Reconciler::change_place(const NodeRecord& node, const Plan& plan) {
   const CallContext call = core_.background_call(Priority::kUpload);
   const bool rename = plan.action == Plan::Action::kRename;
+  TRY(store_sent_place(node.ino, rename ? SentPlace{node.remote_parent, plan.name}
+                                        : SentPlace{plan.folder, node.remote->name}));
   Result<RemoteEntry> changed =
       core_.seen(rename ? core_.remote.rename(call, node.kind, node.remote->id, plan.name)
                         : core_.remote.move(call, node.kind, node.remote->id, plan.folder_id));
   if (changed) return confirm(node.ino, *changed, rename ? node.remote_parent : plan.folder);
   const ErrorCode code = changed.error().code;
+  if (!may_have_happened(code)) TRY(store_sent_place(node.ino, std::nullopt));
   if (code == ErrorCode::kNotFound) {
     // The object, or the folder that it should go to?
     const Result<RemoteEntry> there =
@@ -312,14 +342,24 @@ Result<void> Reconciler::confirm(InodeNumber ino, const RemoteEntry& entry,
     if (!next.remote->rights) next.remote->rights = old->rights;
     if (next.remote->version_count == 0) next.remote->version_count = old->version_count;
     if (next.kind == NodeKind::kFile) {
-      // Our own change of name or folder is no edit of the content.
-      if (next.base_validator == old->validator) next.base_validator = entry.validator;
+      // Our own change of name or folder is no edit of the content; others' may be in the answer.
+      const bool same_content = entry.size == old->size && entry.modified == old->modified &&
+                                entry.hashes.md5 == old->hashes.md5;
+      if (same_content && next.base_validator == old->validator)
+        next.base_validator = entry.validator;
     }
   }
   next.remote_parent = remote_parent;
+  next.sent_place.reset();
   next.renamed = !core_.shows_remote_name(next);
   next.failure.reset();
-  next.intent = Intent{};
+  // Edited by others meanwhile: what is clean follows.
+  if (old && next.kind == NodeKind::kFile && !next.content_dirty && !next.deleted &&
+      entry.validator != old->validator) {
+    show_remote(next, entry.size != old->size || entry.modified != old->modified);
+  }
+  // A content that was sent without an answer is still to be looked for.
+  if (next.intent.kind == Intent::Kind::kCreateFolder) next.intent = Intent{};
   if (!next.dirty()) next.upload_soon = false;
   txn.put(std::move(next));
   TRY(txn.commit());
@@ -355,6 +395,7 @@ Result<void> Reconciler::lost(InodeNumber ino) {
     next.remote.reset();
     next.remote_parent = kNoInode;
     next.renamed = false;
+    next.sent_place.reset();
     next.intent = Intent{};
     next.failure.reset();
     if (next.kind == NodeKind::kFolder) {

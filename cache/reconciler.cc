@@ -218,6 +218,7 @@ std::optional<Plan> Reconciler::consider(InodeNumber ino, bool rides_along) {
     case Plan::Action::kRemoveFile:
     case Plan::Action::kRemoveFolder:
     case Plan::Action::kDescribe:
+    case Plan::Action::kLook:
     case Plan::Action::kForget:
       break;
   }
@@ -312,6 +313,9 @@ void Reconciler::execute(const Plan& plan) {
       break;
     case Plan::Action::kDescribe:
       done = describe(node);
+      break;
+    case Plan::Action::kLook:
+      done = look_at_place(node);
       break;
     case Plan::Action::kForget:
       done = forget(node);

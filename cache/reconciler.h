@@ -78,6 +78,8 @@ class Reconciler final : public InFlight {
   void execute(const Plan& plan);
   Result<void> create_folder(const NodeRecord& node);
   Result<void> change_place(const NodeRecord& node, const Plan& plan);
+  Result<void> store_sent_place(InodeNumber ino, const std::optional<SentPlace>& place);
+  Result<void> look_at_place(const NodeRecord& node);
   Result<void> remove_folder(const NodeRecord& node);
   Result<void> forget(const NodeRecord& node);
   // The server's folder that stands for ours.

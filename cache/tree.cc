@@ -14,15 +14,21 @@ bool is_unsent(const NodeRecord& node) {
   return node.dirty() || node.failure.has_value() || !node.conflict.empty();
 }
 
-// Where the node stands on the server without being shown there: folder and folded name. What was
-// being created when its answer got lost may stand where it was sent to.
-std::optional<std::pair<InodeNumber, std::string>> displaced_place(const NodeRecord& node) {
-  if (node.remote) {
-    if (!node.deleted && !node.moved()) return std::nullopt;
-    return std::pair(node.remote_parent, fold_name(node.remote->name));
+// Where the node stands, or may stand, on the server without being shown there: folder and folded
+// name. What was being created, renamed or moved when its answer got lost may stand where it was
+// sent to.
+std::vector<std::pair<InodeNumber, std::string>> displaced_places(const NodeRecord& node) {
+  std::vector<std::pair<InodeNumber, std::string>> places;
+  if (!node.remote) {
+    if (node.intent.kind != Intent::Kind::kNone && !node.intent.name.empty())
+      places.emplace_back(node.intent.folder, fold_name(node.intent.name));
+    return places;
   }
-  if (node.intent.kind == Intent::Kind::kNone || node.intent.name.empty()) return std::nullopt;
-  return std::pair(node.intent.folder, fold_name(node.intent.name));
+  if (node.deleted || node.moved() || node.sent_place)
+    places.emplace_back(node.remote_parent, fold_name(node.remote->name));
+  if (node.sent_place)
+    places.emplace_back(node.sent_place->folder, fold_name(node.sent_place->name));
+  return places;
 }
 
 bool is_shown_at(const NodeRecord& node, InodeNumber parent) {
@@ -48,7 +54,7 @@ Result<void> Tree::load() {
 
 void Tree::index_locked(const NodeRecord& node) {
   if (is_unsent(node)) unsent_.insert(node.ino);
-  if (const auto place = displaced_place(node)) displaced_.emplace(*place, node.ino);
+  for (auto& place : displaced_places(node)) displaced_.emplace(std::move(place), node.ino);
   if (node.content_dirty && node.base) bases_.emplace(node.base->file.value, node.ino);
 }
 
@@ -63,7 +69,7 @@ void Tree::unindex_locked(const NodeRecord& node) {
       }
     }
   };
-  if (const auto place = displaced_place(node)) drop(displaced_, *place);
+  for (const auto& place : displaced_places(node)) drop(displaced_, place);
   if (node.content_dirty && node.base) drop(bases_, node.base->file.value);
 }
 
@@ -255,7 +261,8 @@ Result<NodePtr> Tree::Txn::displaced_at(InodeNumber folder, const std::string& r
                                         InodeNumber except) NO_THREAD_SAFETY_ANALYSIS {
   const Place place(folder, fold_name(remote_name));
   for (const auto& [ino, node] : changed_) {
-    if (node != nullptr && ino != except && displaced_place(*node) == place) return node;
+    if (node == nullptr || ino == except) continue;
+    if (std::ranges::count(displaced_places(*node), place) > 0) return node;
   }
   const auto [from, to] = tree_.displaced_.equal_range(place);
   for (auto it = from; it != to; ++it) {

@@ -177,8 +177,11 @@ Result<void> UploadTask::store_intent(const Intent& intent) {
   Tree::Txn txn(core_.tree);
   TRY_ASSIGN(const NodePtr now, txn.find(ino_));
   if (now == nullptr) return fail(ErrorCode::kCancelled, "the file is gone");
-  // From here on others know where this one is going to stand; until now they did not.
-  const bool create = !intent.name.empty() && !now->remote;
+  // From here on others know where this one is going to stand; until now they did not. A session
+  // that goes on is known already.
+  const bool known =
+      intent.session && now->intent.session && intent.session->id == now->intent.session->id;
+  const bool create = !intent.name.empty() && !now->remote && !known;
   if (create && (now->deleted || now->parent != node_.parent || now->name != node_.name))
     return fail(ErrorCode::kCancelled, "renamed or deleted before it was sent");
   NodeRecord next = *now;
@@ -303,6 +306,7 @@ Result<void> UploadTask::make_room_for_theirs(const RemoteEntry& theirs) {
     next.remote.reset();
     next.remote_parent = kNoInode;
     next.renamed = false;
+    next.sent_place.reset();
     next.intent = Intent{};
     txn.put(std::move(next));
     TRY(txn.commit());
@@ -487,7 +491,8 @@ Result<void> UploadTask::settle(const RemoteEntry& entry, std::uint64_t generati
       next.upload_soon = false;
       next.staged.clear();
       next.base.reset();
-    } else if (next.base) {
+    } else if (next.base && generation != 0) {
+      // Generation 0 is another content's, which this one has replaced: it stands on its own base.
       next.base = key;
     }
     txn.put(std::move(next));
@@ -501,7 +506,7 @@ Result<void> UploadTask::settle(const RemoteEntry& entry, std::uint64_t generati
   const std::shared_ptr<StagedContent> staged = file_->staged;
   snapshot_.reset();
   if (!clean) {
-    if (staged != nullptr && file_->base) {
+    if (staged != nullptr && file_->base && generation != 0) {
       staged->rebase(key);
       file_->base = key;
     }

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <cstdlib>
+#include <thread>
 #include <vector>
 
 #include "tests/support/fake_remote_store.h"
@@ -166,6 +168,22 @@ CrashStores CrashStores::open(const std::string& dir, RemoteStore& remote) {
   return stores;
 }
 
+// What an edit stands on may be the version before one of ours that arrived without an answer:
+// until that is found out, it cannot be fetched.
+Result<std::string> CrashStores::text_of(InodeNumber ino) {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (true) {
+    TRY_ASSIGN(auto file, volume->open_file(soon(), ino, {true, false, false, false}));
+    std::string text(4096, '\0');
+    const Result<std::size_t> got =
+        volume->read(soon(), *file, 0, std::as_writable_bytes(std::span(text)));
+    volume->release(std::move(file));
+    if (got) return text.substr(0, *got);
+    if (std::chrono::steady_clock::now() > until) return fail(got.error());
+    std::this_thread::yield();
+  }
+}
+
 CrashTree CrashStores::tree() {
   CrashTree out;
   std::vector<std::pair<std::string, InodeNumber>> pending{{"", kRootInode}};
@@ -180,11 +198,7 @@ CrashTree CrashStores::tree() {
         pending.emplace_back(at, entry.attributes.ino);
         continue;
       }
-      auto file =
-          must(volume->open_file(soon(), entry.attributes.ino, {true, false, false, false}));
-      std::string text(4096, '\0');
-      text.resize(must(volume->read(soon(), *file, 0, std::as_writable_bytes(std::span(text)))));
-      volume->release(std::move(file));
+      const std::string text = must(text_of(entry.attributes.ino));
       out[at] = text;
     }
   }

@@ -37,6 +37,7 @@ struct CrashStores {
 
   static CrashStores open(const std::string& dir, RemoteStore& remote);
   CrashTree tree();
+  Result<std::string> text_of(InodeNumber ino);
   // False: the call failed, which it must not.
   bool perform(const CrashOp& op);
 };

@@ -280,6 +280,12 @@ int FakeRemoteStore::max_in_flight(const std::string& operation) const {
   return found == state_->max_in_flight.end() ? 0 : found->second;
 }
 
+int FakeRemoteStore::in_flight() const {
+  MutexLock lock(mutex_);
+  const auto found = state_->in_flight.find("");
+  return found == state_->in_flight.end() ? 0 : found->second;
+}
+
 std::vector<std::string> FakeRemoteStore::log() const {
   MutexLock lock(mutex_);
   return state_->log;

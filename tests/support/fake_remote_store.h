@@ -170,6 +170,7 @@ class FakeRemoteStore final : public RemoteStore {
   void reset_calls();
   // The most calls of that name ("" = any) that were running at once.
   int max_in_flight(const std::string& operation) const;
+  int in_flight() const;  // calls of any name that are running now
   // "operation id-or-name", in the order in which they took effect or failed.
   std::vector<std::string> log() const;
   std::uint64_t bytes_read() const;

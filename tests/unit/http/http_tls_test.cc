@@ -135,7 +135,9 @@ TEST_F(HttpTls, ParallelContentUsesParallelConnections) {
 
 TEST_F(HttpTls, ClientSurvivesAPeerThatGoesAwayWhileItSends) {
   ScriptedHttpServer server(tls_options());
-  CurlHttpClient client(trusting_options());
+  HttpClientOptions options = trusting_options();
+  options.stall_timeout = std::chrono::seconds(2);
+  CurlHttpClient client(options);
   HttpBody body;
   body.size = 512u << 20;
   body.read = [&server](std::uint64_t offset, MutableBytes out) {
@@ -146,7 +148,9 @@ TEST_F(HttpTls, ClientSurvivesAPeerThatGoesAwayWhileItSends) {
   request.body = body;
   const auto answer = client.perform(soon(), request);
   ASSERT_FALSE(answer.has_value());
-  EXPECT_EQ(answer.error().code, ErrorCode::kUnavailable);
+  // A peer that ends the connection with its window full is only found out by its silence: libcurl
+  // (7.88) waits for room to send, and the kernel has no reset to tell of.
+  EXPECT_THAT(answer.error().code, testing::AnyOf(ErrorCode::kUnavailable, ErrorCode::kTimeout));
 }
 
 }  // namespace

@@ -93,6 +93,20 @@ TEST_F(FetchTest, ARequestThatNobodyWaitsForAnyMoreIsGivenUp) {
   EXPECT_TRUE(eventually([&] { return server_.running() == 0; }));
 }
 
+TEST_F(FetchTest, WhatCameBeforeItWasGivenUpIsKeptOnTheDisk) {
+  const std::string content = pattern(900'000);
+  const auto file = serve("a", content);
+  hold(300'000);
+  CancelSource cancel;
+  CallContext call = soon();
+  call.cancel = cancel.token();
+  std::thread reader([&] { (void)read_text(*file, call); });
+  ASSERT_TRUE(gate_.wait_for_waiting(1));
+  cancel.cancel();
+  reader.join();
+  EXPECT_TRUE(eventually([&] { return disk_bytes("cache") >= 4 * kBlockBytes; }));
+}
+
 TEST_F(FetchTest, ADeadlineEndsTheWait) {
   const auto file = serve("a", pattern(600'000));
   hold();

@@ -69,6 +69,44 @@ TEST_P(LostAnswer, OfANewVersionFollowedByAnEdit) {
   EXPECT_EQ(h.state("docs/a.txt"), "clean");
 }
 
+TEST_P(LostAnswer, OfANewVersionThatIsRenamedBeforeTheLook) {
+  VolumeHarness h({{"docs/a.txt", "old"}});
+  ASSERT_OK(h.write_file("docs/a.txt", "new"));
+  h.faulty.set_hook([](const RemoteCall& call) {
+    if (call.operation == "put") return RemoteFault::losing_answer();
+    return call.number > 1 && call.operation == "stat"
+               ? RemoteFault::failing(ErrorCode::kUnavailable)
+               : RemoteFault::pass();
+  });
+  h.pass_quiet_time();
+  ASSERT_TRUE(h.eventually([&] { return h.remote.content("docs/a.txt") == "new"; }));
+  h.faulty.set_offline(true);
+  ASSERT_OK(h.rename("docs/a.txt", "docs/b.txt"));
+  lose_and_heal(h);
+  EXPECT_EQ(h.versions("docs/b.txt"), (Versions{"old", "new"}));
+}
+
+TEST_P(LostAnswer, OfANewVersionThatIsReplacedBeforeTheLook) {
+  VolumeHarness h({{"docs/a.txt", "old"}, {"docs/b.txt", "replacement"}});
+  ASSERT_OK(h.mount_tree());
+  ASSERT_OK(h.write_file("docs/a.txt", "new"));
+  h.faulty.set_hook([](const RemoteCall& call) {
+    if (call.operation == "put") return RemoteFault::losing_answer();
+    return call.number > 1 && call.operation == "stat"
+               ? RemoteFault::failing(ErrorCode::kUnavailable)
+               : RemoteFault::pass();
+  });
+  h.pass_quiet_time();
+  ASSERT_TRUE(h.eventually([&] { return h.remote.content("docs/a.txt") == "new"; }));
+  h.faulty.set_offline(true);
+  ASSERT_OK(h.rename("docs/b.txt", "docs/a.txt"));
+  lose_and_heal(h);
+  EXPECT_EQ(h.versions("docs/a.txt"), (Versions{"old", "new", "replacement"}));
+  EXPECT_EQ(h.text("docs/a.txt"), "replacement");
+  EXPECT_EQ(h.state("docs/a.txt"), "clean");
+  EXPECT_EQ(h.remote_tree(), (TreeDump{{"docs", "/"}, {"docs/a.txt", "replacement"}}));
+}
+
 TEST_P(LostAnswer, OfANewFileThatIsRenamedBeforeTheLook) {
   VolumeHarness h({{"docs/", ""}, {"other/", ""}});
   ASSERT_OK(h.mount_tree());
@@ -167,6 +205,27 @@ TEST_P(LostAnswer, OfARenameAMoveAndARemoval) {
   EXPECT_EQ(h.remote_tree(), *h.mount_tree());
   EXPECT_EQ(h.unsent(), 0u);
   EXPECT_TRUE(h.volume->status().notices.empty());
+}
+
+TEST_P(LostAnswer, OfARenameThatIsTakenBackBeforeTheLook) {
+  VolumeHarness h({{"docs/a", "A"}, {"o/", ""}});
+  ASSERT_OK(h.mount_tree());
+  ASSERT_OK(h.rename("docs/a", "docs/b"));
+  h.faulty.set_hook([](const RemoteCall& call) {
+    return call.operation == "rename" ? RemoteFault::losing_answer()
+                                      : RemoteFault::failing(ErrorCode::kUnavailable);
+  });
+  h.pass_quiet_time();
+  ASSERT_TRUE(h.eventually([&] { return !h.remote.id_of("docs/b").empty(); }));
+  h.faulty.set_offline(true);
+  ASSERT_OK(h.rename("docs/b", "docs/a"));
+  ASSERT_OK(h.write_file("docs/b", "another"));
+  ASSERT_OK(h.write_file("docs/a", "edited"));
+  lose_and_heal(h);
+  const TreeDump expected{{"docs", "/"}, {"docs/a", "edited"}, {"docs/b", "another"}, {"o", "/"}};
+  EXPECT_EQ(h.remote_tree(), expected);
+  EXPECT_EQ(*h.mount_tree(), expected);
+  EXPECT_EQ(h.versions("docs/a"), (Versions{"A", "edited"}));
 }
 
 TEST_P(LostAnswer, OfAServerSideCopy) {

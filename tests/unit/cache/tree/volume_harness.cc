@@ -104,6 +104,13 @@ Result<void> VolumeHarness::drain(const std::string& path) {
   return volume->flush_to_server(call(), top, nullptr);
 }
 
+void VolumeHarness::advance(std::chrono::nanoseconds span) {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(300);
+  while (remote.in_flight() > 0 && std::chrono::steady_clock::now() < until)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  clock.advance(span);
+}
+
 bool VolumeHarness::eventually(const std::function<bool()>& condition,
                                std::chrono::seconds patience) {
   const auto until = std::chrono::steady_clock::now() + patience;
