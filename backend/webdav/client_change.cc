@@ -1,0 +1,209 @@
+// WebDavStore: creating folders, renaming, moving, copying and removing.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "backend/base/log.h"
+#include "backend/webdav/client.h"
+#include "backend/webdav/quirks.h"
+
+namespace cabinetfs {
+
+using namespace webdav;
+
+namespace {
+
+bool is_success(int status) { return status >= 200 && status < 300 && status != 207; }
+
+bool is_lost(const Error& error) {
+  return error.code == ErrorCode::kUnavailable || error.code == ErrorCode::kTimeout;
+}
+
+Error root_stays(const char* operation) {
+  return {ErrorCode::kNotPermitted, fmt::format("{}: the root of the remote", operation)};
+}
+
+}  // namespace
+
+void WebDavStore::add_lock_token(const RemoteId& id, HttpHeaders& headers) const {
+  if (const auto token = locks_.token(id)) headers.emplace_back("If", "(<" + *token + ">)");
+}
+
+// What a change made, looked at: no answer tells it.
+Result<RemoteEntry> WebDavStore::made(const CallContext& call, NodeKind kind, const RemoteId& id) {
+  for (int i = 0; i < 2; ++i) {
+    if (i > 0) TRY(wait_for(call, config_.second_look));
+    TRY_ASSIGN(auto entry, look(call, id, kind));
+    if (entry && entry->kind == kind) return *std::move(entry);
+  }
+  return fail(ErrorCode::kUnavailable, about("PROPFIND", id) + ": done, but it does not show");
+}
+
+Result<RemoteEntry> WebDavStore::create_folder(const CallContext& call, const RemoteId& parent,
+                                               const std::string& name) {
+  TRY(check_name(config_.names, name));
+  const RemoteId id = child_of(parent, name);
+  if (!config_.names.case_sensitive) {
+    TRY_ASSIGN(const auto there, find_child(call, parent, name));
+    if (there) return fail(ErrorCode::kExists, about("MKCOL", id) + ": the name is taken");
+  }
+  DavRequest request;
+  request.method = "MKCOL";
+  request.id = id;
+  request.kind = NodeKind::kFolder;
+  request.idempotent = false;
+  TRY_ASSIGN(const HttpResponse response, api_.send(call, request));
+  if (is_success(response.status)) return made(call, NodeKind::kFolder, id);
+  Error error = api_.failure(response, "MKCOL", id);
+  if (response.status == 207) TRY(check_partial(response, id));
+  if (error.code == ErrorCode::kNotFound) error = gone(call, error.context);
+  if (error.code == ErrorCode::kExists) {
+    // A name that is taken by something that no listing shows has been seen on PowerFolder servers.
+    const auto there = look(call, id, NodeKind::kFolder);
+    if (there && !*there) {
+      log_warn("{}: the server says that the name is taken, and does not show by what", id.value);
+    }
+  }
+  return fail(std::move(error));
+}
+
+Result<RemoteEntry> WebDavStore::relocate(const CallContext& call, NodeKind kind,
+                                          const RemoteId& id, const RemoteId& to) {
+  if (id == to) return stat(call, kind, id);
+  if (is_within(to, id)) {
+    return fail(ErrorCode::kInvalid, about("MOVE", id) + ": into itself");
+  }
+  DavRequest request;
+  request.method = "MOVE";
+  request.id = id;
+  request.kind = kind;
+  request.headers = {{"Destination", api_.paths().url(to, kind)}, {"Overwrite", "F"}};
+  add_lock_token(id, request.headers);
+  request.idempotent = false;
+  const std::string what = fmt::format("{} to={}", about("MOVE", id), to.value);
+  const Result<HttpResponse> response = api_.send(call, request);
+  bool done = response && is_success(response->status);
+  if (!done) {
+    Error error = response ? api_.failure(*response, "MOVE", id) : response.error();
+    if (response && response->status == 207) {
+      const Result<void> partial = check_partial(*response, id);
+      if (!partial) return fail(partial.error());
+      done = true;
+    } else if (error.code == ErrorCode::kNotFound) {
+      return fail(gone(call, error.context));
+    } else if (is_lost(error)) {
+      // Both ends tell whether it happened.
+      const auto old_end = look(call, id, kind);
+      const auto new_end = look(call, to, kind);
+      done = old_end && new_end && !*old_end && *new_end && (*new_end)->kind == kind;
+    }
+    if (!done) return fail(std::move(error));
+  }
+  locks_.drop_within(id);  // locks do not move along (RFC 4918 7.5)
+  memory_.removed(id);
+  return made(call, kind, to);
+}
+
+Result<RemoteEntry> WebDavStore::rename(const CallContext& call, NodeKind kind, const RemoteId& id,
+                                        const std::string& name) {
+  if (id.empty()) return fail(root_stays("rename"));
+  TRY(check_name(config_.names, name));
+  return relocate(call, kind, id, child_of(parent_of(id), name));
+}
+
+Result<RemoteEntry> WebDavStore::move(const CallContext& call, NodeKind kind, const RemoteId& id,
+                                      const RemoteId& new_parent) {
+  if (id.empty()) return fail(root_stays("move"));
+  return relocate(call, kind, id, child_of(new_parent, name_of(id)));
+}
+
+Result<RemoteEntry> WebDavStore::copy_file(const CallContext& call, const RemoteId& id,
+                                           const RemoteId& new_parent, const std::string& name) {
+  TRY(check_name(config_.names, name));
+  TRY_ASSIGN(const RemoteEntry source, stat(call, NodeKind::kFile, id));
+  const RemoteId to = child_of(new_parent, name);
+  if (id == to) return fail(ErrorCode::kExists, about("COPY", id) + ": onto itself");
+  // Servers that do not know Overwrite would replace.
+  TRY_ASSIGN(const auto taken, find_child(call, new_parent, name));
+  if (taken) return fail(ErrorCode::kExists, about("COPY", id) + ": the name is taken");
+  DavRequest request;
+  request.method = "COPY";
+  request.id = id;
+  request.headers = {{"Destination", api_.paths().url(to, NodeKind::kFile)}, {"Overwrite", "F"}};
+  request.idempotent = false;
+  TRY_ASSIGN(const HttpResponse response, api_.send(call, request));
+  if (response.status == 207) TRY(check_partial(response, id));
+  if (response.status != 207 && !is_success(response.status)) {
+    Error error = api_.failure(response, "COPY", id);
+    if (error.code == ErrorCode::kNotFound) error = gone(call, error.context);
+    return fail(std::move(error));
+  }
+  TRY_ASSIGN(RemoteEntry copy, made(call, NodeKind::kFile, to));
+  if (copy.size != source.size) {
+    return fail(ErrorCode::kUnavailable, fmt::format("{}: {} bytes of {} were copied",
+                                                     about("COPY", id), copy.size, source.size));
+  }
+  return copy;
+}
+
+// A 207 as the answer to a change: something in it failed, or it says nothing.
+Result<void> WebDavStore::check_partial(const HttpResponse& response, const RemoteId& id) {
+  TRY_ASSIGN(const auto resources, parse_multistatus(response.body));
+  for (const WireResource& resource : resources) {
+    const int status = std::max(resource.status, resource.worst_propstat);
+    if (status < 400 || status == 404 || status == 424) continue;
+    const ErrorCode code = error_code("", status);
+    return fail(
+        code == ErrorCode::kBusy || code == ErrorCode::kDenied ? code : ErrorCode::kUnavailable,
+        fmt::format("id={}: HTTP {} for {}", id.value, status, resource.href.substr(0, 200)));
+  }
+  return {};
+}
+
+// DELETE takes a whole tree, so the last look is taken seriously; what somebody creates between it
+// and the DELETE is lost.
+Result<void> WebDavStore::check_empty(const CallContext& call, const RemoteId& folder) {
+  TRY_ASSIGN(const Listing entries, list(call, folder));
+  const std::string what = about("DELETE", folder);
+  if (!entries.empty()) return fail(ErrorCode::kNotEmpty, what + ": it is not empty");
+  if (hooks_.has_entries && hooks_.has_entries(call, folder).value_or(false)) {
+    return fail(ErrorCode::kNotEmpty, what + ": listed as empty, but it is not");
+  }
+  return {};
+}
+
+Result<void> WebDavStore::remove(const CallContext& call, NodeKind kind, const RemoteId& id) {
+  if (id.empty()) return fail(root_stays("remove"));
+  TRY_ASSIGN(const auto there, look(call, id, kind));
+  if (!there) {
+    const Error error = gone(call, about("DELETE", id));
+    if (error.code != ErrorCode::kNotFound) return fail(error);
+  }
+  // Gone, and something of another kind has its path: not what was meant.
+  if (!there || there->kind != kind) {
+    memory_.removed(id);
+    return {};
+  }
+  if (there->lock == LockState::kHeldByOther) {
+    return fail(ErrorCode::kBusy,
+                fmt::format("{}: locked by {}", about("DELETE", id), there->lock_holder));
+  }
+  if (kind == NodeKind::kFolder) TRY(check_empty(call, id));
+  DavRequest request;
+  request.method = "DELETE";
+  request.id = id;
+  request.kind = kind;
+  add_lock_token(id, request.headers);
+  TRY_ASSIGN(const HttpResponse response, api_.send(call, request));
+  if (response.status == 207) {
+    TRY(check_partial(response, id));
+  } else if (!is_success(response.status) && response.status != 404 && response.status != 410) {
+    return fail(api_.failure(response, "DELETE", id));
+  }
+  locks_.drop_within(id);
+  memory_.removed(id);
+  return {};
+}
+
+}  // namespace cabinetfs
