@@ -33,6 +33,12 @@ class ContractWorld {
   // Somebody's address that things may be shared with.
   virtual std::string other_address() = 0;
   virtual std::vector<std::string> mail_subjects() = 0;
+
+  // What the server behind this world cannot do at all; the tests about it are skipped.
+  virtual bool has_quota() { return true; }
+  virtual bool has_scans() { return true; }
+  // Two writes of the same size within one second look different.
+  virtual bool tells_every_write() { return true; }
 };
 
 struct ContractCase {
@@ -58,6 +64,14 @@ class Contract : public ::testing::TestWithParam<ContractCase> {
   // A new file or version with put() or a session, whichever fits.
   Result<RemoteEntry> upload(const UploadTarget& target, const std::string& content);
   Result<RemoteEntry> upload_by_session(const UploadTarget& target, const std::string& content);
+  // The way that contents too large for put() go here: a session, or one stream.
+  bool has_sessions() { return !can().stream_put; }
+  Result<RemoteEntry> upload_large(const UploadTarget& target, const std::string& content);
+  // Bytes of a content that does not fit into put(), and of a session into two chunks.
+  std::uint64_t large_size();
+  // `after` is the object that was `before`, renamed or moved: the same id, or the one of its
+  // place.
+  void expect_same_object(const RemoteEntry& before, const RemoteEntry& after);
   Result<RemoteEntry> create(const RemoteId& folder, const std::string& name,
                              const std::string& content);
   Result<RemoteEntry> overwrite(const RemoteEntry& file, const std::string& content);
