@@ -2,13 +2,15 @@
 
 #include <stdexcept>
 
+#include "tools/sandbox/kenesto/service.h"
 #include "tools/sandbox/kiteworks/service.h"
 
 namespace cabinetfs::sandbox {
 
 std::unique_ptr<Vendor> make_vendor(const Options& options) {
   if (options.vendor == "kiteworks") return kiteworks::make_service(options);
-  throw std::runtime_error("unknown vendor " + options.vendor + "; there is kiteworks");
+  if (options.vendor == "kenesto") return kenesto::make_service(options);
+  throw std::runtime_error("unknown vendor " + options.vendor + "; there are kiteworks, kenesto");
 }
 
 }  // namespace cabinetfs::sandbox
