@@ -176,11 +176,19 @@ Result<RemoteEntry> WebDavStore::confirm(const CallContext& call, const Upload& 
 // "send again"; an error has been given up.
 Result<std::optional<RemoteEntry>> WebDavStore::after_loss(const CallContext& call, Upload& upload,
                                                            const Error& lost) {
-  if (has_ended(call) || upload.attempts >= config_.upload_attempts) return fail(lost);
-  TRY(wait_for(call, config_.second_look));
+  if (has_ended(call)) return fail(lost);
+  const bool last = upload.attempts >= config_.upload_attempts;
+  if (!last) TRY(wait_for(call, config_.second_look));
   auto now = see(call, upload.id, NodeKind::kFile);
   if (!now) return fail(lost);
   const bool was_there = upload.before.has_value();
+  if (!*now && !was_there) {
+    // nginx answers 500 where the folder is missing.
+    const RemoteId folder = parent_of(upload.id);
+    const auto parent = look(call, folder, NodeKind::kFolder);
+    if (parent && !*parent) return fail(gone(call, about("PUT", upload.id)));
+  }
+  if (last) return fail(lost);
   if (!*now) {
     if (was_there) return fail(lost);
     return std::optional<RemoteEntry>();

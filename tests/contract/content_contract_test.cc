@@ -225,7 +225,7 @@ TEST_P(Contract, AStreamDoesNotGoOntoATakenName) {
 TEST_P(Contract, AStreamThatCannotBeReadIsNoUpload) {
   if (has_sessions()) GTEST_SKIP() << "uploads are sessions here";
   ContentSource source;
-  source.size = large_size();
+  source.size = large_size() + (4u << 20);  // no single piece
   source.read = [](std::uint64_t offset, MutableBytes) { return offset == 0; };
   EXPECT_CODE(store().put_stream(soon(), {{}, work().id, "a.bin", {}}, source), ErrorCode::kIo);
 }

@@ -28,7 +28,6 @@ DavServerOptions bare() {
   DavServerOptions options;
   options.prefix = "";
   options.etags = DavServerOptions::Etags::kMtimeSize;
-  options.locks = false;
   return options;
 }
 
