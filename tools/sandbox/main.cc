@@ -115,7 +115,8 @@ void serve(Arguments& arguments) {
 int main(int argc, char** argv) {
   Arguments arguments;
   CLI::App app("A local server that speaks a vendor's API, for tests");
-  app.add_option("--vendor", arguments.options.vendor, "kiteworks")->required();
+  app.add_option("--vendor", arguments.options.vendor, "kiteworks, kenesto, powerfolder")
+      ->required();
   app.add_option("--root", arguments.options.root, "first content of the first user's account")
       ->check(CLI::ExistingDirectory);
   app.add_option("--port", arguments.options.port, "0: any free one");

@@ -212,8 +212,9 @@ class HttpServer::Impl {
     const std::string_view type = request.header("content-type");
     if (!exchange.admin && application_.takes_raw_body && application_.takes_raw_body(request)) {
       request.raw = std::make_unique<Spool>(spool_dir_, kFormMemory);
-    } else if (type.rfind("multipart/form-data", 0) == 0 ||
-               type.rfind("application/x-www-form-urlencoded", 0) == 0) {
+    } else if (!exchange.admin &&  // curl -d calls JSON a form
+               (type.rfind("multipart/form-data", 0) == 0 ||
+                type.rfind("application/x-www-form-urlencoded", 0) == 0)) {
       exchange.post = MHD_create_post_processor(connection, std::size_t{128} * 1024,
                                                 &take_form_data, &exchange);
       if (exchange.post == nullptr) request.form_broken = true;
