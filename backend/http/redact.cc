@@ -1,5 +1,6 @@
 #include "backend/http/redact.h"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 
@@ -8,9 +9,14 @@ namespace {
 
 constexpr std::string_view kHidden = "***";
 
-constexpr std::array<std::string_view, 16> kSecretWords = {
-    "token", "secret", "pass", "pwd",     "assertion", "sig",    "credential", "auth",
-    "key",   "cookie", "jwt",  "session", "verifier",  "bearer", "csrf",       "xsrf"};
+constexpr std::array<std::string_view, 19> kSecretWords = {
+    "token", "secret", "pass", "pwd", "assertion", "sig", "credential", "auth", "key", "cookie",
+    "jwt", "session", "verifier", "bearer", "csrf", "xsrf",
+    // Addresses that open a file to whoever has them (Kenesto, 2026).
+    "viewerurl", "accessurl", "thumbnailurl"};
+
+// What follows this in a path is a secret (Kenesto's access key, 2026).
+constexpr std::string_view kSecretPath = "/authenticate/json/";
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
@@ -58,6 +64,8 @@ bool is_secret_name(std::string_view name) {
   const std::string lowered = lower(name);
   // Only the whole word: "code" also stands in error codes, which logs need.
   if (lowered == "code" || lowered == "pin") return true;
+  // Kenesto's session token, user or upload address, and password (2026).
+  if (lowered == "t" || lowered == "u" || lowered == "p") return true;
   for (const std::string_view word : kSecretWords) {
     if (lowered.find(word) != std::string::npos) return true;
   }
@@ -132,7 +140,17 @@ std::string redact_url(std::string_view url) {
     url = end == std::string_view::npos ? std::string_view() : url.substr(end);
   }
   const std::size_t query = url.find_first_of("?#");
-  out += url.substr(0, query);
+  const std::string_view path = url.substr(0, query);
+  const std::size_t marked = lower(path).find(kSecretPath);
+  if (marked == std::string::npos) {
+    out += path;
+  } else {
+    const std::size_t secret = marked + kSecretPath.size();
+    const std::size_t end = std::min(path.find('/', secret), path.size());
+    out += path.substr(0, secret);
+    if (end > secret) out += kHidden;
+    out += path.substr(end);
+  }
   if (query == std::string_view::npos) return out;
   std::size_t at = query;
   while (at < url.size()) {

@@ -34,6 +34,18 @@ TEST(Redact, BodiesAndText) {
   EXPECT_EQ(redact_text("nothing to hide here"), "nothing to hide here");
 }
 
+TEST(Redact, WhatKenestoPutsIntoItsAddresses) {
+  EXPECT_EQ(redact_url("https://k.example.com/KDocuments.svc/CheckOut?t=a%2Bb%3D&did=1"),
+            "https://k.example.com/KDocuments.svc/CheckOut?t=***&did=1");
+  EXPECT_EQ(redact_url("https://k.example.com/Access.svc/Authenticate/json/hush?u=me&p=hush"),
+            "https://k.example.com/Access.svc/Authenticate/json/***?u=***&p=***");
+  EXPECT_EQ(redact_url("https://k.example.com/access.svc/authenticate/JSON/hush/x"),
+            "https://k.example.com/access.svc/authenticate/JSON/***/x");
+  EXPECT_EQ(redact_text(R"({"ViewerUrl":"http://h/v?token=aHVzaA==&x=1","AccessUrl":"https://s/x",)"
+                        R"("ExternalToken":"hush","ThumbnailUrl":"https://s/t"})"),
+            R"({"ViewerUrl":"***","AccessUrl":"***","ExternalToken":"***","ThumbnailUrl":"***"})");
+}
+
 TEST(Redact, SurvivesOddInput) {
   for (const char* text : {"", "token", "token=", "token:", "\"token\":", "token=\"", "Bearer",
                            "Bearer ", "token=\"a\\", "=&?:;"}) {

@@ -1,0 +1,200 @@
+#include "backend/kenesto/api.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "backend/base/log.h"
+#include "backend/base/text.h"
+#include "backend/http/http_status.h"
+#include "backend/http/http_url.h"
+#include "backend/http/redact.h"
+#include "backend/http/retry_policy.h"
+#include "backend/kenesto/quirks.h"
+
+namespace cabinetfs::kenesto {
+namespace {
+
+constexpr std::size_t kMaxWords = 200;
+// A page of 200 entries with their viewer addresses is some 300 KB; one answer may hold them all.
+constexpr std::size_t kMaxBody = 64u << 20;
+
+ApiFailure failure(ErrorCode code, const ApiRequest& request, std::string_view what) {
+  ApiFailure failed;
+  failed.code = code;
+  failed.context = request.call + (request.about.empty() ? "" : " " + request.about) + ": ";
+  failed.context += what;
+  return failed;
+}
+
+// After a change was sent, anything but a clear answer leaves open whether it has happened.
+ErrorCode unclear(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kCorrupt:
+    case ErrorCode::kTooLarge:
+      return ErrorCode::kUnavailable;
+    default:
+      return code;
+  }
+}
+
+}  // namespace
+
+Result<std::string> service_base(const std::string& text) {
+  TRY_ASSIGN(const HttpUrl url, parse_http_url(text));
+  if (url.target.find('?') != std::string::npos) {
+    return fail(ErrorCode::kInvalid, "the address of a Kenesto server has no query");
+  }
+  std::string base = url.to_string();
+  if (url.target == "/") base += "Kenesto.Web.API";
+  while (!base.empty() && base.back() == '/') base.pop_back();
+  return base;
+}
+
+std::string printable(const std::string& words, const std::vector<std::string>& secrets) {
+  std::string text = words;
+  for (const std::string& secret : secrets) {
+    if (secret.empty()) continue;
+    const std::string encoded = percent_encode(secret);
+    // Viewer addresses carry the token encoded and in base64 once more.
+    for (const std::string& form : {secret, encoded, to_base64(as_bytes(encoded))}) {
+      text = replace_all(std::move(text), form, "***");
+    }
+  }
+  text = redact_text(text);
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+  }
+  if (text.size() > kMaxWords) {
+    std::size_t end = kMaxWords;
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+    text.resize(end);
+  }
+  return text;
+}
+
+std::string json_text(std::string_view value) {
+  std::string out = "\"";
+  for (const char c : value) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (byte < 0x20) {
+      out += fmt::format("\\u{:04x}", byte);
+    } else {
+      out += c;
+    }
+  }
+  return out += '"';
+}
+
+Api::Api(HttpClient& http, KenestoSession& session, std::string base)
+    : http_(http), session_(session), base_(std::move(base)) {}
+
+ApiResult<WireEnvelope> Api::attempt(const CallContext& call, const ApiRequest& request,
+                                     const std::string& token) {
+  HttpRequest http;
+  http.url = fmt::format("{}/KDocuments.svc/{}?t={}", base_, request.call, percent_encode(token));
+  for (const auto& [name, value] : request.query) {
+    http.url += fmt::format("&{}={}", name, percent_encode(value));
+  }
+  http.label = request.call;
+  http.idempotent = !request.mutates;
+  http.max_body = kMaxBody;
+  // A redirect would take the token along.
+  http.redirects = HttpRequest::Redirects::kNone;
+  http.headers.emplace_back("Accept", "application/json");
+  if (!request.json.empty()) {
+    http.method = "POST";
+    http.headers.emplace_back("Content-Type", "application/json");
+    http.body = HttpBody::from_string(request.json);
+  }
+  Result<HttpResponse> response = http_.perform(call, std::move(http));
+  if (!response) {
+    const ErrorCode code = response.error().code;
+    return tl::unexpected<ApiFailure>(
+        failure(request.mutates ? unclear(code) : code, request, response.error().context));
+  }
+  if (const std::string* const date = response->find("date")) {
+    if (const auto told = parse_http_date(*date)) {
+      clock_skew_ = (*told - Clock::system().wall()).count();
+    }
+  }
+  Result<WireEnvelope> envelope = parse_envelope(response->body);
+  if (envelope && envelope->ok && response->status >= 200 && response->status < 300) {
+    return *std::move(envelope);
+  }
+  if (!envelope && response->status >= 200 && response->status < 300) {
+    const ErrorCode code = envelope.error().code;
+    return tl::unexpected<ApiFailure>(
+        failure(request.mutates ? unclear(code) : code, request, envelope.error().context));
+  }
+  ApiFailure failed;
+  if (!envelope) {
+    // A page of the web server. 404 is the address, not the object.
+    ErrorCode code =
+        response->status < 400 ? ErrorCode::kUnavailable : error_from_status(response->status);
+    if (code == ErrorCode::kNotFound) code = ErrorCode::kUnavailable;
+    failed = failure(code, request, fmt::format("{}", response->status));
+  } else {
+    // A change that the server refuses in unknown words is refused; what cannot be read now may be
+    // readable later.
+    const ErrorCode code =
+        error_code(envelope->message, response->status,
+                   request.mutates ? ErrorCode::kDenied : ErrorCode::kUnavailable);
+    failed = failure(code, request,
+                     fmt::format("{} {}", envelope->status, printable(envelope->message, {token})));
+    failed.message = envelope->message;
+  }
+  failed.told = true;
+  failed.status = response->status;
+  return tl::unexpected<ApiFailure>(std::move(failed));
+}
+
+bool Api::session_is_dead(const CallContext& call, const std::string& token,
+                          const ApiFailure& failed) {
+  if (failed.status == 401) return true;
+  ApiRequest probe;
+  probe.call = "RetrieveNumberOfDocuments";
+  probe.about = "(is the session alive?)";
+  const auto answer = attempt(call, probe, token);
+  // A failure of the network says nothing.
+  return !answer && answer.error().told && answer.error().status < 500;
+}
+
+ApiResult<WireEnvelope> Api::send(const CallContext& call, const ApiRequest& request) {
+  for (int number = 1;; ++number) {
+    std::string token = request.external_token;
+    if (token.empty()) {
+      Result<std::string> got = session_.token(call);
+      if (!got) {
+        return tl::unexpected<ApiFailure>(failure(got.error().code, request, got.error().context));
+      }
+      token = *std::move(got);
+    }
+    ApiResult<WireEnvelope> answer = attempt(call, request, token);
+    if (answer || !request.external_token.empty() || !answer.error().told ||
+        !may_mean_dead_session(answer.error().message, answer.error().status) ||
+        !session_is_dead(call, token, answer.error())) {
+      SecretString::wipe(token);
+      return answer;
+    }
+    session_.invalidate(token);
+    SecretString::wipe(token);
+    ApiFailure ended = answer.error();
+    if (request.mutates) {
+      // Refused, most likely; only looking can tell.
+      ended.code = ErrorCode::kUnavailable;
+      ended.context += "; the session has ended";
+      return tl::unexpected<ApiFailure>(std::move(ended));
+    }
+    if (number == 2) {
+      ended.code = ErrorCode::kUnauthenticated;
+      ended.context += "; a fresh session is refused as well";
+      return tl::unexpected<ApiFailure>(std::move(ended));
+    }
+  }
+}
+
+}  // namespace cabinetfs::kenesto

@@ -1,0 +1,213 @@
+#include "backend/kenesto/client.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "backend/base/log.h"
+#include "backend/http/curl_client.h"
+#include "backend/kenesto/kenesto.h"
+#include "backend/kenesto/quirks.h"
+
+namespace cabinetfs {
+
+using namespace kenesto;
+
+namespace {
+
+// Of folders in folders, when looking whether one of them is gone.
+constexpr int kMaxDepth = 64;
+
+// The vendor publishes no limit, so requests stay few.
+constexpr std::size_t kConnections = 12;
+
+Capabilities make_capabilities(const KenestoConfig& config, bool undocumented, bool quota) {
+  Capabilities all;
+  all.vendor = "kenesto";
+  all.names = name_rules();
+  all.move = false;
+  all.rename = undocumented;
+  all.versions = all.promote = all.locks = all.permissions = all.history = true;
+  all.quota = quota;
+  all.put_max = config.put_max;
+  all.stream_put = true;
+  all.max_file_size = config.max_file_size;
+  return all;
+}
+
+}  // namespace
+
+KenestoStore::KenestoStore(HttpClient& http, KenestoSession& session, const KenestoConfig& config,
+                           const std::string& base, const Clock& clock)
+    : session_(session),
+      clock_(clock),
+      config_(config),
+      api_(http, session, base),
+      urls_(clock),
+      sequences_(api_),
+      first_capabilities_(make_capabilities(
+          config, config.undocumented_calls == KenestoConfig::Undocumented::kOn, false)),
+      capabilities_(&first_capabilities_) {}
+
+const Capabilities& KenestoStore::capabilities() const {
+  return *capabilities_.load(std::memory_order_acquire);
+}
+
+bool KenestoStore::is_root(const RemoteId& id) const { return id.value == kRootId; }
+
+Result<WireObjectInfo> KenestoStore::fetch_object_info(const CallContext& call, NodeKind kind,
+                                                       const RemoteId& id) {
+  ApiRequest request;
+  request.call = "RetrieveObjectInfo";
+  request.about = "id=" + id.value;
+  request.external_token = known_.external_token(id);
+  request.query = {{"oi", id.value},
+                   {"fc", kind == NodeKind::kFile ? "GENERAL" : "FOLDER"},
+                   {"ie", request.external_token.empty() ? "false" : "true"}};
+  TRY_ASSIGN(const WireEnvelope envelope, api_.send(call, request));
+  return parse_object_info(*envelope.data);
+}
+
+Result<std::uint64_t> KenestoStore::fetch_used_space(const CallContext& call) {
+  const std::string told = session_.user().tenant;
+  const std::string tenant = told.empty() ? config_.tenant : told;
+  if (tenant.empty()) return fail(ErrorCode::kNotSupported, "the account's tenant is not known");
+  ApiRequest request;
+  request.call = "RetrieveStatistics";
+  request.query = {{"tid", tenant}};
+  TRY_ASSIGN(const WireEnvelope envelope, api_.send(call, request));
+  return parse_used_space(*envelope.data);
+}
+
+Result<RemoteAccount> KenestoStore::account(const CallContext& call) {
+  if (capabilities_.load() == &first_capabilities_) {
+    using Undocumented = KenestoConfig::Undocumented;
+    bool info = false;
+    bool space = false;
+    const RemoteId root{kRootId};
+    // Shows that the session is alive, and where the root is.
+    TRY_ASSIGN(const WirePage page, fetch_page(call, root, 1, 0));
+    if (config_.undocumented_calls != Undocumented::kOff) {
+      const auto give_up = [](ErrorCode code) {
+        return code == ErrorCode::kCancelled || code == ErrorCode::kTimeout ||
+               code == ErrorCode::kUnauthenticated;
+      };
+      // Any object will do to ask about.
+      RemoteId some{page.folder_id};
+      NodeKind kind = NodeKind::kFolder;
+      if (some.empty() || is_root(some)) {
+        some = page.items.empty() ? root : page.items.front().entry.id;
+        kind = page.items.empty() ? NodeKind::kFolder : page.items.front().entry.kind;
+      }
+      const auto asked = fetch_object_info(call, kind, some);
+      if (!asked && give_up(asked.error().code)) return fail(asked.error());
+      info = asked.has_value();
+      const auto used = fetch_used_space(call);
+      if (!used && give_up(used.error().code)) return fail(used.error());
+      space = used.has_value();
+      log_debug("kenesto: undocumented calls: rights {}, used space {}", info, space);
+    }
+    object_info_ = info;
+    const bool undocumented = config_.undocumented_calls == Undocumented::kOn || info || space;
+    auto full =
+        std::make_unique<const Capabilities>(make_capabilities(config_, undocumented, space));
+    MutexLock lock(mutex_);
+    if (full_capabilities_ == nullptr) {
+      full_capabilities_ = std::move(full);
+      capabilities_.store(full_capabilities_.get(), std::memory_order_release);
+    }
+  }
+  const KenestoUser user = session_.user();
+  RemoteAccount account;
+  account.email = user.email.empty() ? config_.user : user.email;
+  account.name = user.name;
+  account.id = account.email;
+  return account;
+}
+
+Result<RemoteEntry> KenestoStore::root(const CallContext&) {
+  RemoteEntry root;
+  root.id.value = kRootId;
+  root.kind = NodeKind::kFolder;
+  root.system = true;
+  return root;
+}
+
+Result<RemoteEntry> KenestoStore::move(const CallContext&, NodeKind, const RemoteId&,
+                                       const RemoteId&) {
+  return fail(ErrorCode::kNotSupported, "move: this vendor has no such call");
+}
+
+Result<Quota> KenestoStore::quota(const CallContext& call) {
+  if (!capabilities().quota) {
+    return fail(ErrorCode::kNotSupported, "quota: this server does not tell");
+  }
+  TRY_ASSIGN(const std::uint64_t used, fetch_used_space(call));
+  return Quota{used, std::nullopt};
+}
+
+Error KenestoStore::explain(const CallContext& call, NodeKind kind, const RemoteId& id,
+                            const ApiFailure& failure, int depth) {
+  Error plain = failure;
+  if (!failure.told || is_root(id) || depth >= kMaxDepth) return plain;
+  switch (failure.code) {
+    case ErrorCode::kExists:
+    case ErrorCode::kOverQuota:
+    case ErrorCode::kUnauthenticated:
+    case ErrorCode::kNameTooLong:
+      return plain;
+    case ErrorCode::kUnavailable:
+      // A failure of the server; of 200 and 4xx the words were merely not understood.
+      if (failure.status >= 500 || failure.status == 429) return plain;
+      break;
+    default:
+      break;
+  }
+  const Result<WireItem> there = fetch_item(call, kind, id, depth + 1);
+  if (!there) {
+    if (there.error().code == ErrorCode::kNotFound) {
+      return {ErrorCode::kNotFound, plain.context + "; not in its folder any more"};
+    }
+    if (plain.code == ErrorCode::kNotFound) plain.code = ErrorCode::kUnavailable;
+    return plain;
+  }
+  if (kind == NodeKind::kFile && there->entry.lock == LockState::kHeldByOther &&
+      plain.code != ErrorCode::kUnavailable) {
+    return {ErrorCode::kBusy,
+            fmt::format("{}; checked out by {}", plain.context, there->entry.lock_holder)};
+  }
+  // The server says "gone" of what it lists: one of the two lags behind.
+  if (plain.code == ErrorCode::kNotFound) plain.code = ErrorCode::kUnavailable;
+  return plain;
+}
+
+bool KenestoStore::pause(const CallContext& call, std::chrono::milliseconds span) const {
+  Mutex mutex;
+  CondVar woken;
+  bool cancelled = false;
+  const auto registration = call.cancel.on_cancel([&] {
+    MutexLock lock(mutex);
+    cancelled = true;
+    woken.notify_all();
+  });
+  const SteadyTime until = std::chrono::steady_clock::now() + span;
+  if (until >= call.deadline) return false;
+  MutexLock lock(mutex);
+  while (!cancelled && woken.wait_until(mutex, until)) {
+  }
+  return !cancelled;
+}
+
+Result<std::unique_ptr<RemoteStore>> make_kenesto_store(HttpClient& http, KenestoSession& session,
+                                                        const KenestoConfig& config,
+                                                        const Clock& clock) {
+  TRY_ASSIGN(const std::string base, service_base(config.base_url));
+  return std::unique_ptr<RemoteStore>(
+      std::make_unique<KenestoStore>(http, session, config, base, clock));
+}
+
+void apply_kenesto_policy(HttpClientOptions& options) {
+  options.max_connections = std::min(options.max_connections, kConnections);
+}
+
+}  // namespace cabinetfs

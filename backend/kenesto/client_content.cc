@@ -1,0 +1,166 @@
+// KenestoStore: downloads.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "backend/http/http_status.h"
+#include "backend/http/http_url.h"
+#include "backend/kenesto/client.h"
+#include "backend/kenesto/quirks.h"
+#include "backend/kenesto/range_receiver.h"
+
+namespace cabinetfs {
+
+using namespace kenesto;
+
+namespace {
+
+// A broken transfer goes on where it broke, so often in a row.
+constexpr int kResumes = 3;
+// Below it, a connection of its own costs more than it brings.
+constexpr std::uint64_t kOwnConnection = 256u << 10;
+
+}  // namespace
+
+Result<VersionId> KenestoStore::version_to_read(const CallContext& call,
+                                                const ReadRequest& request) {
+  if (!request.version.empty()) return request.version;
+  // The id of a document is the one of its first version, so it must not be downloaded by that.
+  auto before = known_.find(request.file);
+  if (!request.validator.empty()) {
+    const std::uint64_t wanted = mark_of(request.validator);
+    const auto held = known_.held(request.file, wanted);
+    // Versions never change: this is the content, whatever the file holds by now.
+    if (held && held->size == request.size) return held->version;
+    if (!before) {
+      TRY(fetch_item(call, NodeKind::kFile, request.file));
+      before = known_.find(request.file);
+    }
+    if (before && before->mark != wanted) {
+      return fail(ErrorCode::kConflict, "id=" + request.file.value + ": another version by now");
+    }
+  } else if (before) {
+    const auto held = known_.held(request.file, before->mark);
+    if (held && held->size == request.size) return held->version;
+  }
+  TRY_ASSIGN(const Versions versions, fetch_versions(call, request.file));
+  const auto current = std::find_if(versions.begin(), versions.end(),
+                                    [](const RemoteVersion& one) { return one.current; });
+  if (current == versions.end()) {
+    return fail(ErrorCode::kCorrupt, "id=" + request.file.value + ": no current version");
+  }
+  if (current->size != request.size) {
+    return fail(ErrorCode::kConflict, fmt::format("id={}: {} bytes now, not {}", request.file.value,
+                                                  current->size, request.size));
+  }
+  if (before) known_.bind(request.file, before->mark, {current->id, current->size});
+  return current->id;
+}
+
+Result<std::string> KenestoStore::access_url(const CallContext& call, const RemoteId& file,
+                                             const VersionId& version) {
+  return urls_.get(call, version, [&]() -> Result<AccessUrls::Fetched> {
+    ApiRequest request;
+    request.call = "DownloadFile";
+    request.about = fmt::format("id={} version={}", file.value, version.value);
+    request.external_token = known_.external_token(file);
+    request.query = {{"fid", version.value}};
+    if (!request.external_token.empty()) request.query.emplace_back("ie", "true");
+    const auto envelope = api_.send(call, request);
+    if (!envelope) {
+      const auto known = known_.find(file);
+      if (envelope.error().told && known && known->external) {
+        return fail(ErrorCode::kNotSupported,
+                    "id=" + file.value + ": the content lies at another service");
+      }
+      return fail(explain(call, NodeKind::kFile, file, envelope.error()));
+    }
+    TRY_ASSIGN(std::string url, parse_access_url(*envelope->data));
+    TRY(parse_http_url(url));
+    const auto life = life_of_url(url, api_.server_time());
+    return AccessUrls::Fetched{std::move(url), life};
+  });
+}
+
+Result<void> KenestoStore::read_range(const CallContext& call, const ReadRequest& request,
+                                      const VersionId& version, std::uint64_t& delivered,
+                                      const ByteSink& sink) {
+  const std::uint64_t offset = request.offset + delivered;
+  const std::uint64_t length = request.length - delivered;
+  const std::string where =
+      fmt::format("download id={} version={} offset={}", request.file.value, version.value, offset);
+  for (int number = 1;; ++number) {
+    TRY_ASSIGN(const std::string url, access_url(call, request.file, version));
+    RangeReceiver receiver(offset, length, request.size, sink);
+    HttpRequest http;
+    http.label = "download";
+    http.url = url;
+    if (length != request.size) {
+      http.headers.emplace_back("Range", fmt::format("bytes={}-{}", offset, offset + length - 1));
+    }
+    http.idempotent = true;
+    http.own_connection = length >= kOwnConnection;
+    http.metered = false;
+    http.redirects = HttpRequest::Redirects::kNone;
+    http.max_body = 64u << 10;  // of a refusal
+    http.on_headers = [&](int status, const HttpHeaders& headers) {
+      return receiver.on_headers(status, headers);
+    };
+    http.sink = [&](Bytes bytes) { return receiver.on_bytes(bytes); };
+    const Result<HttpResponse> response = api_.http().perform(call, std::move(http));
+    delivered += receiver.delivered();
+    if (const auto& verdict = receiver.verdict()) {
+      return fail(verdict->code, where + ": " + verdict->context);
+    }
+    if (receiver.complete()) return {};
+    if (!response) return fail(response.error().code, where + ": " + response.error().context);
+    if (response->status == 403) {
+      urls_.reject(version, url);
+      if (number == 1) continue;
+      return fail(ErrorCode::kDenied, where + ": the store refuses a fresh address as well");
+    }
+    if (response->status < 200 || response->status > 299) {
+      urls_.reject(version, url);
+      // The store's words name the object's path there, which is nobody's business.
+      ErrorCode code =
+          response->status < 400 ? ErrorCode::kUnavailable : error_from_status(response->status);
+      if (code == ErrorCode::kNotFound || code == ErrorCode::kUnauthenticated) {
+        code = ErrorCode::kUnavailable;
+      }
+      return fail(code, fmt::format("{}: {}", where, response->status));
+    }
+    return fail(ErrorCode::kCorrupt,
+                fmt::format("{}: {} bytes of {}", where, receiver.delivered(), length));
+  }
+}
+
+Result<void> KenestoStore::read(const CallContext& call, const ReadRequest& request,
+                                const ByteSink& sink) {
+  if (request.offset > request.size || request.length > request.size - request.offset) {
+    return fail(ErrorCode::kInvalid, fmt::format("read id={}: beyond the end", request.file.value));
+  }
+  if (request.length == 0) return {};
+  const auto known = known_.find(request.file);
+  VersionId version;
+  if (known && known->external) {
+    // There are no versions of what lies elsewhere.
+    version.value = request.version.empty() ? request.file.value : request.version.value;
+  } else {
+    TRY_ASSIGN(version, version_to_read(call, request));
+  }
+  std::uint64_t delivered = 0;
+  int failures = 0;
+  while (delivered < request.length) {
+    const std::uint64_t before = delivered;
+    const Result<void> part = read_range(call, request, version, delivered, sink);
+    if (part) break;
+    const ErrorCode code = part.error().code;
+    // A transfer that brought something and broke: the rest is asked for, of the same version.
+    const bool broke = code == ErrorCode::kUnavailable || code == ErrorCode::kCorrupt;
+    if (!broke || delivered == before || ++failures > kResumes) return part;
+  }
+  return {};
+}
+
+}  // namespace cabinetfs

@@ -1,0 +1,283 @@
+// KenestoStore: listings, and finding an object by its id.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <deque>
+#include <set>
+
+#include "backend/base/log.h"
+#include "backend/kenesto/client.h"
+#include "backend/kenesto/quirks.h"
+
+namespace cabinetfs {
+
+using namespace kenesto;
+
+namespace {
+
+// A folder that changes while it is listed is listed again, so often.
+constexpr int kRounds = 5;
+// More pages than any folder has: two million entries.
+constexpr std::uint64_t kMaxPages = 10'000;
+// Folders that a search for one id may list.
+constexpr std::size_t kMaxSearch = 20'000;
+constexpr std::chrono::seconds kRightsLife{60};
+
+// What the listing tells that changes with each new version: when, in steps of 100 ns, and how
+// large. (The id of the version is only told file by file.)
+Validator make_validator(const RemoteEntry& entry) {
+  return Validator{
+      fmt::format("{}-{}", entry.modified.time_since_epoch().count() / 100, entry.size)};
+}
+
+Rights rights_of(NodeKind kind, const WireObjectInfo& info) {
+  Rights rights;
+  if (info.view || info.owned) rights.add(Right::kList);
+  if (info.download || info.owned) rights.add(Right::kRead).add(Right::kVersions);
+  if (info.update) rights.add(Right::kWrite);
+  if (kind == NodeKind::kFolder && (info.upload || info.owned)) rights.add(Right::kCreate);
+  if (info.remove) rights.add(Right::kDelete);
+  // The vendor's programs offer it to owners only.
+  if (info.owned) rights.add(Right::kRename);
+  if (info.share) rights.add(Right::kShare);
+  if (info.checkin || info.checkout) rights.add(Right::kLock);
+  return rights;
+}
+
+}  // namespace
+
+Result<WirePage> KenestoStore::fetch_page(const CallContext& call, const RemoteId& folder,
+                                          std::uint64_t number, int depth) {
+  ApiRequest request;
+  request.call = "RetrieveDocuments";
+  request.about = fmt::format("folder={} page={}", folder.value, number);
+  request.external_token = known_.external_token(folder);
+  if (!is_root(folder)) request.query.emplace_back("fid", folder.value);
+  request.query.insert(request.query.end(), {{"ps", std::to_string(kPageSize)},
+                                             {"pn", std::to_string(number)},
+                                             {"sb", "ASSET_NAME"},
+                                             {"sd", "asc"}});
+  const auto envelope = api_.send(call, request);
+  if (!envelope) return fail(explain(call, NodeKind::kFolder, folder, envelope.error(), depth));
+  return parse_documents(*envelope->data);
+}
+
+Result<KenestoStore::Items> KenestoStore::fetch_all(const CallContext& call, const RemoteId& folder,
+                                                    int depth) {
+  std::string seen;
+  for (int round = 0; round < kRounds; ++round) {
+    Items items;
+    std::set<std::string> ids;
+    std::uint64_t received = 0;
+    const auto take = [&](WirePage& page) {
+      received += page.ids.size();
+      const auto is_new = [&](const std::string& id) { return ids.count(id) == 0; };
+      for (WireItem& item : page.items) {
+        if (is_new(item.entry.id.value)) {
+          ids.insert(item.entry.id.value);
+          items.push_back(std::move(item));
+        }
+      }
+      ids.insert(page.ids.begin(), page.ids.end());
+    };
+    TRY_ASSIGN(WirePage page, fetch_page(call, folder, 1, depth));
+    const std::optional<std::uint64_t> total = page.total;
+    // A page beyond the last one holds everything, so none is asked for.
+    std::uint64_t pages = total ? (*total + kPageSize - 1) / kPageSize : kMaxPages;
+    if (pages > kMaxPages) return fail(ErrorCode::kCorrupt, "a folder of more than two million");
+    bool changed = false;
+    std::size_t in_page = page.ids.size();
+    take(page);
+    for (std::uint64_t number = 2; number <= pages; ++number) {
+      // All of it came although one page was asked for; or there is no more.
+      if (in_page != kPageSize || page.more == false) break;
+      if (!total && !page.more) break;
+      TRY_ASSIGN(page, fetch_page(call, folder, number, depth));
+      in_page = page.ids.size();
+      take(page);
+      changed = changed || page.total != total;
+      if (changed) break;
+    }
+    if (!changed && (!total || ids.size() == *total)) return items;
+    seen = fmt::format("{} of {}", ids.size(), total.value_or(0));
+    log_debug("kenesto: folder {} changed while it was listed ({} entries)", folder.value, seen);
+  }
+  return fail(ErrorCode::kUnavailable,
+              fmt::format("RetrieveDocuments folder={}: no two pages fit together ({} entries)",
+                          folder.value, seen));
+}
+
+void KenestoStore::finish_item(const RemoteId& folder, bool vault, WireItem& item) {
+  RemoteEntry& entry = item.entry;
+  entry.parent = folder;
+  KnownObjects::Object object{folder, 0, item.vault || (vault && entry.kind == NodeKind::kFile),
+                              item.external_link};
+  if (entry.kind == NodeKind::kFile) {
+    entry.validator = make_validator(entry);
+    object.mark = mark_of(entry.validator);
+    entry.lock_to_write = object.vault && !item.external_link;
+    if (item.checked_out) {
+      const KenestoUser user = session_.user();
+      const std::string holder = fold_name(entry.lock_holder);
+      const auto is_us = [&](const std::string& who) {
+        return !who.empty() && fold_name(who) == holder;
+      };
+      // A display name proves little; lock() and stat() ask the server where it tells.
+      const bool ours =
+          known_.is_ours(entry.id) || is_us(user.email) || is_us(user.name) || is_us(config_.user);
+      entry.lock = ours ? LockState::kHeldByUs : LockState::kHeldByOther;
+    } else {
+      known_.set_ours(entry.id, false);
+      entry.lock_holder.clear();
+      // Outside vaults there are no locks that this program could take or see.
+      entry.lock = object.vault ? LockState::kFree : LockState::kUnknown;
+    }
+  }
+  known_.remember(entry.id, object);
+  known_.set_external_token(entry.id, item.external_token);
+  MutexLock lock(mutex_);
+  const auto rights = rights_.find(entry.id);
+  if (rights != rights_.end() && clock_.steady() < rights->second.until) {
+    entry.rights = rights->second.rights;
+  }
+}
+
+Result<KenestoStore::Items> KenestoStore::list_items(const CallContext& call,
+                                                     const RemoteId& folder, int depth) {
+  TRY_ASSIGN(Items items, fetch_all(call, folder, depth));
+  const auto known = known_.find(folder);
+  const bool vault = known && known->vault;
+  const SteadyTime now = clock_.steady();
+  items.erase(
+      std::remove_if(items.begin(), items.end(),
+                     [&](const WireItem& item) { return known_.lingers(item.entry.id, now); }),
+      items.end());
+  for (WireItem& item : items) {
+    const bool undated = item.entry.kind == NodeKind::kFile && item.entry.modified == WallTime{};
+    finish_item(folder, vault, item);
+    if (!undated) continue;
+    // Without a date two versions of one size would look the same: their ids tell them apart.
+    TRY_ASSIGN(const Versions versions, fetch_versions(call, item.entry.id));
+    for (const RemoteVersion& version : versions) {
+      if (version.current) item.entry.validator.value = "v" + version.id.value;
+    }
+    known_.remember(item.entry.id, {folder, mark_of(item.entry.validator), vault || item.vault,
+                                    item.external_link});
+  }
+  return items;
+}
+
+Result<std::vector<RemoteEntry>> KenestoStore::list(const CallContext& call,
+                                                    const RemoteId& folder) {
+  TRY_ASSIGN(Items items, list_items(call, folder));
+  std::vector<RemoteEntry> entries;
+  entries.reserve(items.size());
+  for (WireItem& item : items) entries.push_back(std::move(item.entry));
+  return entries;
+}
+
+Result<RemoteId> KenestoStore::folder_of(const CallContext& call, const RemoteId& id, int depth) {
+  if (const auto known = known_.find(id)) return known->parent;
+  log_debug("kenesto: searching for {}", id.value);
+  std::deque<RemoteId> folders = {RemoteId{kRootId}};
+  std::set<RemoteId> seen = {RemoteId{kRootId}};
+  while (!folders.empty()) {
+    if (seen.size() > kMaxSearch) {
+      return fail(ErrorCode::kUnavailable, "id=" + id.value + ": not found in 20,000 folders");
+    }
+    const RemoteId folder = folders.front();
+    folders.pop_front();
+    const Result<Items> items = list_items(call, folder, depth + 1);
+    if (!items) {
+      // Gone meanwhile, or not for us to see: then neither is what lies in it.
+      if (items.error().code == ErrorCode::kNotFound || items.error().code == ErrorCode::kDenied) {
+        continue;
+      }
+      return fail(items.error());
+    }
+    bool found = false;
+    for (const WireItem& item : *items) {
+      found = found || item.entry.id == id;
+      if (item.entry.kind == NodeKind::kFolder && seen.insert(item.entry.id).second) {
+        folders.push_back(item.entry.id);
+      }
+    }
+    if (found) return folder;
+  }
+  return fail(ErrorCode::kNotFound, "id=" + id.value + ": nowhere in the account");
+}
+
+Result<WireItem> KenestoStore::fetch_item(const CallContext& call, NodeKind kind,
+                                          const RemoteId& id, int depth) {
+  TRY_ASSIGN(const RemoteId folder, folder_of(call, id, depth));
+  Result<Items> items = list_items(call, folder, depth);
+  // A folder that is gone took its children along.
+  if (items) {
+    for (WireItem& item : *items) {
+      if (item.entry.id == id && item.entry.kind == kind) return std::move(item);
+    }
+  } else if (items.error().code != ErrorCode::kNotFound) {
+    return fail(std::move(items).error());
+  }
+  known_.forget(id);
+  return fail(ErrorCode::kNotFound,
+              fmt::format("id={}: not in its folder {}", id.value, folder.value));
+}
+
+Result<RemoteEntry> KenestoStore::stat(const CallContext& call, NodeKind kind, const RemoteId& id) {
+  if (is_root(id)) return root(call);
+  TRY_ASSIGN(WireItem item, fetch_item(call, kind, id));
+  // Uploads look often and know what they may.
+  const bool doubtful = item.checked_out && !known_.is_ours(id);
+  if (!has_object_info() || call.priority == Priority::kUpload ||
+      (item.entry.rights && !doubtful)) {
+    return std::move(item.entry);
+  }
+  const Result<WireObjectInfo> info = fetch_object_info(call, kind, id);
+  if (!info) {
+    log_debug("kenesto: rights of {}: {}", id.value, to_string(info.error()));
+    return std::move(item.entry);
+  }
+  item.entry.rights = rights_of(kind, *info);
+  if (item.checked_out) {
+    known_.set_ours(id, info->checkin);
+    item.entry.lock = info->checkin ? LockState::kHeldByUs : LockState::kHeldByOther;
+  }
+  MutexLock lock(mutex_);
+  if (rights_.size() > 4096) rights_.clear();
+  rights_[id] = {*item.entry.rights, clock_.steady() + kRightsLife};
+  return std::move(item.entry);
+}
+
+Result<std::optional<RemoteEntry>> KenestoStore::find_child(const CallContext& call,
+                                                            const RemoteId& folder,
+                                                            const std::string& name) {
+  TRY_ASSIGN(Items items, list_items(call, folder));
+  // Names are not unique there: the exact one before one of another case, then the newest.
+  const std::string folded = fold_name(name);
+  const WireItem* best = nullptr;
+  for (const WireItem& item : items) {
+    if (fold_name(item.entry.name) != folded) continue;
+    const bool exact = item.entry.name == name;
+    const bool best_exact = best != nullptr && best->entry.name == name;
+    if (best == nullptr || (exact && !best_exact) ||
+        (exact == best_exact && item.entry.modified > best->entry.modified)) {
+      best = &item;
+    }
+  }
+  if (best == nullptr) return std::optional<RemoteEntry>();
+  return std::optional<RemoteEntry>(best->entry);
+}
+
+Result<std::uint64_t> KenestoStore::fetch_count(const CallContext& call, const RemoteId& folder) {
+  ApiRequest request;
+  request.call = "RetrieveNumberOfDocuments";
+  request.about = "folder=" + folder.value;
+  if (!is_root(folder)) request.query.emplace_back("fid", folder.value);
+  const auto envelope = api_.send(call, request);
+  if (!envelope) return fail(explain(call, NodeKind::kFolder, folder, envelope.error()));
+  return parse_count(*envelope->data);
+}
+
+}  // namespace cabinetfs

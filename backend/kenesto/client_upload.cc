@@ -1,0 +1,351 @@
+// KenestoStore: uploads, in three steps. Nothing is to be seen before the third.
+
+#include <fmt/format.h>
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <set>
+
+#include "backend/base/log.h"
+#include "backend/http/http_status.h"
+#include "backend/http/http_url.h"
+#include "backend/kenesto/client.h"
+#include "backend/kenesto/quirks.h"
+
+namespace cabinetfs {
+
+using namespace kenesto;
+
+namespace {
+
+// A server that finishes an upload in the background shows it soon after.
+constexpr int kLooks = 4;
+constexpr std::chrono::milliseconds kFirstPause{100};
+// A content that took longer to send is looked for once more before it is completed.
+constexpr std::chrono::seconds kLongSending{1};
+
+class Md5 {
+ public:
+  Md5() : context_(EVP_MD_CTX_new()) { restart(); }
+  ~Md5() { EVP_MD_CTX_free(context_); }
+  Md5(const Md5&) = delete;
+  Md5& operator=(const Md5&) = delete;
+  void restart() {
+    good_ = context_ != nullptr && EVP_DigestInit_ex(context_, EVP_md5(), nullptr) == 1;
+  }
+  void update(Bytes bytes) {
+    good_ = good_ && EVP_DigestUpdate(context_, bytes.data(), bytes.size()) == 1;
+  }
+  // Empty when it could not be made; then nothing is compared.
+  std::string hex() {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned length = 0;
+    if (!good_ || EVP_DigestFinal_ex(context_, digest.data(), &length) != 1) return {};
+    return to_hex(std::as_bytes(std::span(digest.data(), length)));
+  }
+
+ private:
+  EVP_MD_CTX* context_;
+  bool good_ = false;
+};
+
+// "\"9e107d9d372bb6826bd81d3542a419d6\"": an MD5, as stores give it for a plain PUT. Other forms
+// (of encrypted objects) say nothing.
+std::optional<std::string> md5_of_etag(std::string_view etag) {
+  if (etag.size() >= 2 && etag.front() == '"' && etag.back() == '"') {
+    etag = etag.substr(1, etag.size() - 2);
+  }
+  if (etag.size() != 32 || !from_hex(etag)) return std::nullopt;
+  return fold_name(etag);
+}
+
+// ".../Temp/SOMETHING/ID/...": the id that the new object is going to have, in the vendor's own
+// programs' reading. A hint.
+std::string id_in_address(const std::string& url) {
+  const std::string path = url.substr(0, url.find('?'));
+  const std::vector<std::string> parts = split(path, '/');
+  for (std::size_t i = 0; i + 2 < parts.size(); ++i) {
+    if (parts[i] == "Temp") return parse_guid(parts[i + 2]).value_or("");
+  }
+  return {};
+}
+
+}  // namespace
+
+// What is to be sent. Read in order, from the start again when the sending is repeated.
+struct KenestoStore::Source {
+  std::uint64_t size = 0;
+  std::function<bool(std::uint64_t offset, MutableBytes out)> read;
+  Md5 md5;                   // of what has been read in order
+  std::uint64_t hashed = 0;  // how far
+  bool unreadable = false;
+};
+
+// An upload whose content is at the store.
+struct KenestoStore::Begun {
+  std::string url;
+  std::string hint;  // id of the new object, or empty
+  bool took_long = false;
+};
+
+Result<RemoteEntry> KenestoStore::put(const CallContext& call, const UploadTarget& target,
+                                      Bytes content) {
+  Source source;
+  source.size = content.size();
+  source.read = [content](std::uint64_t offset, MutableBytes out) {
+    const Bytes part = content.subspan(offset, out.size());
+    std::copy(part.begin(), part.end(), out.begin());
+    return true;
+  };
+  return upload(call, target, source);
+}
+
+Result<RemoteEntry> KenestoStore::put_stream(const CallContext& call, const UploadTarget& target,
+                                             const ContentSource& content) {
+  Source source;
+  source.size = content.size;
+  source.read = content.read;
+  return upload(call, target, source);
+}
+
+Result<RemoteEntry> KenestoStore::upload(const CallContext& call, const UploadTarget& target,
+                                         Source& source) {
+  if (source.size > config_.max_file_size) {
+    return fail(ErrorCode::kTooLarge, fmt::format("upload: {} bytes are more than the {} of one "
+                                                  "request to the store",
+                                                  source.size, config_.max_file_size));
+  }
+  return target.file.empty() ? upload_new(call, target, source)
+                             : upload_version(call, target, source);
+}
+
+Result<KenestoStore::Begun> KenestoStore::send_content(const CallContext& call,
+                                                       const RemoteId& folder,
+                                                       const std::string& name,
+                                                       const RemoteId& file, Source& source) {
+  const SteadyTime began = clock_.steady();
+  const std::string about = file.empty() ? "folder=" + folder.value : "id=" + file.value;
+  for (int number = 1;; ++number) {
+    ApiRequest request;
+    request.call = "UploadFile";
+    request.about = about;
+    // Reserves a place that nobody sees. Sent once all the same: it is a call that changes things.
+    request.mutates = true;
+    request.query = {{"p", name}};
+    if (!is_root(folder)) request.query.emplace_back("fid", folder.value);
+    if (!file.empty()) request.query.emplace_back("bid", file.value);
+    const auto envelope = api_.send(call, request);
+    if (!envelope) {
+      return fail(file.empty() ? explain(call, NodeKind::kFolder, folder, envelope.error())
+                               : explain(call, NodeKind::kFile, file, envelope.error()));
+    }
+    Begun begun;
+    TRY_ASSIGN(begun.url, parse_access_url(*envelope->data));
+    TRY(parse_http_url(begun.url));
+    begun.hint = id_in_address(begun.url);
+
+    HttpRequest http;
+    http.method = "PUT";
+    http.label = "upload";
+    http.url = begun.url;
+    http.headers.emplace_back("Content-Type", kUploadType);
+    HttpBody body;
+    body.size = source.size;
+    body.read = [&source](std::uint64_t offset, MutableBytes out) -> std::size_t {
+      const auto room = static_cast<std::size_t>(
+          std::min<std::uint64_t>(out.size(), source.size - std::min(source.size, offset)));
+      const MutableBytes part = out.first(room);
+      if (room == 0 || !source.read(offset, part)) {
+        source.unreadable = true;
+        return 0;
+      }
+      if (offset == 0) {
+        source.md5.restart();
+        source.hashed = 0;
+      }
+      if (offset == source.hashed) {
+        source.md5.update(part);
+        source.hashed += room;
+      }
+      return room;
+    };
+    http.body = std::move(body);
+    // The same object again and again until the third step: the last one counts.
+    http.idempotent = true;
+    http.own_connection = true;
+    http.metered = false;
+    http.redirects = HttpRequest::Redirects::kNone;
+    http.max_body = 64u << 10;
+    const Result<HttpResponse> response = api_.http().perform(call, std::move(http));
+    if (!response) {
+      if (source.unreadable) {
+        return fail(ErrorCode::kIo, "upload " + about + ": the content cannot be read");
+      }
+      return fail(response.error().code, "upload " + about + ": " + response.error().context);
+    }
+    // The address has expired on the way, or was no good to begin with.
+    if (response->status == 403 && number == 1) continue;
+    if (response->status < 200 || response->status > 299) {
+      ErrorCode code =
+          response->status < 400 ? ErrorCode::kUnavailable : error_from_status(response->status);
+      // Neither says anything about the file: the store is another server.
+      if (code == ErrorCode::kNotFound || code == ErrorCode::kUnauthenticated) {
+        code = ErrorCode::kUnavailable;
+      }
+      return fail(code, fmt::format("upload {}: the store says {}", about, response->status));
+    }
+    const std::string* const etag = response->find("etag");
+    const auto told = etag == nullptr ? std::nullopt : md5_of_etag(*etag);
+    if (source.size == 0) source.md5.restart();
+    if (told && source.hashed == source.size) {
+      const std::string sent = source.md5.hex();
+      if (!sent.empty() && sent != *told) {
+        return fail(ErrorCode::kUnavailable,
+                    "upload " + about + ": other bytes arrived than were sent");
+      }
+    }
+    begun.took_long = clock_.steady() - began > kLongSending;
+    return begun;
+  }
+}
+
+ApiResult<void> KenestoStore::complete(const CallContext& call, const Begun& begun,
+                                       const std::string& about) {
+  ApiRequest request;
+  request.call = "UploadFileCompleted";
+  request.about = about;
+  request.mutates = true;
+  request.query = {{"u", begun.url}};
+  const auto envelope = api_.send(call, request);
+  if (!envelope) return tl::unexpected<ApiFailure>(envelope.error());
+  return {};
+}
+
+Result<RemoteEntry> KenestoStore::upload_version(const CallContext& call,
+                                                 const UploadTarget& target, Source& source) {
+  const RemoteId& file = target.file;
+  const std::string about = "id=" + file.value;
+  TRY_ASSIGN(const WireItem before, fetch_item(call, NodeKind::kFile, file));
+  if (before.external_link) {
+    return fail(ErrorCode::kNotSupported, about + ": the content lies at another service");
+  }
+  if (before.entry.lock == LockState::kHeldByOther ||
+      (before.entry.lock_to_write && before.entry.lock != LockState::kHeldByUs)) {
+    return fail(ErrorCode::kBusy,
+                before.checked_out
+                    ? fmt::format("{}: checked out by {}", about, before.entry.lock_holder)
+                    : about + ": a document in a vault is checked out before it is written");
+  }
+  if (!target.before.empty() && before.entry.validator != target.before) {
+    return fail(ErrorCode::kConflict, about + ": another version by now");
+  }
+  TRY_ASSIGN(const Versions old, fetch_versions(call, file));
+  std::set<VersionId> known;
+  for (const RemoteVersion& version : old) known.insert(version.id);
+  const auto unknown = [&](const Versions& versions) {
+    std::vector<RemoteVersion> fresh;
+    for (const RemoteVersion& version : versions) {
+      if (known.count(version.id) == 0) fresh.push_back(version);
+    }
+    return fresh;
+  };
+
+  TRY_ASSIGN(const Begun begun,
+             send_content(call, before.entry.parent, before.entry.name, file, source));
+  TRY_ASSIGN(const Versions now, fetch_versions(call, file));
+  if (!unknown(now).empty()) {
+    return fail(ErrorCode::kConflict, about + ": somebody added a version meanwhile");
+  }
+  const ApiResult<void> completed = complete(call, begun, about);
+  if (!completed && completed.error().told && completed.error().code != ErrorCode::kUnavailable) {
+    return fail(explain(call, NodeKind::kFile, file, completed.error()));
+  }
+  // Done, or sent without an answer: what the server shows decides. The listing first: a version
+  // that is current after it was no older then.
+  std::chrono::milliseconds span = kFirstPause;
+  for (int look = 1;; ++look) {
+    Result<WireItem> after = fetch_item(call, NodeKind::kFile, file);
+    Result<Versions> versions = fetch_versions(call, file);
+    if (after && versions) {
+      const std::vector<RemoteVersion> fresh = unknown(*versions);
+      const auto ours = std::find_if(fresh.begin(), fresh.end(), [&](const RemoteVersion& one) {
+        return one.size == source.size;
+      });
+      // A listing that lags behind the versions would give the new content the old validator.
+      if (ours != fresh.end() && after->entry.validator != before.entry.validator) {
+        if (ours->current && after->entry.size == ours->size) {
+          known_.bind(file, mark_of(after->entry.validator), {ours->id, ours->size});
+        }
+        return std::move(after->entry);
+      }
+      if (!fresh.empty() && ours == fresh.end()) {
+        return fail(ErrorCode::kUnavailable,
+                    about + ": the server's new version is not the one that was sent");
+      }
+    } else {
+      const Error& error = after ? versions.error() : after.error();
+      // Gone, after our version was added or before: the caller looks where the content is to go.
+      if (error.code == ErrorCode::kNotFound) return fail(error);
+      if (look == kLooks) return fail(ErrorCode::kUnavailable, error.context);
+    }
+    if (look == kLooks || !pause(call, span)) break;
+    span *= 2;
+  }
+  if (!completed) return fail(static_cast<const Error&>(completed.error()));
+  return fail(ErrorCode::kUnavailable, about + ": sent, but the new version is not to be seen yet");
+}
+
+Result<RemoteEntry> KenestoStore::upload_new(const CallContext& call, const UploadTarget& target,
+                                             Source& source) {
+  TRY(check_name(target.name));
+  const RemoteId& folder = target.parent;
+  const std::string about = "folder=" + folder.value;
+  const std::string folded = fold_name(target.name);
+  std::set<RemoteId> known;
+  const auto look = [&]() -> Result<void> {
+    TRY_ASSIGN(const Items items, list_items(call, folder));
+    for (const WireItem& item : items) {
+      known.insert(item.entry.id);
+      if (fold_name(item.entry.name) == folded) {
+        return fail(ErrorCode::kExists, "upload " + about + ": the name is taken");
+      }
+    }
+    return {};
+  };
+  TRY(look());
+  TRY_ASSIGN(const Begun begun, send_content(call, folder, target.name, {}, source));
+  if (begun.took_long) TRY(look());
+  const ApiResult<void> completed = complete(call, begun, about);
+  if (!completed && completed.error().told && completed.error().code != ErrorCode::kUnavailable) {
+    return fail(explain(call, NodeKind::kFolder, folder, completed.error()));
+  }
+  std::chrono::milliseconds span = kFirstPause;
+  for (int number = 1;; ++number) {
+    Result<Items> items = list_items(call, folder);
+    if (items) {
+      std::vector<WireItem*> fresh;
+      for (WireItem& item : *items) {
+        const bool is_new = item.entry.kind == NodeKind::kFile && known.count(item.entry.id) == 0;
+        if (!is_new || item.entry.size != source.size) continue;
+        if (item.entry.id.value == begun.hint && item.entry.name == target.name) {
+          return std::move(item.entry);
+        }
+        if (fold_name(item.entry.name) == folded) fresh.push_back(&item);
+      }
+      if (fresh.size() == 1) return std::move(fresh.front()->entry);
+      if (fresh.size() > 1) {
+        // Somebody else's came at the same moment, and which is which the caller finds out by what
+        // is in them.
+        return fail(ErrorCode::kUnavailable, "upload " + about + ": two new files of one name");
+      }
+    } else if (number == kLooks) {
+      return fail(ErrorCode::kUnavailable, items.error().context);
+    }
+    if (number == kLooks || !pause(call, span)) break;
+    span *= 2;
+  }
+  if (!completed) return fail(static_cast<const Error&>(completed.error()));
+  return fail(ErrorCode::kUnavailable, "upload " + about + ": sent, but not to be seen yet");
+}
+
+}  // namespace cabinetfs

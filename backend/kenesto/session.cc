@@ -1,0 +1,234 @@
+#include "backend/kenesto/session.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "backend/base/log.h"
+#include "backend/base/text.h"
+#include "backend/http/http_client.h"
+#include "backend/http/http_status.h"
+#include "backend/http/redact.h"
+#include "backend/kenesto/api.h"
+#include "backend/kenesto/quirks.h"
+#include "backend/kenesto/wire.h"
+
+namespace cabinetfs {
+
+using namespace kenesto;
+
+namespace {
+
+// A session that ends sooner was not ended by its age.
+constexpr std::chrono::seconds kShortLife{10};
+constexpr int kShortLivesAllowed = 3;
+constexpr std::chrono::seconds kFirstPause{5};
+constexpr std::chrono::seconds kLongestPause{300};
+// A caller that waits for another's login looks this often whether it was cancelled.
+constexpr std::chrono::milliseconds kPoll{20};
+
+class PastedSession final : public KenestoSession {
+ public:
+  PastedSession(std::string remote, SecretString token, KenestoUser user)
+      : tokens_(make_fixed_token_source(std::move(remote), std::move(token))),
+        user_(std::move(user)) {}
+  Result<std::string> token(const CallContext& call) override { return tokens_->token(call); }
+  void invalidate(const std::string& rejected) override { tokens_->invalidate(rejected); }
+  KenestoUser user() const override { return user_; }
+
+ private:
+  const std::unique_ptr<TokenSource> tokens_;
+  const KenestoUser user_;
+};
+
+Error log_in_again(const KenestoLogin& login, std::string_view why) {
+  return {ErrorCode::kUnauthenticated,
+          fmt::format("{}: {}; run `cabinetfs login {}`", login.remote, why, login.remote)};
+}
+
+// One step of the login. `final_words`: what a refusal means.
+Result<WireEnvelope> ask(HttpClient& http, const CallContext& call, std::string url,
+                         const char* label, const KenestoLogin& login,
+                         const std::vector<std::string>& secrets) {
+  HttpRequest request;
+  request.url = std::move(url);
+  request.label = label;
+  request.idempotent = true;
+  request.max_body = 1u << 20;
+  request.redirects = HttpRequest::Redirects::kNone;
+  request.headers.emplace_back("Accept", "application/json");
+  TRY_ASSIGN(const HttpResponse response, http.perform(call, std::move(request)));
+  Result<WireEnvelope> envelope = parse_envelope(response.body);
+  if (!envelope) {
+    if (response.status == 401 || response.status == 403) {
+      return fail(log_in_again(login, "the server refuses the access key or the user"));
+    }
+    if (response.status >= 400) {
+      return fail(error_from_status(response.status) == ErrorCode::kNotFound
+                      ? ErrorCode::kUnavailable
+                      : error_from_status(response.status),
+                  fmt::format("{}: {}", label, response.status));
+    }
+    return fail(envelope.error().code, fmt::format("{}: {}", label, envelope.error().context));
+  }
+  if (envelope->ok && response.status < 400) return envelope;
+  const std::string words = printable(envelope->message, secrets);
+  if (code_in(envelope->message) == "VAL10335") {
+    return fail(log_in_again(login, "the company's licence has expired (" + words + ")"));
+  }
+  if (code_in(envelope->message) == "ACCESS_DENIED") {
+    return fail(log_in_again(login, "wrong user or password (" + words + ")"));
+  }
+  if (response.status >= 500 || response.status == 429) {
+    return fail(ErrorCode::kUnavailable, fmt::format("{}: {} {}", label, response.status, words));
+  }
+  return fail(log_in_again(login, fmt::format("login refused ({})", words)));
+}
+
+}  // namespace
+
+Result<KenestoTokens> kenesto_login(HttpClient& http, const CallContext& call,
+                                    const KenestoLogin& login,
+                                    const KenestoCredentials& credentials) {
+  TRY_ASSIGN(const std::string base, service_base(login.base_url));
+  if (credentials.access_key.empty() || credentials.user.empty()) {
+    return fail(log_in_again(login, "an access key and a user are needed"));
+  }
+  std::vector<std::string> secrets = {credentials.access_key.reveal(),
+                                      credentials.password.reveal()};
+  TRY_ASSIGN(const WireEnvelope first,
+             ask(http, call,
+                 fmt::format("{}/Access.svc/Authenticate/json/{}?u={}&p={}", base,
+                             percent_encode(credentials.access_key.reveal()),
+                             percent_encode(credentials.user),
+                             percent_encode(credentials.password.reveal())),
+                 "Access.svc/Authenticate", login, secrets));
+  TRY_ASSIGN(const WireAuthentication authentication, parse_authentication(first));
+  secrets.push_back(authentication.token);
+
+  const auto& known = authentication.organizations;
+  std::string organization = login.organization;
+  if (!organization.empty()) {
+    const auto found = std::find_if(known.begin(), known.end(), [&](const WireOrganization& one) {
+      return fold_name(one.id) == fold_name(organization);
+    });
+    if (found != known.end()) organization = found->id;
+    // A server that lists none may still know it.
+    if (found == known.end() && !known.empty()) {
+      return fail(
+          log_in_again(login, "the account does not belong to the configured organization"));
+    }
+  } else {
+    const auto found = std::find_if(known.begin(), known.end(),
+                                    [](const WireOrganization& one) { return one.is_default; });
+    if (found != known.end()) organization = found->id;
+    if (organization.empty() && known.size() == 1) organization = known.front().id;
+    if (organization.empty()) {
+      return fail(
+          log_in_again(login, "no organization is the default one; set `organization` to one"));
+    }
+  }
+  TRY_ASSIGN(const WireEnvelope second,
+             ask(http, call,
+                 fmt::format("{}/Access.svc/Login/json/{}?t={}", base, percent_encode(organization),
+                             percent_encode(authentication.token)),
+                 "Access.svc/Login", login, secrets));
+  TRY_ASSIGN(WireLogin told, parse_login(second));
+  KenestoTokens out;
+  out.token = SecretString(std::move(told.token));
+  out.user.email = told.email.empty() ? credentials.user : told.email;
+  out.user.name = told.first_name;
+  if (!told.last_name.empty()) out.user.name += (out.user.name.empty() ? "" : " ") + told.last_name;
+  out.user.tenant = told.tenant;
+  for (std::string& secret : secrets) SecretString::wipe(secret);
+  return out;
+}
+
+std::unique_ptr<KenestoSession> make_pasted_kenesto_session(std::string remote, SecretString token,
+                                                            KenestoUser user) {
+  return std::make_unique<PastedSession>(std::move(remote), std::move(token), std::move(user));
+}
+
+KenestoLoginSession::KenestoLoginSession(HttpClient& http, KenestoLogin login,
+                                         CredentialSource credentials, const Clock& clock)
+    : http_(http), clock_(clock), credentials_(std::move(credentials)), login_(std::move(login)) {}
+
+KenestoUser KenestoLoginSession::user() const {
+  MutexLock lock(mutex_);
+  return user_;
+}
+
+void KenestoLoginSession::invalidate(const std::string& rejected_token) {
+  MutexLock lock(mutex_);
+  if (!current_ || current_->token.reveal() != rejected_token) return;
+  current_.reset();
+  const SteadyTime now = clock_.steady();
+  if (now - logged_in_at_ >= kShortLife) {
+    short_lives_ = 0;
+    return;
+  }
+  if (++short_lives_ < kShortLivesAllowed) return;
+  const int doublings = std::min(short_lives_ - kShortLivesAllowed, 8);
+  not_before_ =
+      now + std::min<std::chrono::nanoseconds>(kFirstPause * (1 << doublings), kLongestPause);
+  last_error_ = {ErrorCode::kUnavailable,
+                 login_.remote + ": the server ends every session as soon as it has begun"};
+}
+
+Result<std::string> KenestoLoginSession::token(const CallContext& call) {
+  MutexLock lock(mutex_);
+  const std::uint64_t before = finished_;
+  while (true) {
+    if (current_) return current_->token.reveal();
+    // Another caller's login failed while this one waited: asking again at once would not help.
+    if (finished_ != before) return fail(last_error_);
+    if (clock_.steady() < not_before_) return fail(last_error_);
+    if (call.cancel.cancelled()) return fail(ErrorCode::kCancelled, "login: cancelled");
+    if (std::chrono::steady_clock::now() >= call.deadline) {
+      return fail(ErrorCode::kTimeout, "login: the deadline has passed");
+    }
+    if (!logging_in_) break;
+    static_cast<void>(changed_.wait_for(mutex_, kPoll));
+  }
+  logging_in_ = true;
+  lock.unlock();
+  Result<KenestoTokens> tokens = log_in(call);
+  lock.lock();
+  logging_in_ = false;
+  changed_.notify_all();
+  if (tokens) {
+    ++finished_;
+    current_ = std::move(*tokens);
+    user_ = current_->user;
+    logged_in_at_ = clock_.steady();
+    log_debug("kenesto: logged in to {}", login_.remote);
+    return current_->token.reveal();
+  }
+  // A caller that gave up has learned nothing; the next one tries.
+  if (tokens.error().code != ErrorCode::kCancelled && tokens.error().code != ErrorCode::kTimeout) {
+    ++finished_;
+    last_error_ = tokens.error();
+  }
+  return fail(std::move(tokens).error());
+}
+
+Result<KenestoTokens> KenestoLoginSession::log_in(const CallContext& call) {
+  TRY_ASSIGN(KenestoCredentials credentials, credentials_(call));
+  {
+    MutexLock lock(mutex_);
+    if (refused_ && refused_->access_key == credentials.access_key &&
+        refused_->user == credentials.user && refused_->password == credentials.password) {
+      return fail(refusal_);
+    }
+  }
+  Result<KenestoTokens> tokens = kenesto_login(http_, call, login_, credentials);
+  if (!tokens && tokens.error().code == ErrorCode::kUnauthenticated) {
+    MutexLock lock(mutex_);
+    refused_ = std::move(credentials);
+    refusal_ = tokens.error();
+  }
+  return tokens;
+}
+
+}  // namespace cabinetfs

@@ -1,0 +1,104 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "backend/auth/secret_string.h"
+#include "backend/auth/token_source.h"
+#include "backend/base/clock.h"
+#include "backend/base/mutex.h"
+
+namespace cabinetfs {
+
+class HttpClient;
+
+// Whom a session belongs to, as far as its login told. Empty: not told.
+struct KenestoUser {
+  std::string email, name, tenant;
+};
+
+// A session token that requests carry in their query, and whose it is. Thread safe.
+class KenestoSession : public TokenSource {
+ public:
+  virtual KenestoUser user() const = 0;
+};
+
+// What a login needs. The access key names the program that logs in; customers get theirs from the
+// vendor.
+struct KenestoCredentials {
+  SecretString access_key;
+  std::string user;
+  SecretString password;
+};
+
+struct KenestoLogin {
+  std::string remote;        // its name, for messages
+  std::string base_url;      // as in KenestoConfig
+  std::string organization;  // empty: the account's default one
+};
+
+struct KenestoTokens {
+  SecretString token;
+  KenestoUser user;
+};
+
+// The two steps of a login. kUnauthenticated is final: wrong user or password, licence expired, no
+// such organization. Anything else may work later.
+Result<KenestoTokens> kenesto_login(HttpClient& http, const CallContext& call,
+                                    const KenestoLogin& login,
+                                    const KenestoCredentials& credentials);
+
+// A token that somebody pasted. Refused once, it stays refused.
+std::unique_ptr<KenestoSession> make_pasted_kenesto_session(std::string remote, SecretString token,
+                                                            KenestoUser user = {});
+
+// Logs in when a token is first needed, and again when the server has ended the session: once for
+// all callers, on the thread of one of them while the others wait (each until its own deadline).
+// There is no renewal, logout or told lifetime.
+//
+// Never a loop: credentials that were refused are not tried again (kUnauthenticated) until
+// `credentials` gives others; a server that keeps ending fresh sessions is asked ever more rarely
+// (kUnavailable in between).
+class KenestoLoginSession final : public KenestoSession {
+ public:
+  // Where the secrets rest. Called before each login; may read a keyring, so it may block.
+  using CredentialSource = std::function<Result<KenestoCredentials>(const CallContext&)>;
+
+  // `http` outlives this.
+  KenestoLoginSession(HttpClient& http, KenestoLogin login, CredentialSource credentials,
+                      const Clock& clock = Clock::system());
+
+  Result<std::string> token(const CallContext& call) override EXCLUDES(mutex_);
+  void invalidate(const std::string& rejected_token) override EXCLUDES(mutex_);
+  KenestoUser user() const override EXCLUDES(mutex_);
+
+ private:
+  Result<KenestoTokens> log_in(const CallContext& call) EXCLUDES(mutex_);
+
+  // Dependencies
+  HttpClient& http_;
+  const Clock& clock_;
+  const CredentialSource credentials_;
+  // Constants
+  const KenestoLogin login_;
+  // Mutable state
+  mutable Mutex mutex_;
+  CondVar changed_;
+  std::optional<KenestoTokens> current_ GUARDED_BY(mutex_);
+  KenestoUser user_ GUARDED_BY(mutex_);  // also while there is no session
+  bool logging_in_ GUARDED_BY(mutex_) = false;
+  std::uint64_t finished_ GUARDED_BY(mutex_) = 0;  // logins so far
+  Error last_error_ GUARDED_BY(mutex_);            // of the last one that failed
+  SteadyTime logged_in_at_ GUARDED_BY(mutex_) = SteadyTime::min();
+  SteadyTime not_before_ GUARDED_BY(mutex_) = SteadyTime::min();
+  int short_lives_ GUARDED_BY(mutex_) = 0;  // sessions in a row that ended at once
+  // Credentials that the server has refused, and its words.
+  std::optional<KenestoCredentials> refused_ GUARDED_BY(mutex_);
+  Error refusal_ GUARDED_BY(mutex_);
+};
+
+}  // namespace cabinetfs

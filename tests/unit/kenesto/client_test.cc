@@ -1,0 +1,352 @@
+// Listings, lookups and reading.
+
+#include <fmt/format.h>
+
+#include "tests/unit/kenesto/scripted_kenesto.h"
+
+namespace cabinetfs {
+namespace {
+
+constexpr const char* kStore =
+    "https://store.example.com/Files/8409ddd6?AWSAccessKeyId=A&Expires="
+    "4102444800&Signature=eW0%2Bx%3D";
+
+ErrorCode code(const auto& result) {
+  return result ? static_cast<ErrorCode>(-1) : result.error().code;
+}
+
+std::vector<ItemJson> many(std::size_t from, std::size_t count) {
+  std::vector<ItemJson> items;
+  for (std::size_t i = from; i < from + count; ++i) {
+    ItemJson item;
+    item.id = fmt::format("00000000-0000-0000-0001-{:012}", i);
+    item.stem = "f" + std::to_string(i);
+    items.push_back(item);
+  }
+  return items;
+}
+
+std::string page_call(int number) {
+  return "GET RetrieveDocuments?t=tok%2B1&fid=" + std::string(kFolder) +
+         "&ps=200&pn=" + std::to_string(number) + "&sb=ASSET_NAME&sd=asc";
+}
+
+TEST_F(KenestoClient, TheTokenIsEncodedOnceAndRequestsAreReads) {
+  listed({});
+  expect_list(kRoot, {});
+  ASSERT_TRUE(store_->list(soon(), RemoteId{kRoot}));
+  const auto seen = http_.take_seen();
+  ASSERT_EQ(seen.size(), 1u);
+  EXPECT_TRUE(seen[0].request.idempotent);
+  EXPECT_TRUE(seen[0].request.authorization.empty());
+  EXPECT_TRUE(seen[0].request.redirects == HttpRequest::Redirects::kNone);
+}
+
+TEST_F(KenestoClient, AFolderOfSeveralPagesIsReadToTheEndAndNoFurther) {
+  http_.ok(page_call(1), page_json(many(0, 200), 401, "more"));
+  http_.ok(page_call(2), page_json(many(200, 200), 401, "more"));
+  http_.ok(page_call(3), page_json(many(400, 1), 401, ""));
+  const auto entries = store_->list(soon(), RemoteId{kFolder});
+  ASSERT_TRUE(entries);
+  EXPECT_EQ(entries->size(), 401u);
+  EXPECT_EQ(entries->front().parent.value, kFolder);
+}
+
+TEST_F(KenestoClient, AFullLastPageIsTheLastOne) {
+  http_.ok(page_call(1), page_json(many(0, 200), 200, ""));
+  EXPECT_EQ(store_->list(soon(), RemoteId{kFolder})->size(), 200u);
+}
+
+TEST_F(KenestoClient, OverlappingPagesOfAChangingFolderAreListedAgain) {
+  // An entry came in front between the two requests: the last of page 1 comes again.
+  http_.ok(page_call(1), page_json(many(0, 200), 201, "more"));
+  http_.ok(page_call(2), page_json(many(199, 2), 202, ""));
+  http_.ok(page_call(1), page_json(many(0, 200), 202, "more"));
+  http_.ok(page_call(2), page_json(many(200, 2), 202, ""));
+  const auto entries = store_->list(soon(), RemoteId{kFolder});
+  ASSERT_TRUE(entries);
+  EXPECT_EQ(entries->size(), 202u);
+}
+
+TEST_F(KenestoClient, EntriesThatAreCountedAndNeverListedAreAnError) {
+  for (int i = 0; i < 5; ++i) http_.ok(page_call(1), page_json(many(0, 3), 4));
+  EXPECT_EQ(code(store_->list(soon(), RemoteId{kFolder})), ErrorCode::kUnavailable);
+}
+
+TEST_F(KenestoClient, AllEntriesInOneAnswerAreTaken) {
+  // What a server does with a page beyond its last one.
+  http_.ok(page_call(1), page_json(many(0, 300), 300));
+  EXPECT_EQ(store_->list(soon(), RemoteId{kFolder})->size(), 300u);
+}
+
+TEST_F(KenestoClient, TheValidatorIsWhenAndHowLarge) {
+  ItemJson item;
+  const auto one = listed({item}).at(0);
+  item.modified = "2017-08-07T08:59:12.0940001Z";
+  const auto later = listed({item}).at(0);
+  EXPECT_NE(one.validator, later.validator) << "100 ns later";
+  item.size = 6;
+  EXPECT_NE(listed({item}).at(0).validator, later.validator);
+  EXPECT_EQ(one.validator, listed({ItemJson()}).at(0).validator);
+}
+
+TEST_F(KenestoClient, WithoutADateTheVersionTellsContentsApart) {
+  ItemJson item;
+  item.modified = "";
+  expect_list(kRoot, {folder_json()});
+  ASSERT_TRUE(store_->list(soon(), RemoteId{kRoot}));
+  std::vector<Validator> seen;
+  for (const char* const version : {kVersion2, kVersion3}) {
+    expect_list(kFolder, {item});
+    http_.ok(versions_call(kDoc), versions_json({{kDoc, 5, false}, {version, 5, true}}));
+    const auto entries = store_->list(soon(), RemoteId{kFolder});
+    ASSERT_TRUE(entries);
+    seen.push_back(entries->at(0).validator);
+  }
+  EXPECT_NE(seen[0], seen[1]);
+}
+
+TEST_F(KenestoClient, TwinsAreBothListedAndTheNewestIsFound) {
+  ItemJson older, newer;
+  newer.id = kDoc2;
+  newer.modified = "2018-01-01T00:00:00Z";
+  EXPECT_EQ(listed({older, newer}).size(), 2u);
+  expect_list(kFolder, {older, newer});
+  const auto found = store_->find_child(soon(), RemoteId{kFolder}, "A.TXT");
+  ASSERT_TRUE(found && *found);
+  EXPECT_EQ((*found)->id.value, kDoc2);
+}
+
+TEST_F(KenestoClient, VaultDocumentsAreLockedToBeWritten) {
+  expect_list(kRoot, {folder_json(kFolder, true)});
+  ASSERT_TRUE(store_->list(soon(), RemoteId{kRoot}));
+  ItemJson free, ours, theirs;
+  ours.id = kDoc2;
+  ours.holder = "me myself";
+  theirs.id = kVersion2;
+  theirs.holder = "Joe Engineer";
+  expect_list(kFolder, {free, ours, theirs});
+  const auto entries = store_->list(soon(), RemoteId{kFolder});
+  ASSERT_TRUE(entries);
+  for (const RemoteEntry& entry : *entries) EXPECT_TRUE(entry.lock_to_write);
+  EXPECT_EQ(entries->at(0).lock, LockState::kFree);
+  EXPECT_EQ(entries->at(1).lock, LockState::kHeldByUs);
+  EXPECT_EQ(entries->at(2).lock, LockState::kHeldByOther);
+  EXPECT_EQ(entries->at(2).lock_holder, "Joe Engineer");
+  EXPECT_FALSE(listed({ItemJson()}).at(0).lock_to_write) << "an ordinary folder";
+}
+
+TEST_F(KenestoClient, AnUnknownIdIsSearchedOnceAndThenRemembered) {
+  ItemJson sub = folder_json(kSub);
+  ItemJson item;
+  expect_list(kRoot, {folder_json()});
+  expect_list(kFolder, {sub});
+  expect_list(kSub, {item});
+  expect_list(kSub, {item});
+  const auto entry = store_->stat(soon(), NodeKind::kFile, RemoteId{kDoc});
+  ASSERT_TRUE(entry) << to_string(entry.error());
+  EXPECT_EQ(entry->parent.value, kSub);
+  expect_list(kSub, {item});
+  EXPECT_TRUE(store_->stat(soon(), NodeKind::kFile, RemoteId{kDoc}));
+  // Nowhere at all.
+  expect_list(kRoot, {folder_json()});
+  expect_list(kFolder, {});
+  EXPECT_EQ(code(store_->stat(soon(), NodeKind::kFile, RemoteId{kVersion3})), ErrorCode::kNotFound);
+}
+
+TEST_F(KenestoClient, WhatItsFolderDoesNotListIsGone) {
+  listed({ItemJson()});
+  expect_list(kFolder, {});
+  EXPECT_EQ(code(store_->stat(soon(), NodeKind::kFile, RemoteId{kDoc})), ErrorCode::kNotFound);
+}
+
+TEST_F(KenestoClient, AFailureIsExplainedByTheFoldersListing) {
+  listed({});
+  // The folder cannot be listed, and the root does not have it any more.
+  http_.failed(list_call(kFolder), "Object reference not set");
+  expect_list(kRoot, {});
+  EXPECT_EQ(code(store_->list(soon(), RemoteId{kFolder})), ErrorCode::kNotFound);
+  listed({});
+  http_.failed(list_call(kFolder), "does not exist");
+  expect_list(kRoot, {folder_json()});
+  EXPECT_EQ(code(store_->list(soon(), RemoteId{kFolder})), ErrorCode::kUnavailable);
+  http_.failed(list_call(kFolder), "no permission");
+  expect_list(kRoot, {folder_json()});
+  EXPECT_EQ(code(store_->list(soon(), RemoteId{kFolder})), ErrorCode::kDenied);
+}
+
+TEST_F(KenestoClient, APageOfTheWebServerSaysNothingOfTheObject) {
+  listed({});
+  http_.answer(list_call(kFolder), "<html>404</html>", 404);
+  expect_list(kRoot, {folder_json()});
+  EXPECT_EQ(code(store_->list(soon(), RemoteId{kFolder})), ErrorCode::kUnavailable);
+}
+
+TEST_F(KenestoClient, AForbiddenAnswerDoesNotEndALivingSession) {
+  listed({});
+  http_.answer(list_call(kFolder), "<html>Forbidden</html>", 403);
+  http_.ok("GET RetrieveNumberOfDocuments?t=tok%2B1", R"({"TotalDocuments":"1"})");
+  expect_list(kRoot, {folder_json()});
+  EXPECT_EQ(code(store_->list(soon(), RemoteId{kFolder})), ErrorCode::kDenied);
+  EXPECT_TRUE(session_->token(soon())) << "still good";
+}
+
+TEST_F(KenestoClient, ADeadSessionIsFoundOutAndEndsAPastedToken) {
+  listed({});
+  http_.failed(list_call(kFolder), "Session has expired");
+  http_.failed("GET RetrieveNumberOfDocuments?t=tok%2B1", "Session has expired");
+  EXPECT_EQ(code(store_->list(soon(), RemoteId{kFolder})), ErrorCode::kUnauthenticated);
+}
+
+TEST_F(KenestoClient, ReadingAsksForTheCurrentVersionAndItsAddressOnce) {
+  const RemoteEntry entry = listed({ItemJson()}).at(0);
+  http_.ok(versions_call(kDoc), versions_json({{kDoc, 9, false}, {kVersion2, 5, true}}));
+  http_.ok("GET DownloadFile?t=tok%2B1&fid=" + std::string(kVersion2),
+           R"({"AccessUrl":")" + std::string(kStore) + "\"}");
+  for (int i = 0; i < 2; ++i) {
+    http_.answer("GET " + std::string(kStore), "ell", 206, {{"content-range", "bytes 1-3/5"}});
+    std::string got;
+    const auto done = store_->read(soon(), {entry.id, {}, 1, 3, 5, entry.validator}, [&](Bytes b) {
+      got += as_text(b);
+      return true;
+    });
+    ASSERT_TRUE(done) << to_string(done.error());
+    EXPECT_EQ(got, "ell");
+  }
+  const auto seen = http_.take_seen();
+  const HttpRequest& download = seen.back().request;
+  EXPECT_EQ(download.url, kStore) << "unchanged";
+  EXPECT_FALSE(download.metered);
+  EXPECT_TRUE(download.authorization.empty());
+  for (const auto& [name, value] : download.headers) {
+    EXPECT_EQ(name, "Range");
+    EXPECT_EQ(value, "bytes=1-3");
+  }
+}
+
+TEST_F(KenestoClient, AnotherVersionIsAConflictAndAnOldOneIsStillRead) {
+  ItemJson item;
+  const RemoteEntry entry = listed({item}).at(0);
+  const ReadRequest whole{entry.id, {}, 0, 5, 5, entry.validator};
+  const auto ignore = [](Bytes) { return true; };
+  http_.ok(versions_call(kDoc), versions_json({{kDoc, 5, true}}));
+  http_.ok("GET DownloadFile?", R"({"AccessUrl":")" + std::string(kStore) + "\"}");
+  http_.answer("GET " + std::string(kStore), "hello");
+  ASSERT_TRUE(store_->read(soon(), whole, ignore));
+  item.modified = "2018-08-07T08:59:12Z";
+  const RemoteEntry newer = listed({item}).at(0);
+  // The first version of the file, whose id is known.
+  http_.answer("GET " + std::string(kStore), "hello");
+  EXPECT_TRUE(store_->read(soon(), whole, ignore));
+  ReadRequest unknown = whole;
+  unknown.validator.value = "something else";
+  EXPECT_EQ(code(store_->read(soon(), unknown, ignore)), ErrorCode::kConflict);
+  // Of the right size no more.
+  http_.ok(versions_call(kDoc), versions_json({{kDoc, 5, false}, {kVersion2, 6, true}}));
+  ReadRequest current = whole;
+  current.validator = newer.validator;
+  EXPECT_EQ(code(store_->read(soon(), current, ignore)), ErrorCode::kConflict);
+}
+
+TEST_F(KenestoClient, AnExpiredAddressIsRenewedOnce) {
+  const RemoteEntry entry = listed({ItemJson()}).at(0);
+  const ReadRequest old{entry.id, VersionId{kVersion2}, 0, 5, 5, {}};
+  const auto ignore = [](Bytes) { return true; };
+  const std::string call = "GET DownloadFile?t=tok%2B1&fid=" + std::string(kVersion2);
+  http_.ok(call, R"({"AccessUrl":"https://store.example.com/1"})");
+  http_.answer("GET https://store.example.com/1", "<Error>Expired</Error>", 403);
+  http_.ok(call, R"({"AccessUrl":"https://store.example.com/2"})");
+  http_.answer("GET https://store.example.com/2", "hello");
+  EXPECT_TRUE(store_->read(soon(), old, ignore));
+  http_.answer("GET https://store.example.com/2", "no", 403);
+  http_.ok(call, R"({"AccessUrl":"https://store.example.com/3"})");
+  http_.answer("GET https://store.example.com/3", "no", 403);
+  EXPECT_EQ(code(store_->read(soon(), old, ignore)), ErrorCode::kDenied);
+}
+
+TEST_F(KenestoClient, AShortOrMisplacedContentIsCorrupt) {
+  const RemoteEntry entry = listed({ItemJson()}).at(0);
+  const ReadRequest old{entry.id, VersionId{kVersion2}, 0, 5, 5, {}};
+  const auto ignore = [](Bytes) { return true; };
+  http_.ok("GET DownloadFile?", R"({"AccessUrl":"https://store.example.com/1"})");
+  http_.answer("GET https://store.example.com/1", "", 200);
+  EXPECT_EQ(code(store_->read(soon(), old, ignore)), ErrorCode::kCorrupt);
+  http_.answer("GET https://store.example.com/1", "hello!", 200, {{"content-length", "6"}});
+  EXPECT_EQ(code(store_->read(soon(), old, ignore)), ErrorCode::kCorrupt);
+  const ReadRequest part{entry.id, VersionId{kVersion2}, 1, 2, 5, {}};
+  http_.answer("GET https://store.example.com/1", "he", 206, {{"content-range", "bytes 0-1/5"}});
+  EXPECT_EQ(code(store_->read(soon(), part, ignore)), ErrorCode::kCorrupt);
+  // Broken off and taken up again.
+  http_.answer("GET https://store.example.com/1", "hel", 200);
+  http_.answer("GET https://store.example.com/1", "lo", 206, {{"content-range", "bytes 3-4/5"}});
+  std::string got;
+  ASSERT_TRUE(store_->read(soon(), old, [&](Bytes b) {
+    got += as_text(b);
+    return true;
+  }));
+  EXPECT_EQ(got, "hello");
+}
+
+TEST_F(KenestoClient, LinksToOtherServicesAreReadWhereTheServerGivesThem) {
+  ItemJson link;
+  link.external = true;
+  link.size = 5;
+  const RemoteEntry entry = listed({link}).at(0);
+  const ReadRequest whole{entry.id, {}, 0, 5, 5, entry.validator};
+  const auto ignore = [](Bytes) { return true; };
+  http_.failed("GET DownloadFile?", "cannot download an external link");
+  EXPECT_EQ(code(store_->read(soon(), whole, ignore)), ErrorCode::kNotSupported);
+  http_.ok("GET DownloadFile?t=tok%2B1&fid=" + std::string(kDoc),
+           R"({"AccessUrl":"https://box.example.com/1"})");
+  http_.answer("GET https://box.example.com/1", "hello");
+  EXPECT_TRUE(store_->read(soon(), whole, ignore));
+  expect_list(kFolder, {link});
+  EXPECT_EQ(code(store_->put(soon(), {entry.id, {}, "a.txt", {}, {}}, as_bytes("x"))),
+            ErrorCode::kNotSupported);
+}
+
+TEST_F(KenestoClient, ThingsSharedFromOutsideBringTheirOwnToken) {
+  ItemJson item;
+  item.external_token = "out/side";
+  const RemoteEntry entry = listed({item}).at(0);
+  http_.ok("GET RetrieveFileVersions?t=out%2Fside&fid=" + std::string(kDoc),
+           versions_json({{kVersion2}}));
+  http_.ok("GET DownloadFile?t=out%2Fside&fid=" + std::string(kVersion2) + "&ie=true",
+           R"({"AccessUrl":"https://store.example.com/1"})");
+  http_.answer("GET https://store.example.com/1", "hello");
+  EXPECT_TRUE(
+      store_->read(soon(), {entry.id, {}, 0, 5, 5, entry.validator}, [](Bytes) { return true; }));
+}
+
+TEST_F(KenestoClient, UndocumentedCallsAreOffUnlessTheServerHasThem) {
+  EXPECT_FALSE(store_->capabilities().rename);
+  EXPECT_FALSE(store_->capabilities().quota);
+  EXPECT_FALSE(store_->capabilities().move);
+  listed({ItemJson()});
+  EXPECT_EQ(code(store_->rename(soon(), NodeKind::kFile, RemoteId{kDoc}, "b.txt")),
+            ErrorCode::kNotSupported);
+  // Not asked for when they are switched off.
+  KenestoConfig off;
+  off.undocumented_calls = KenestoConfig::Undocumented::kOff;
+  make(off);
+  EXPECT_FALSE(store_->capabilities().rename);
+}
+
+TEST_F(KenestoClient, AServerThatHasThemRenamesAndTellsTheUsedSpace) {
+  KenestoConfig config;
+  config.base_url = "https://app.kenesto.com";
+  config.tenant = "3";
+  auto made = make_kenesto_store(http_, *session_, config);
+  ASSERT_TRUE(made);
+  http_.ok(list_call(kRoot), page_json({}));
+  http_.ok("GET RetrieveObjectInfo?t=tok%2B1&oi=" + std::string(kFolder) + "&fc=FOLDER",
+           R"({"ObjectPermissions":{"AllowView":true,"IsOwnedByRequestor":true}})");
+  http_.ok("GET RetrieveStatistics?t=tok%2B1&tid=3", R"({"TotalUsageSpace":"1234"})");
+  ASSERT_TRUE((*made)->account(soon()));
+  EXPECT_TRUE((*made)->capabilities().rename);
+  http_.ok("GET RetrieveStatistics?t=tok%2B1&tid=3", R"({"TotalUsageSpace":1234})");
+  EXPECT_EQ((*made)->quota(soon())->used, 1234u);
+}
+
+}  // namespace
+}  // namespace cabinetfs

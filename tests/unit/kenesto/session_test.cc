@@ -1,0 +1,168 @@
+#include "backend/kenesto/session.h"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "tests/support/fake_clock.h"
+#include "tests/support/gate.h"
+#include "tests/unit/kenesto/scripted_kenesto.h"
+
+namespace cabinetfs {
+namespace {
+
+constexpr const char* kAuthenticate = "GET Access.svc/Authenticate/json/";
+constexpr const char* kLogin = "GET Access.svc/Login/json/";
+constexpr const char* kAuthenticated =
+    R"({"AuthenticateJsonResult":{"ResponseStatus":"OK","ErrorMessage":null,"Token":"a+b/c=",
+        "Organizations":[{"OrganizationIdentifier":"org-1","IsDefault":false},
+                         {"OrganizationIdentifier":"org 2","IsDefault":true}]}})";
+
+std::string logged_in(const std::string& token) {
+  return R"({"LoginJsonResult":{"ResponseStatus":"OK","Token":")" + token +
+         R"(","User":{"EmailAddress":"me@example.com","FirstName":"Me","LastName":"Myself",
+         "TenantID":"3"}}})";
+}
+
+std::string refused(const std::string& message) {
+  return R"({"AuthenticateJsonResult":{"ResponseStatus":"FAILED","ErrorMessage":")" + message +
+         R"("}})";
+}
+
+class KenestoLoginTest : public ::testing::Test {
+ protected:
+  static CallContext soon() { return CallContext::within(std::chrono::seconds(10)); }
+  void expect_login(const std::string& token) {
+    http_.answer(kAuthenticate, kAuthenticated);
+    http_.answer(kLogin, logged_in(token));
+  }
+  KenestoLogin login_{"cad", "https://app.kenesto.com", ""};
+  ScriptedKenesto http_;
+  FakeClock clock_;
+  std::string password_ = "p&ss w%rd";
+  KenestoLoginSession session_{
+      http_, login_,
+      [this](const CallContext&) -> Result<KenestoCredentials> {
+        return KenestoCredentials{SecretString("key/1"), "me@example.com", SecretString(password_)};
+      },
+      clock_};
+};
+
+TEST_F(KenestoLoginTest, TwoStepsGiveATokenForTheDefaultOrganization) {
+  expect_login("t+1");
+  EXPECT_EQ(*session_.token(soon()), "t+1");
+  EXPECT_EQ(*session_.token(soon()), "t+1") << "kept";
+  const auto seen = http_.take_seen();
+  ASSERT_EQ(seen.size(), 2u);
+  EXPECT_EQ(seen[0].line,
+            "GET Access.svc/Authenticate/json/key%2F1?u=me%40example.com&p=p%26ss%20w%25rd");
+  EXPECT_EQ(seen[1].line, "GET Access.svc/Login/json/org%202?t=a%2Bb%2Fc%3D");
+  EXPECT_TRUE(seen[0].request.redirects == HttpRequest::Redirects::kNone);
+  EXPECT_EQ(session_.user().name, "Me Myself");
+  EXPECT_EQ(session_.user().tenant, "3");
+}
+
+TEST_F(KenestoLoginTest, TheConfiguredOrganizationIsTaken) {
+  login_.organization = "ORG-1";
+  http_.answer(kAuthenticate, kAuthenticated);
+  http_.answer("GET Access.svc/Login/json/org-1?", logged_in("t"));
+  EXPECT_TRUE(kenesto_login(http_, soon(), login_,
+                            {SecretString("k"), "me@example.com", SecretString("p")}));
+  login_.organization = "elsewhere";
+  http_.answer(kAuthenticate, kAuthenticated);
+  const auto other = kenesto_login(http_, soon(), login_,
+                                   {SecretString("k"), "me@example.com", SecretString("p")});
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().code, ErrorCode::kUnauthenticated);
+}
+
+TEST_F(KenestoLoginTest, RefusedCredentialsAreNotTriedAgainUntilTheyChange) {
+  http_.answer(kAuthenticate, refused("ACCESS_DENIED: user me"));
+  for (int i = 0; i < 3; ++i) {
+    const auto token = session_.token(soon());
+    ASSERT_FALSE(token);
+    EXPECT_EQ(token.error().code, ErrorCode::kUnauthenticated);
+    EXPECT_EQ(token.error().context.find(password_), std::string::npos);
+  }
+  EXPECT_EQ(http_.take_seen().size(), 1u);
+  password_ = "another one";
+  expect_login("t");
+  EXPECT_EQ(*session_.token(soon()), "t");
+}
+
+TEST_F(KenestoLoginTest, AnExpiredLicenceIsFinalAndSaysSo) {
+  http_.answer(kAuthenticate, refused("VAL10335 licence"));
+  const auto token = session_.token(soon());
+  ASSERT_FALSE(token);
+  EXPECT_EQ(token.error().code, ErrorCode::kUnauthenticated);
+  EXPECT_NE(token.error().context.find("licence"), std::string::npos);
+}
+
+TEST_F(KenestoLoginTest, AnUnreachableServerIsTriedAgain) {
+  http_.lose(kAuthenticate);
+  EXPECT_EQ(session_.token(soon()).error().code, ErrorCode::kUnavailable);
+  http_.answer(kAuthenticate, "<html>busy</html>", 503);
+  EXPECT_EQ(session_.token(soon()).error().code, ErrorCode::kUnavailable);
+  expect_login("t");
+  EXPECT_EQ(*session_.token(soon()), "t");
+}
+
+TEST_F(KenestoLoginTest, ARejectedTokenCostsOneLoginForAll) {
+  expect_login("old");
+  EXPECT_EQ(*session_.token(soon()), "old");
+  clock_.advance(std::chrono::minutes(20));
+  expect_login("new");
+  for (int i = 0; i < 5; ++i) session_.invalidate("old");
+  std::vector<std::jthread> callers;
+  std::atomic<int> got = 0;
+  for (int i = 0; i < 8; ++i) {
+    callers.emplace_back([&] {
+      const auto token = session_.token(soon());
+      if (token && *token == "new") ++got;
+      session_.invalidate("old");
+    });
+  }
+  callers.clear();
+  EXPECT_EQ(got.load(), 8);
+  EXPECT_EQ(http_.take_seen().size(), 4u);
+}
+
+TEST_F(KenestoLoginTest, SessionsThatEndAtOnceAreNoLoop) {
+  int logins = 0;
+  for (int i = 0; i < 20; ++i) {
+    if (logins < 3) expect_login("t" + std::to_string(i));
+    const auto token = session_.token(soon());
+    if (!token) {
+      EXPECT_EQ(token.error().code, ErrorCode::kUnavailable);
+      continue;
+    }
+    ++logins;
+    session_.invalidate(*token);
+  }
+  EXPECT_EQ(logins, 3);
+  clock_.advance(std::chrono::seconds(6));
+  expect_login("later");
+  EXPECT_EQ(*session_.token(soon()), "later");
+}
+
+TEST_F(KenestoLoginTest, ACallerThatGaveUpDoesNotLogIn) {
+  CancelSource cancel;
+  cancel.cancel();
+  CallContext call = soon();
+  call.cancel = cancel.token();
+  EXPECT_EQ(session_.token(call).error().code, ErrorCode::kCancelled);
+}
+
+TEST_F(KenestoLoginTest, APastedTokenIsFinal) {
+  const auto pasted =
+      make_pasted_kenesto_session("cad", SecretString("abc"), {"me@example.com", "", ""});
+  EXPECT_EQ(*pasted->token(soon()), "abc");
+  pasted->invalidate("other");
+  EXPECT_EQ(*pasted->token(soon()), "abc");
+  pasted->invalidate("abc");
+  EXPECT_EQ(pasted->token(soon()).error().code, ErrorCode::kUnauthenticated);
+  EXPECT_EQ(pasted->user().email, "me@example.com");
+}
+
+}  // namespace
+}  // namespace cabinetfs
