@@ -69,8 +69,13 @@ PlainReply PlainHttp::perform(const std::string& path, const Headers& headers) {
   PlainReply reply;
   // curl asks for "100 Continue" before a large body; with it, a test would wait a second where the
   // server says nothing.
-  curl_slist* list = curl_slist_append(nullptr, "Expect:");
-  for (const std::string& header : headers) list = curl_slist_append(list, header.c_str());
+  curl_slist* list = nullptr;
+  bool expects = false;
+  for (const std::string& header : headers) {
+    expects |= header.rfind("Expect", 0) == 0;
+    list = curl_slist_append(list, header.c_str());
+  }
+  if (!expects) list = curl_slist_append(list, "Expect:");
   curl_easy_setopt(curl_, CURLOPT_URL, (url_ + path).c_str());
   curl_easy_setopt(curl_, CURLOPT_PATH_AS_IS, 1L);
   curl_easy_setopt(curl_, CURLOPT_NOPROXY, "*");

@@ -24,6 +24,8 @@ constexpr const char* kLoginPage =
     "<!doctype html><html><head><title>Login</title></head><body><form action=\"/login\" "
     "method=\"post\">Please accept the terms of service.</form></body></html>\n";
 
+constexpr std::int64_t kLongestXml = std::int64_t{1} << 20;
+
 class Service : public Vendor {
  public:
   explicit Service(const Options& options) : state_dir_(options.state_dir) {
@@ -189,6 +191,10 @@ class Service : public Vendor {
       return response;
     }
     return guarded(request, true, [&](Call& call) {
+      if (request.raw && !is_put(request)) {
+        if (request.raw->size() > kLongestXml) throw HttpError(413, "Too long");
+        request.body = request.raw->text();
+      }
       if (auto elsewhere = slash_redirect(call)) return *std::move(elsewhere);
       return method(call);
     });
@@ -210,10 +216,10 @@ class Service : public Vendor {
     return response;
   }
 
-  static bool is_put(const Request& request) {
-    return request.method == "PUT" && !request.segments.empty() &&
-           request.segments.front() == "webdav";
+  static bool is_dav(const Request& request) {
+    return !request.segments.empty() && request.segments.front() == "webdav";
   }
+  static bool is_put(const Request& request) { return request.method == "PUT" && is_dav(request); }
 
   // The refusal of a PUT whose body is still to come.
   std::optional<Response> before_body(Request& request) {
@@ -232,7 +238,8 @@ class Service : public Vendor {
   }
 
   void add_line() {
-    application_.takes_raw_body = [](const Request& request) { return is_put(request); };
+    // Whatever the client calls it: XML is XML also where it is announced as a form.
+    application_.takes_raw_body = [](const Request& request) { return is_dav(request); };
     application_.before_body = [this](Request& request) { return before_body(request); };
     application_.aborted = [this](Request& request) {
       if (!is_put(request)) return;
