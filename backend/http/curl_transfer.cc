@@ -189,6 +189,7 @@ Result<void> set_up_transfer(Transfer& transfer, const HttpClientOptions& option
   };
 
   set(CURLOPT_URL, exchange.url.to_string().c_str());
+  set(CURLOPT_PATH_AS_IS, 1L);  // some addresses are signed
   set(CURLOPT_ERRORBUFFER, transfer.message.data());
   set(CURLOPT_PRIVATE, static_cast<void*>(&transfer));
   set(CURLOPT_NOSIGNAL, 1L);
@@ -222,6 +223,7 @@ Result<void> set_up_transfer(Transfer& transfer, const HttpClientOptions& option
   set(CURLOPT_HTTP_VERSION,
       share_connection ? long{CURL_HTTP_VERSION_2TLS} : long{CURL_HTTP_VERSION_1_1});
   set(CURLOPT_PIPEWAIT, share_connection && exchange.url.scheme == "https" ? 1L : 0L);
+  set(CURLOPT_FRESH_CONNECT, request.fresh_connection ? 1L : 0L);
   set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options.connect_timeout.count()));
   set(CURLOPT_TCP_NODELAY, 1L);
   set(CURLOPT_TCP_KEEPALIVE, 1L);

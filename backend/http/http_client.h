@@ -56,6 +56,10 @@ struct HttpRequest {
   // Content transfers. Such a request gets an HTTP/1.1 connection that it shares with nobody, so
   // that parallel ranges add up where a server or a path limits each connection.
   bool own_connection = false;
+  // Not on a connection that has been used before, which may be dead without anybody knowing: for
+  // changes that must not be lost on the way. (Even without it, what is not idempotent is never
+  // sent twice.)
+  bool fresh_connection = false;
   // Counts against the remote's request limit. Not set for other hosts (storage behind access
   // URLs).
   bool metered = true;

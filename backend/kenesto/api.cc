@@ -19,6 +19,9 @@ constexpr std::size_t kMaxWords = 200;
 // A page of 200 entries with their viewer addresses is some 300 KB; one answer may hold them all.
 constexpr std::size_t kMaxBody = 64u << 20;
 
+// No server in use closes a connection sooner.
+constexpr std::chrono::seconds kIdle{3};
+
 ApiFailure failure(ErrorCode code, const ApiRequest& request, std::string_view what) {
   ApiFailure failed;
   failed.code = code;
@@ -101,6 +104,9 @@ ApiResult<WireEnvelope> Api::attempt(const CallContext& call, const ApiRequest& 
   }
   http.label = request.call;
   http.idempotent = !request.mutates;
+  // A connection that has been idle may be dead, and a change that is lost on it costs a look.
+  http.fresh_connection =
+      request.mutates && std::chrono::steady_clock::now() - kIdle > last_answer_.load();
   http.max_body = kMaxBody;
   // A redirect would take the token along.
   http.redirects = HttpRequest::Redirects::kNone;
@@ -116,6 +122,7 @@ ApiResult<WireEnvelope> Api::attempt(const CallContext& call, const ApiRequest& 
     return tl::unexpected<ApiFailure>(
         failure(request.mutates ? unclear(code) : code, request, response.error().context));
   }
+  last_answer_ = std::chrono::steady_clock::now();
   if (const std::string* const date = response->find("date")) {
     if (const auto told = parse_http_date(*date)) {
       clock_skew_ = (*told - Clock::system().wall()).count();

@@ -72,6 +72,7 @@ class Api {
   HttpClient& http_;
   KenestoSession& session_;
   const std::string base_;
+  std::atomic<SteadyTime> last_answer_ = SteadyTime::min();
   std::atomic<std::int64_t> clock_skew_ = 0;  // nanoseconds, the server's clock minus ours
 };
 

@@ -34,6 +34,30 @@ TEST(HttpClient, GivesStatusHeadersAndBody) {
   EXPECT_EQ(seen.headers.count("expect"), 0u);
 }
 
+TEST(HttpClient, AFreshConnectionIsMadeWhereOneIsAskedFor) {
+  ScriptedHttpServer server;
+  server.script("/a", {{.status = 200, .body = "x"}});
+  CurlHttpClient client(quick_options());
+  HttpRequest request = get_request(server.url("/a"));
+  for (const bool fresh : {false, false, true}) {
+    request.fresh_connection = fresh;
+    ASSERT_TRUE(client.perform(soon(), request));
+  }
+  const auto seen = server.requests();
+  EXPECT_EQ(seen.at(1).connection, seen.at(0).connection);
+  EXPECT_NE(seen.at(2).connection, seen.at(0).connection);
+}
+
+TEST(HttpClient, ASignedPathIsSentAsItIs) {
+  ScriptedHttpServer server;
+  server.script("/a/../b/./c%2f%2F", {{.status = 200, .body = "x"}});
+  CurlHttpClient client(quick_options());
+  const auto answer =
+      client.perform(soon(), get_request(server.url("/a/../b/./c%2f%2F?Signature=eW0%3D&x=%7e~")));
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(server.requests().at(0).target, "/a/../b/./c%2f%2F?Signature=eW0%3D&x=%7e~");
+}
+
 TEST(HttpClient, ErrorAnswerIsAValue) {
   ScriptedHttpServer server;
   server.script("/gone", {{.status = 404, .body = "{\"errors\":[]}"}});
