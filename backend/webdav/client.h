@@ -72,6 +72,11 @@ class WebDavStore final : public RemoteStore {
   Result<Quota> quota(const CallContext& call) override;
   RemoteId rebase(const RemoteId& id, const RemoteId& from, const RemoteId& to) const override;
 
+  // For stores on top, which change things by other ways too: this was removed, or went elsewhere.
+  void forget(const RemoteId& id);
+  // kNotEmpty unless a fresh listing (and the hook) says that nothing is in the folder.
+  Result<void> check_empty(const CallContext& call, const RemoteId& folder);
+
  private:
   using Listing = std::vector<RemoteEntry>;
 
@@ -124,7 +129,6 @@ class WebDavStore final : public RemoteStore {
   Result<RemoteEntry> relocate(const CallContext& call, NodeKind kind, const RemoteId& id,
                                const RemoteId& to);
   Result<RemoteEntry> made(const CallContext& call, NodeKind kind, const RemoteId& id);
-  Result<void> check_empty(const CallContext& call, const RemoteId& folder);
   Result<void> check_partial(const HttpResponse& response, const RemoteId& id);
   void add_lock_token(const RemoteId& id, HttpHeaders& headers) const;
 

@@ -173,6 +173,11 @@ Result<void> WebDavStore::check_empty(const CallContext& call, const RemoteId& f
   return {};
 }
 
+void WebDavStore::forget(const RemoteId& id) {
+  locks_.drop_within(id);
+  memory_.removed(id);
+}
+
 Result<void> WebDavStore::remove(const CallContext& call, NodeKind kind, const RemoteId& id) {
   if (id.empty()) return fail(root_stays("remove"));
   TRY_ASSIGN(const auto there, look(call, id, kind));
@@ -201,8 +206,7 @@ Result<void> WebDavStore::remove(const CallContext& call, NodeKind kind, const R
   } else if (!is_success(response.status) && response.status != 404 && response.status != 410) {
     return fail(api_.failure(response, "DELETE", id));
   }
-  locks_.drop_within(id);
-  memory_.removed(id);
+  forget(id);
   return {};
 }
 
