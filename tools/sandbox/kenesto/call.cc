@@ -211,9 +211,11 @@ Response Api::json_response(const Settings& settings, const json& body, int stat
     // WCF escapes them; in JSON they stand in strings only.
     std::string escaped;
     escaped.reserve(text.size() + text.size() / 8);
-    for (const char c : text) {
-      if (c == '/') escaped += '\\';
-      escaped += c;
+    for (std::size_t at = 0; at < text.size();) {
+      const auto slash = std::min(text.find('/', at), text.size());
+      escaped.append(text, at, slash - at);
+      if (slash < text.size()) escaped += "\\/";
+      at = slash + 1;
     }
     text = std::move(escaped);
   }
