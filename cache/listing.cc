@@ -10,6 +10,9 @@ namespace {
 
 // Rows of one transaction while a listing is taken in: bounds how long the tree's mutex is held.
 constexpr std::size_t kMergeChunk = 400;
+// From here on a listing's price counts for how long it is used, up to the second.
+constexpr std::chrono::milliseconds kCostly{100};
+constexpr std::chrono::minutes kLongestKept{10};
 
 }  // namespace
 
@@ -32,7 +35,8 @@ Result<void> ListingService::ensure(const CallContext& call, InodeNumber folder,
   if (node->kind != NodeKind::kFolder) return fail(ErrorCode::kNotDirectory, node->name);
   const bool local_only = !node->remote && folder != kRootInode;
   if (local_only) return {};
-  const bool young = node->listed && core_.now() - node->listed_at <= max_age;
+  const bool young =
+      node->listed && core_.now() - node->listed_at <= std::max(max_age, worth_keeping(folder));
   if (young) return {};
   if (node->listed && !core_.net.may_try()) return {};
   if (!call.may_block) return fail(ErrorCode::kWouldBlock, "listing");
@@ -159,7 +163,24 @@ Result<void> ListingService::fetch(const CallContext& call, InodeNumber folder) 
     // The folder's own folder knows whether it is really gone; asking it is somebody else's call.
     return fail(std::move(entries).error());
   }
-  return merge(folder, *entries, asked);
+  TRY(merge(folder, *entries, asked));
+  note_cost(folder, core_.clock.steady() - asked);
+  return {};
+}
+
+void ListingService::note_cost(InodeNumber folder, std::chrono::nanoseconds cost) {
+  MutexLock lock(mutex_);
+  if (cost < kCostly)
+    costs_.erase(folder);
+  else
+    costs_[folder] = cost;
+}
+
+std::chrono::nanoseconds ListingService::worth_keeping(InodeNumber folder) {
+  MutexLock lock(mutex_);
+  const auto found = costs_.find(folder);
+  if (found == costs_.end()) return {};
+  return std::min<std::chrono::nanoseconds>(10 * found->second, kLongestKept);
 }
 
 Result<void> ListingService::merge(InodeNumber folder, const std::vector<RemoteEntry>& entries,

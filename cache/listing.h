@@ -19,8 +19,9 @@ class ListingService {
   explicit ListingService(VolumeCore& core);
   ~ListingService();
 
-  // Until the listing is at most `max_age` old. Served as it is while the remote cannot be reached.
-  // kWouldBlock as usual.
+  // Until the listing is at most `max_age` old, or ten times as old as it took to get where that is
+  // more: a large folder is not listed over and over by a program that works in it. Served as it is
+  // while the remote cannot be reached. kWouldBlock as usual.
   Result<void> ensure(const CallContext& call, InodeNumber folder, std::chrono::nanoseconds max_age)
       EXCLUDES(mutex_);
   // Asks in any case.
@@ -43,7 +44,9 @@ class ListingService {
     bool failed = false;
   };
 
-  Result<void> fetch(const CallContext& call, InodeNumber folder);
+  Result<void> fetch(const CallContext& call, InodeNumber folder) EXCLUDES(mutex_);
+  void note_cost(InodeNumber folder, std::chrono::nanoseconds cost) EXCLUDES(mutex_);
+  std::chrono::nanoseconds worth_keeping(InodeNumber folder) EXCLUDES(mutex_);
   Result<void> merge(InodeNumber folder, const std::vector<RemoteEntry>& entries, SteadyTime asked);
   Result<void> free_twin_names(Tree::Txn& txn, InodeNumber folder, Notices& notices);
 
@@ -51,6 +54,8 @@ class ListingService {
   Mutex mutex_;
   CondVar landed_;
   std::unordered_map<InodeNumber, std::shared_ptr<Flight>> flights_ GUARDED_BY(mutex_);
+  // How long the last listing took, of folders where that counts.
+  std::unordered_map<InodeNumber, std::chrono::nanoseconds> costs_ GUARDED_BY(mutex_);
   Executor pool_;
 };
 
