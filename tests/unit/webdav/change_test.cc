@@ -1,0 +1,200 @@
+// Changes of the tree, and locks.
+
+#include "backend/webdav/lock_keeper.h"
+
+#include "backend/auth/token_source.h"
+#include "tests/unit/webdav/client_fixture.h"
+
+namespace cabinetfs {
+namespace {
+
+using Lines = std::vector<std::string>;
+
+TEST_F(WebDavClient, AMoveNamesItsDestinationAbsolutelyAndNeverOverwrites) {
+  http_.answer("MOVE /dav/d%20d/a", 201, "");
+  found("d%20d/b%20%C3%BC", file("/dav/d%20d/b%20%C3%BC", 1));
+  const auto renamed = store_->rename(soon(), NodeKind::kFile, {"d d/a"}, "b ü");
+  ASSERT_TRUE(renamed) << to_string(renamed.error());
+  EXPECT_EQ(renamed->id, RemoteId{"d d/b ü"});
+  const auto seen = http_.take_seen();
+  EXPECT_EQ(header(seen[0], "Destination"), "https://dav.example.com/dav/d%20d/b%20%C3%BC");
+  EXPECT_EQ(header(seen[0], "Overwrite"), "F");
+  EXPECT_FALSE(seen[0].idempotent);
+}
+
+TEST_F(WebDavClient, AMoveWhoseAnswerIsLostIsLookedUpAtBothEnds) {
+  http_.lose("MOVE /dav/d/", ErrorCode::kUnavailable);
+  missing("d/");
+  found("e/", folder("/dav/e/"));
+  found("e/", folder("/dav/e/"));
+  const auto renamed = store_->rename(soon(), NodeKind::kFolder, {"d"}, "e");
+  ASSERT_TRUE(renamed);
+  EXPECT_EQ(renamed->id, RemoteId{"e"});
+  // Both there: it did not happen, or somebody else was faster.
+  http_.lose("MOVE /dav/d/", ErrorCode::kUnavailable);
+  found("d/", folder("/dav/d/"));
+  found("e/", folder("/dav/e/"));
+  EXPECT_EQ(code_of(store_->rename(soon(), NodeKind::kFolder, {"d"}, "e")),
+            ErrorCode::kUnavailable);
+}
+
+TEST_F(WebDavClient, RefusalsOfAMove) {
+  for (const auto& [status, code] :
+       std::vector<std::pair<int, ErrorCode>>{{412, ErrorCode::kExists},
+                                              {403, ErrorCode::kDenied},
+                                              {502, ErrorCode::kNotSupported},
+                                              {423, ErrorCode::kBusy},
+                                              {507, ErrorCode::kOverQuota}}) {
+    http_.answer("MOVE /dav/a", status, "");
+    EXPECT_EQ(code_of(store_->rename(soon(), NodeKind::kFile, {"a"}, "b")), code) << status;
+  }
+  http_.answer("MOVE /dav/a", 409, "");
+  root_is_there();
+  EXPECT_EQ(code_of(store_->move(soon(), NodeKind::kFile, {"a"}, {"gone"})), ErrorCode::kNotFound);
+  EXPECT_EQ(code_of(store_->move(soon(), NodeKind::kFolder, {"a"}, {"a/b"})), ErrorCode::kInvalid);
+  EXPECT_EQ(code_of(store_->rename(soon(), NodeKind::kFolder, {}, "b")), ErrorCode::kNotPermitted);
+}
+
+TEST_F(WebDavClient, APartialFailureIsAFailure) {
+  found("d/", folder("/dav/d/"));
+  found("d/", folder("/dav/d/"));
+  http_.answer("DELETE /dav/d/", 207,
+               multistatus("<D:response><D:href>/dav/d/x</D:href>"
+                           "<D:status>HTTP/1.1 423 Locked</D:status></D:response>"));
+  EXPECT_EQ(code_of(store_->remove(soon(), NodeKind::kFolder, {"d"})), ErrorCode::kBusy);
+}
+
+TEST_F(WebDavClient, AFolderWithSomethingInItStays) {
+  found("d/", folder("/dav/d/"));
+  found("d/", folder("/dav/d/") + file("/dav/d/a", 1));
+  EXPECT_EQ(code_of(store_->remove(soon(), NodeKind::kFolder, {"d"})), ErrorCode::kNotEmpty);
+  EXPECT_EQ(seen_lines(), (Lines{"PROPFIND /dav/d/", "PROPFIND /dav/d/"}));
+}
+
+TEST_F(WebDavClient, AFolderIsMadeOnce) {
+  http_.answer("MKCOL /dav/d/", 201, "");
+  found("d/", folder("/dav/d/"));
+  EXPECT_TRUE(store_->create_folder(soon(), {}, "d"));
+  http_.answer("MKCOL /dav/d/", 405, "");
+  missing("d/");  // taken by something that does not show
+  EXPECT_EQ(code_of(store_->create_folder(soon(), {}, "d")), ErrorCode::kExists);
+  http_.answer("MKCOL /dav/d/", 507, "");
+  EXPECT_EQ(code_of(store_->create_folder(soon(), {}, "d")), ErrorCode::kOverQuota);
+  http_.lose("MKCOL /dav/d/", ErrorCode::kUnavailable);
+  EXPECT_EQ(code_of(store_->create_folder(soon(), {}, "d")), ErrorCode::kUnavailable);
+}
+
+TEST_F(WebDavClient, ACopyDoesNotReplace) {
+  found("a", file("/dav/a", 4));
+  missing("b");
+  http_.answer("COPY /dav/a", 201, "");
+  found("b", file("/dav/b", 4));
+  ASSERT_TRUE(store_->copy_file(soon(), {"a"}, {}, "b"));
+  EXPECT_EQ(header(http_.take_seen()[2], "Overwrite"), "F");
+  found("a", file("/dav/a", 4));
+  found("b", file("/dav/b", 4));
+  EXPECT_EQ(code_of(store_->copy_file(soon(), {"a"}, {}, "b")), ErrorCode::kExists);
+}
+
+class WebDavLocks : public WebDavClient {
+ protected:
+  void SetUp() override {
+    http_.answer("OPTIONS /dav/", 200, "", {{"dav", "1,2"}});
+    root_is_there();
+    ASSERT_TRUE(store_->account(soon()));
+    http_.take_seen();
+  }
+  static std::string locked(const std::string& owner, const std::string& token) {
+    return "<D:lockdiscovery><D:activelock><D:owner>" + owner + "</D:owner><D:locktoken><D:href>" +
+           token + "</D:href></D:locktoken></D:activelock></D:lockdiscovery>";
+  }
+};
+
+TEST_F(WebDavLocks, WritesCarryTheTokenOfOurLock) {
+  found("a", file("/dav/a", 1, "\"1\""));
+  http_.answer("LOCK /dav/a", 200, "", {{"lock-token", "<opaquelocktoken:7>"}});
+  found("a", file("/dav/a", 1, "\"1\"", locked("alice here", "opaquelocktoken:7")));
+  const auto held = store_->lock(soon(), {"a"});
+  ASSERT_TRUE(held) << to_string(held.error());
+  EXPECT_EQ(held->lock, LockState::kHeldByUs);
+  auto seen = http_.take_seen();
+  EXPECT_EQ(header(seen[1], "Timeout"), "Second-300");
+  EXPECT_NE(seen[1].body.find("<D:owner>alice here</D:owner>"), std::string::npos);
+
+  found("a", file("/dav/a", 1, "\"1\"", locked("alice here", "opaquelocktoken:7")));
+  http_.answer("PUT /dav/a", 204, "");
+  found("a", file("/dav/a", 5, "\"2\""));
+  ASSERT_TRUE(put("hello"));
+  EXPECT_EQ(header(http_.take_seen()[1], "If"), "(<opaquelocktoken:7>)");
+
+  found("a", file("/dav/a", 5, "\"2\"", locked("alice here", "opaquelocktoken:7")));
+  http_.answer("UNLOCK /dav/a", 204, "");
+  found("a", file("/dav/a", 5, "\"2\""));
+  const auto freed = store_->unlock(soon(), {"a"}, "");
+  ASSERT_TRUE(freed);
+  EXPECT_EQ(freed->lock, LockState::kFree);
+  EXPECT_EQ(header(http_.take_seen()[1], "Lock-Token"), "<opaquelocktoken:7>");
+}
+
+TEST_F(WebDavLocks, OurLockFromAnEarlierLifeIsTakenOver) {
+  const std::string there = file("/dav/a", 1, "\"1\"", locked("alice here", "opaquelocktoken:8"));
+  found("a", there);
+  found("a", there);
+  http_.answer("UNLOCK /dav/a", 204, "");
+  found("a", file("/dav/a", 1, "\"1\""));
+  ASSERT_TRUE(store_->unlock(soon(), {"a"}, ""));
+  EXPECT_EQ(header(http_.take_seen()[2], "Lock-Token"), "<opaquelocktoken:8>");
+}
+
+TEST_F(WebDavLocks, AnothersLockStopsUs) {
+  const std::string there = file("/dav/a", 1, "\"1\"", locked("bob", "opaquelocktoken:9"));
+  found("a", there);
+  EXPECT_EQ(code_of(store_->lock(soon(), {"a"})), ErrorCode::kBusy);
+  found("a", there);
+  EXPECT_EQ(code_of(put("x")), ErrorCode::kBusy);
+  found("a", there);
+  EXPECT_EQ(code_of(store_->remove(soon(), NodeKind::kFile, {"a"})), ErrorCode::kBusy);
+  found("a", there);
+  EXPECT_EQ(code_of(store_->unlock(soon(), {"a"}, "")), ErrorCode::kBusy);
+}
+
+TEST(WebDavLockKeeper, LocksAreKeptAliveUntilTheServerRefuses) {
+  Mutex mutex;
+  CondVar changed;
+  int refreshed = 0;
+  webdav::LockKeeper keeper(
+      std::chrono::seconds(2),
+      [&](const CancelToken&, const RemoteId& file, const std::string& token) -> Result<void> {
+        EXPECT_EQ(file.value, "a");
+        EXPECT_EQ(token, "t");
+        MutexLock lock(mutex);
+        ++refreshed;
+        changed.notify_all();
+        if (refreshed == 1) return {};
+        return fail(ErrorCode::kConflict, "no such lock");
+      });
+  keeper.hold({"a"}, "t");
+  const SteadyTime until = Clock::system().steady() + std::chrono::seconds(20);
+  {
+    MutexLock lock(mutex);
+    while (refreshed < 2 && changed.wait_until(mutex, until)) {
+    }
+    EXPECT_EQ(refreshed, 2);
+  }
+  while (keeper.token({"a"}) && Clock::system().steady() < until) std::this_thread::yield();
+  EXPECT_EQ(keeper.token({"a"}), std::nullopt);
+}
+
+TEST(WebDavAuth, BasicCarriesUserAndPassword) {
+  auto tokens = make_basic_token_source("r", "Aladdin", SecretString("open sesame"));
+  ASSERT_TRUE(tokens);
+  const CallContext call = CallContext::within(std::chrono::seconds(1));
+  EXPECT_EQ(*(*tokens)->token(call), "QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+  // Refused once, it is not tried again: servers lock accounts.
+  (*tokens)->invalidate("QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+  EXPECT_EQ(code_of((*tokens)->token(call)), ErrorCode::kUnauthenticated);
+  EXPECT_FALSE(make_basic_token_source("r", "a:b", SecretString("x")));
+}
+
+}  // namespace
+}  // namespace cabinetfs
