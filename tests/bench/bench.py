@@ -155,6 +155,30 @@ def random_reads():
     row("100 cold random 4 KiB reads", f"{each / rtt:.2f} round trips each", f"{each * 1000:.0f} ms each", "at most 1.2", each / rtt <= 1.2, made)
 
 
+def pass_through(source):
+    """Mounts `source` through the pass-through example of libfuse's documentation; None where that is not installed."""
+    code = "/usr/share/doc/libfuse3-dev/examples/passthrough_ll.c"
+    if not os.path.exists(code):
+        return None
+    program, point = os.path.join(work, "passthrough_ll"), os.path.join(work, "through")
+    flags = subprocess.run(["pkg-config", "--cflags", "--libs", "fuse3"], check=True, capture_output=True, text=True).stdout.split()
+    run("cc", "-O2", "-w", code, "-o", program, *flags)
+    os.mkdir(point)
+    run(program, "-o", f"source={source},cache=always,timeout=3600,fsname=passthrough", point)
+    return point
+
+
+def million():
+    folders = 1000 if full else 50
+    stores = os.path.join(work, "million")
+    for name in ("cache", "staged"):
+        os.makedirs(os.path.join(stores, name))
+    out = json.loads(subprocess.run(["bench-million", stores, str(folders), "1000"], check=True, capture_output=True).stdout)
+    shutil.rmtree(stores)
+    row(f"{out['entries']} entries known: memory", f"{out['resident_mib']} MiB", "", "at most 300 MB", out["resident_mib"] <= 286, 0)
+    row(f"{out['entries']} entries known: ready again", f"{out['ready_ms']} ms", "", "at most 1 s", out["ready_ms"] <= 1000, 0)
+
+
 def find_cold_and_warm():
     mount()
     top = os.path.join(mnt, "Tree")
@@ -164,8 +188,9 @@ def find_cold_and_warm():
     cold = time.monotonic() - started
     made = requests_made() - before
     row(f"cold find over {found} entries", f"{cold / rtt:.1f} round trips", f"{cold * 1000:.0f} ms", "at most 12", cold / rtt <= 12, made)
-    # The plain local copy on the same disk stands in for a pass-through filesystem's best case.
+    # Beside the same tree through libfuse's own pass-through filesystem, and on the bare disk.
     local = os.path.join(account, "Tree")
+    through = pass_through(local)
     def best(*command):
         times = []
         for _ in range(5):
@@ -174,10 +199,16 @@ def find_cold_and_warm():
             times.append(time.monotonic() - started)
         return min(times)
     before = requests_made()
-    for name, command in (("find", ["find"]), ("ls -lR", ["ls", "-lR"])):
-        ours, theirs = best(*command, top), best(*command, local)
-        row(f"warm {name}", f"{ours * 1000:.0f} ms", f"local disk {theirs * 1000:.0f} ms: {ours / theirs:.1f}x", "no server call",
-            requests_made() == before, requests_made() - before)
+    for name, command, test in (("find", ["find"], []), ("ls -lR", ["ls", "-lR"], []), ("stat (find -size)", ["find"], ["-size", "+1"])):
+        ours, disk = best(*command, top, *test), best(*command, local, *test)
+        beside, line, holds = f"local disk {disk * 1000:.0f} ms", "no server call", True
+        if through:
+            theirs = best(*command, through, *test)
+            beside += f", passthrough_ll {theirs * 1000:.0f} ms: {ours / theirs:.2f}x"
+            line, holds = "no server call, 1.5x passthrough", ours / theirs <= 1.5
+        row(f"warm {name}", f"{ours * 1000:.0f} ms", beside, line, holds and requests_made() == before, requests_made() - before)
+    if through:
+        run("fusermount3", "-u", through)
 
 
 def tar_small():
@@ -244,10 +275,13 @@ def large_in():
     row(f"{size >> 20} MiB in: on the server", f"{sent:.1f} s", f"one curl: {theirs:.1f} s", "at least 95 % of curl's rate", theirs / sent >= 0.95, made)
 
 
-for name, part in (("cold sequential read", sequential), ("first byte", first_byte), ("random reads", random_reads),
-                   ("find", find_cold_and_warm), ("tar", tar_small), ("small files in", copy_in), ("large file in", large_in)):
+parts = {"sequential": sequential, "first-byte": first_byte, "random": random_reads, "find": find_cold_and_warm, "tar": tar_small,
+         "small-in": copy_in, "large-in": large_in, "million": million}
+for name in os.environ["lines"].split() or parts:
+    if name not in parts:
+        sys.exit(f"tests/bench/run: no line '{name}'; there are: {' '.join(parts)}")
     with Line(name):
-        part()
+        parts[name]()
 
 head = ("work (30 ms, 100 Mbit/s a connection, 1 Gbit/s in all)", "cabinetfs", "beside it", "line", "holds", "requests")
 widths = [max(len(each[i]) for each in rows + [head]) for i in range(len(head))]
