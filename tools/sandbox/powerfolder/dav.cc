@@ -105,10 +105,16 @@ void check_conditions(const Call& call, const Node* node) {
   }
 }
 
+std::string origin_of(const Call& call) {
+  const std::string& base = call.state.base_url;
+  const std::string_view host = call.request.header("host");
+  return host.empty() ? base : fmt::format("{}://{}", base.substr(0, base.find(':')), host);
+}
+
 std::string href_of(const Call& call, const std::string& path, bool dir) {
   // This vendor leaves more as it is than others do.
   const std::string_view keep = call.settings.href_escaping == "vendor" ? "-._~/()'$+!*," : "-._~/";
-  std::string out = call.settings.href_style == "url" ? call.state.base_url : std::string();
+  std::string out = call.settings.href_style == "url" ? origin_of(call) : std::string();
   out += "/webdav/" + percent_encode(path, keep);
   if (dir && out.back() != '/') out += '/';
   return xml_escape(out);

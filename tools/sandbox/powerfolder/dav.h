@@ -40,6 +40,8 @@ void check_unlocked(const Call& call, const Node* node, const Node* parent);
 std::vector<const Node*> locked_below(const Call& call, const Node& dir);
 std::string lock_discovery(const Call& call, const Node* node);
 
+// Scheme, host and port as the client addresses the server.
+std::string origin_of(const Call& call);
 std::string href_of(const Call& call, const std::string& path, bool dir);
 
 Response dav_options(Call& call);

@@ -74,10 +74,8 @@ Place destination(const Call& call) {
   if (header.empty()) throw HttpError(400, "Destination is missing");
   const Url url = parse_url(header);
   if (url.path.empty() || url.path[0] != '/') throw HttpError(400, "Destination is not a URL");
-  const std::string_view base = call.state.base_url;
-  const std::string here =
-      fmt::format("{}://{}", base.substr(0, base.find(':')), call.request.header("host"));
-  if (!url.origin.empty() && url.origin != here && call.settings.wrong_host_status != 0) {
+  if (!url.origin.empty() && url.origin != origin_of(call) &&
+      call.settings.wrong_host_status != 0) {
     throw HttpError(static_cast<int>(call.settings.wrong_host_status), "Destination is elsewhere");
   }
   std::vector<std::string> segments = split_path(url.path);

@@ -212,7 +212,7 @@ class Service : public Vendor {
     }
     Response response;
     response.status = std::atoi(call.settings.slash_redirect.c_str());
-    response.headers.emplace_back("Location", call.state.base_url + call.request.path + "/");
+    response.headers.emplace_back("Location", origin_of(call) + call.request.path + "/");
     return response;
   }
 
