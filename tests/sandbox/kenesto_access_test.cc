@@ -113,6 +113,60 @@ TEST_F(KenestoAccess, TokensEndByTimeAndByOrder) {
   EXPECT_TRUE(failed(dead.call("RetrieveDocuments")));
 }
 
+TEST_F(KenestoAccess, ANewLoginMayEndTheOthers) {
+  start();
+  const auto log_in_again = [&] {
+    const json first = authenticate("alice@example.com", password());
+    return log_in(first.at("Organizations").at(1).at("OrganizationIdentifier"), first.at("Token"))
+        .at("Token")
+        .get<std::string>();
+  };
+  log_in_again();
+  EXPECT_FALSE(failed(alice().call("RetrieveDocuments")));
+  set({{"single_session", true}});
+  const KenestoClient last(server_->url(), log_in_again());
+  EXPECT_TRUE(failed(alice().call("RetrieveDocuments")));
+  EXPECT_FALSE(failed(last.call("RetrieveDocuments")));
+  EXPECT_FALSE(failed(bob().call("RetrieveDocuments")));
+}
+
+TEST_F(KenestoAccess, TooManyRequestsAreRefusedByTheApiOnly) {
+  start({{"rate", 0.01}, {"rate_burst", 2}, {"retry_after", 7}});
+  const std::string url = alice().access_url(alice().id("note.txt"));
+  const Reply refused = alice().get("RetrieveDocuments");
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_EQ(refused.headers.at("retry-after"), "7");
+  EXPECT_EQ(KenestoClient::fetch(url).status, 200);
+  set({{"rate_status", 503}});
+  EXPECT_EQ(alice().get("RetrieveDocuments").status, 503);
+}
+
+TEST_F(KenestoAccess, BothListenersSpeakTlsWithTheSameCertificate) {
+  Options options;
+  options.vendor = "kenesto";
+  options.root = dir_ + "/root";
+  options.tls = true;
+  server_ = Sandbox::start(options);
+  const std::string call = "/Kenesto.Web.API/KDocuments.svc/";
+  const std::string token = "?t=" + url_encode(alice().token);
+  Client api(server_->url(), "", server_->ca_pem());
+  const json listed =
+      api.get(call + "RetrieveDocuments" + token + "&sb=CURRENT_VERSION_SIZE").json();
+  const std::string id = listed.at("ResponseData").at("DocumentsList").at(0).at("Id");
+  const std::string url = api.get(call + "DownloadFile" + token + "&fid=" + id)
+                              .json()
+                              .at("ResponseData")
+                              .at("AccessUrl");
+  ASSERT_EQ(url.rfind("https://", 0), 0U);
+  Client store(server_->content_url(), "", server_->ca_pem());
+  EXPECT_EQ(store.get(url.substr(server_->content_url().size())).body, "a note");
+  set({{"store_host", "localhost"}});
+  const json other = api.get(call + "DownloadFile" + token + "&fid=" + id).json();
+  EXPECT_EQ(
+      other.at("ResponseData").at("AccessUrl").get<std::string>().rfind("https://localhost:", 0),
+      0U);
+}
+
 TEST_F(KenestoAccess, AnExpiredSessionHasFourShapes) {
   start({{"expired_text", "gone"}});
   const KenestoClient nobody(server_->url(), "abc=");

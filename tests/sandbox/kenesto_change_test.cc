@@ -167,6 +167,22 @@ TEST_F(KenestoChange, CheckingOutIsForVaultsAndOncePerHolder) {
   EXPECT_TRUE(failed(alice().call_post("CheckIn", {{"asset", {{"ID", id}}}})));
 }
 
+TEST_F(KenestoChange, VersionsMayWaitForTheCheckIn) {
+  start({{"checkin_publishes", true}});
+  make_vault();
+  const std::string id = document();
+  ASSERT_FALSE(failed(bob().call("CheckOut", {{"did", id}})));
+  ASSERT_FALSE(failed(bob().upload("a.txt", "not yet", {{"bid", id}})));
+  EXPECT_EQ(alice().item("a.txt", work()).at("CurrentVersionSize"), 5);
+  EXPECT_FALSE(alice().versions(id).at(1).at("IsCurrentVersion"));
+  ASSERT_FALSE(failed(alice().call("DiscardCheckOut", {{"did", id}})));
+  EXPECT_EQ(alice().versions(id).size(), 1U);
+  ASSERT_FALSE(failed(bob().call("CheckOut", {{"did", id}})));
+  ASSERT_FALSE(failed(bob().upload("a.txt", "it is out", {{"bid", id}})));
+  ASSERT_FALSE(failed(bob().call_post("CheckIn", {{"asset", {{"ID", id}}}})));
+  EXPECT_EQ(alice().item("a.txt", work()).at("CurrentVersionSize"), 9);
+}
+
 TEST_F(KenestoChange, OwnersDiscardTheCheckoutsOfOthers) {
   start();
   make_vault();

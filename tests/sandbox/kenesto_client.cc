@@ -71,7 +71,10 @@ Reply perform(const Request& request) {
     curl_easy_setopt(
         curl, CURLOPT_INFILESIZE_LARGE,
         request.chunked ? curl_off_t{-1} : static_cast<curl_off_t>(request.put->size()));
-    list = curl_slist_append(list, "Expect:");
+    const bool asks =
+        std::any_of(request.headers.begin(), request.headers.end(),
+                    [](const std::string& header) { return header.rfind("Expect", 0) == 0; });
+    if (!asks) list = curl_slist_append(list, "Expect:");
   }
   if (request.post != nullptr) {
     curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE,

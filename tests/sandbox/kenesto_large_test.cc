@@ -1,10 +1,13 @@
 #include <cstring>
 #include <random>
+#include <set>
 
 #include "tests/sandbox/kenesto_test.h"
 
 namespace cabinetfs::sandbox {
 namespace {
+
+using nlohmann::json;
 
 class KenestoLarge : public KenestoTest {};
 
@@ -21,6 +24,16 @@ TEST_F(KenestoLarge, A256MebibyteFileGoesInAndOut) {
   EXPECT_TRUE(KenestoClient::fetch(url).body == content);
   EXPECT_TRUE(KenestoClient::fetch(url, {"Range: bytes=200000000-"}).body ==
               content.substr(200000000));
+}
+
+TEST_F(KenestoLarge, TwentyThousandEntriesComeInPagesOrAtOnce) {
+  start({{"viewer_url", false}});
+  as("alice", {{"op", "fill"}, {"path", "Huge"}, {"count", 20000}});
+  const std::string id = alice().id("Huge");
+  EXPECT_EQ(alice().list(id, {{"pn", "100"}}).size(), 200U);
+  std::set<std::string> seen;
+  for (const json& item : alice().list(id, {{"pn", "101"}})) seen.insert(item.at("Id"));
+  EXPECT_EQ(seen.size(), 20000U);
 }
 
 }  // namespace

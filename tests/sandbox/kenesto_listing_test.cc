@@ -267,15 +267,5 @@ TEST_F(KenestoListing, ThereAreOtherViewsUntilTheyAreSwitchedOff) {
   }
 }
 
-TEST_F(KenestoListing, TwentyThousandEntriesComeInPagesOrAtOnce) {
-  start({{"viewer_url", false}});
-  as("alice", {{"op", "fill"}, {"path", "Huge"}, {"count", 20000}});
-  const std::string id = alice().id("Huge");
-  EXPECT_EQ(alice().list(id, {{"pn", "100"}}).size(), 200U);
-  std::set<std::string> seen;
-  for (const json& item : alice().list(id, {{"pn", "101"}})) seen.insert(item.at("Id"));
-  EXPECT_EQ(seen.size(), 20000U);
-}
-
 }  // namespace
 }  // namespace cabinetfs::sandbox

@@ -1,4 +1,6 @@
+#include <chrono>
 #include <regex>
+#include <thread>
 
 #include "tests/sandbox/kenesto_test.h"
 
@@ -165,6 +167,42 @@ TEST_F(KenestoTransfer, NothingIsVisibleBeforeTheLastStep) {
   KenestoClient::put(other, "x");
   ASSERT_FALSE(failed(complete(other)));
   EXPECT_EQ(other.find(alice().id("other.txt")), std::string::npos);
+}
+
+TEST_F(KenestoTransfer, SomethingMayBeVisibleFromTheFirstStepOn) {
+  start({{"visible_early", true}});
+  const std::string url = upload_url({{"p", "early.txt"}});
+  const std::string id = alice().id("early.txt");
+  EXPECT_EQ(alice().item("early.txt").at("CurrentVersionSize"), 0);
+  KenestoClient::put(url, "content");
+  EXPECT_EQ(alice().item("early.txt").at("CurrentVersionSize"), 0);
+  ASSERT_FALSE(failed(complete(url)));
+  EXPECT_EQ(alice().read(id), "content");
+  EXPECT_EQ(documents(), 3U);
+  EXPECT_EQ(alice().versions(id).size(), 1U);
+}
+
+TEST_F(KenestoTransfer, APutThatAsksFirstIsRefusedBeforeItsBody) {
+  start();
+  const std::string url = upload_url({{"p", "x.txt"}});
+  // Counted when a request is through, which the client may notice a little earlier.
+  const auto bytes_in = [&] {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    json counts = admin("GET", "counts");
+    while (counts.at("in_flight") != 0 && std::chrono::steady_clock::now() < deadline) {
+      std::this_thread::yield();
+      counts = admin("GET", "counts");
+    }
+    return counts.at("bytes_in").get<std::int64_t>();
+  };
+  const std::string content(4 << 20, 'x');
+  const Put asking{"text/plain", false, {"Expect: 100-continue"}};
+  EXPECT_EQ(KenestoClient::put(url, content, asking).status, 403);
+  EXPECT_EQ(admin("GET", "store").at("content_type"), 1);
+  EXPECT_LT(bytes_in(), 4 << 20);
+  const Put good{"multipart/form-data", false, {"Expect: 100-continue"}};
+  EXPECT_EQ(KenestoClient::put(url, content, good).status, 200);
+  EXPECT_GE(bytes_in(), 4 << 20);
 }
 
 TEST_F(KenestoTransfer, TheLastStepReadsAUrlThatIsCutUnlessItIsStrict) {

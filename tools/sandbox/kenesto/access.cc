@@ -65,6 +65,12 @@ Response login(State& state, const Request& request) {
   if (organization == nullptr || !member) {
     return refused(*settings, kName, "ACCESS_DENIED: the user is not in this organization");
   }
+  if (settings->single_session) {
+    for (auto& entry : state.sessions) {
+      Session& other = entry.second;
+      if (other.kind == SessionKind::kSession && other.user_id == user->id) other.expires = 0;
+    }
+  }
   const std::string token = state.add_session({SessionKind::kSession, user->id, wanted, {}, 0},
                                               settings->access_lifetime);
   const auto space = user->name.find(' ');

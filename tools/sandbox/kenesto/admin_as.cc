@@ -28,7 +28,12 @@ struct Order {
   Node& node() const {
     json at = text;
     at["user"] = user.email;
-    return admin_node(state, at);
+    Node& found = admin_node(state, at);
+    const std::string op = text.at("op");
+    if (found.archived && op != "delete" && op != "purge") {
+      throw std::invalid_argument("it is in the archive");
+    }
+    return found;
   }
   Node& document() const {
     Node& found = node();
@@ -56,6 +61,7 @@ std::pair<Node*, std::string> place(const Order& order, std::string path) {
 
 Node& folder_at(const Order& order, const std::string& path) {
   Node* found = find_path(order.state, order.user, path);
+  if (found == nullptr && path.empty()) throw std::invalid_argument("the user has no account");
   if (found == nullptr) {
     const auto [parent, name] = place(order, path);
     found = &create_folder(order.state, order.user, *parent, name, false);
@@ -166,6 +172,12 @@ json unlock(const Order& order) {
   return order.shown(node);
 }
 
+json discard(const Order& order) {
+  Node& node = order.document();
+  discard_check_out(order.state, node);
+  return order.shown(node);
+}
+
 json freeze(const Order& order) {
   Node& node = order.document();
   node.frozen = order.text.value("frozen", true);
@@ -232,6 +244,7 @@ json act_as(State& state, const json& text) {
       {"promote", set_version},
       {"lock", lock},
       {"unlock", unlock},
+      {"discard", discard},
       {"freeze", freeze},
       {"vault", vault},
       {"share", share},

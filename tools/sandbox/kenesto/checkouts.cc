@@ -59,7 +59,7 @@ json discard(Call& call) {
   if (document.holder_id.empty()) throw Failure("The document is not checked out");
   const bool own = document.holder_id == call.user.id;
   call.need(own ? call.settings.discard_own : call.rights(document).owner);
-  document.holder_id.clear();
+  discard_check_out(call.state, document);
   return nullptr;
 }
 

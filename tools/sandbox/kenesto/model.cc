@@ -100,10 +100,19 @@ void Tree::rename(Node& node, const std::string& name) {
   link(node);
 }
 
-void Tree::add_version(Node& document, Version version) {
+void Tree::add_version(Node& document, Version version, bool current) {
   by_version_[version.id] = &document;
   document.versions.push_back(std::move(version));
-  document.current_index = document.versions.size() - 1;
+  if (current) document.current_index = document.versions.size() - 1;
+}
+
+void Tree::drop_versions(Node& document, std::size_t count) {
+  for (std::size_t i = count; i < document.versions.size(); ++i) {
+    by_version_.erase(document.versions[i].id);
+  }
+  document.versions.erase(document.versions.begin() + static_cast<std::ptrdiff_t>(count),
+                          document.versions.end());
+  document.current_index = std::min(document.current_index, count - 1);
 }
 
 void Tree::set_grant(Node& node, const std::string& user_id, const Grant& grant) {

@@ -96,7 +96,10 @@ class Tree {
   Node& add_unsorted(std::unique_ptr<Node> node, Node& parent);
   static void sort_children(Node& parent);
   static void rename(Node& node, const std::string& name);
-  void add_version(Node& document, Version version);
+  // It becomes the current one unless that is not wanted yet.
+  void add_version(Node& document, Version version, bool current = true);
+  // Those after the first `count`.
+  void drop_versions(Node& document, std::size_t count);
   void set_grant(Node& node, const std::string& user_id, const Grant& grant);
   // Out of its folder into the archive of the root above it.
   void archive(Node& document);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "tools/sandbox/kenesto/state.h"
@@ -51,16 +52,17 @@ Node& create_document(State& state, const User& actor, Node& parent, const std::
 void add_version(State& state, const User& actor, Node& document, std::shared_ptr<Blob> blob,
                  std::string id) {
   const std::int64_t before = document.size();
+  const std::int64_t after = blob->size();
   Version version;
   version.id = id.empty() ? state.new_id() : std::move(id);
   version.number = document.versions.back().number + 1;
   version.author_id = actor.id;
   version.created = document.modified = state.now();
   version.blob = std::move(blob);
-  state.tree.add_version(document, std::move(version));
-  record(
-      state, actor, document, "Modify",
-      fmt::format("Attribute: File Size; Old Value: {}; New Value: {}", before, document.size()));
+  const bool waits = !document.holder_id.empty() && state.settings.get()->checkin_publishes;
+  state.tree.add_version(document, std::move(version), !waits);
+  record(state, actor, document, "Modify",
+         fmt::format("Attribute: File Size; Old Value: {}; New Value: {}", before, after));
 }
 
 void rename_node(State& state, const User& actor, Node& node, const std::string& name) {
@@ -116,10 +118,24 @@ void check_out(const User& actor, Node& document) {
 }
 
 void check_in(State& state, const User& actor, Node& document, const std::string& comment) {
+  if (state.settings.get()->checkin_publishes &&
+      document.versions.size() > document.versions_at_checkout) {
+    document.current_index = document.versions.size() - 1;
+    document.modified = state.now();
+  }
   document.holder_id.clear();
   if (!comment.empty()) document.versions.at(document.current_index).comment = comment;
   record(state, actor, document, "Modify",
          fmt::format("Attribute: Check In; Old Value: ; New Value: {}", comment));
+}
+
+void discard_check_out(State& state, Node& document) {
+  document.holder_id.clear();
+  // What nobody has seen goes with it.
+  if (state.settings.get()->checkin_publishes) {
+    state.tree.drop_versions(document,
+                             std::min(document.versions_at_checkout, document.versions.size()));
+  }
 }
 
 void settle(State& state, bool all) {

@@ -30,6 +30,8 @@ void check_out(const User& actor, Node& document);
 // An empty comment leaves the version's own.
 void check_in(State& state, const User& actor, Node& document, const std::string& comment);
 
+void discard_check_out(State& state, Node& document);
+
 void record(State& state, const User& actor, Node& document, const char* event, std::string value,
             bool view = false);
 

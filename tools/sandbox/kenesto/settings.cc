@@ -23,6 +23,7 @@ void each_setting(S& s, Visit visit) {
   visit("access_lifetime", s.access_lifetime, any);
   visit("login_lifetime", s.login_lifetime, any);
   visit("licence_expired", s.licence_expired, any);
+  visit("single_session", s.single_session, any);
   visit("expired_shape", s.expired_shape, Choices{"failed", "401", "403", "html"});
   visit("expired_text", s.expired_text, any);
   visit("ok_spelling", s.ok_spelling, Choices{"mixed", "OK", "ok"});
@@ -57,9 +58,11 @@ void each_setting(S& s, Visit visit) {
   visit("empty_files", s.empty_files, any);
   visit("strict_completed_url", s.strict_completed_url, any);
   visit("path_id_is_document", s.path_id_is_document, any);
+  visit("visible_early", s.visible_early, any);
   visit("case_sensitive", s.case_sensitive, any);
   visit("vault_needs_checkout", s.vault_needs_checkout, any);
   visit("checkin_needs_version", s.checkin_needs_version, any);
+  visit("checkin_publishes", s.checkin_publishes, any);
   visit("checkout_anywhere", s.checkout_anywhere, any);
   visit("checkout_twice", s.checkout_twice, any);
   visit("discard_own", s.discard_own, any);

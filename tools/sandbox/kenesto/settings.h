@@ -12,7 +12,7 @@ namespace cabinetfs::sandbox::kenesto {
 struct Settings {
   // Logging in
   std::int64_t access_lifetime = 3600, login_lifetime = 600;
-  bool licence_expired = false;
+  bool licence_expired = false, single_session = false;
   std::string expired_shape = "failed", expired_text = "Invalid or expired session token";
   // What answers look like
   std::string ok_spelling = "mixed", fail_spelling = "page", fault_shape = "html",
@@ -28,9 +28,9 @@ struct Settings {
   std::string same_name = "new_document", completed_twice = "fail", completed_data = "none",
               path_separators = "backslash", name_rules = "strict";
   bool bid_renames = false, empty_files = true, strict_completed_url = false,
-       path_id_is_document = true, case_sensitive = false;
-  bool vault_needs_checkout = true, checkin_needs_version = false, checkout_anywhere = false,
-       checkout_twice = false, discard_own = true;
+       path_id_is_document = true, visible_early = false, case_sensitive = false;
+  bool vault_needs_checkout = true, checkin_needs_version = false, checkin_publishes = false,
+       checkout_anywhere = false, checkout_twice = false, discard_own = true;
   std::string multiple = "partial", delete_folder = "recursive", document_id_serves = "version1",
               set_current = "pointer", rename_extension = "keep", rename_duplicates = "allow",
               rename_by = "owner", for_update = "lenient";

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <ctime>
 #include <optional>
 
@@ -129,39 +130,46 @@ std::string etag(const Settings& settings, const Blob& blob) {
                      stable_id(fmt::format("{}", static_cast<const void*>(&blob))).substr(0, 8));
 }
 
+// Why a PUT is not taken, or nothing. Its body need not have arrived. Under State::mutex.
+std::optional<Response> put_refusal(State& state, const Settings& settings,
+                                    const Request& request) {
+  Response refusal;
+  if (opened(state, request, true, refusal) == nullptr) return refusal;
+  StoreFaults& faults = state.store_faults;
+  if (!request.header("transfer-encoding").empty()) {
+    ++faults.chunked;
+    return error(501, "NotImplemented",
+                 "A header you provided implies functionality that is not implemented");
+  }
+  const std::string_view length = request.header("content-length");
+  if (length.empty()) {
+    ++faults.no_length;
+    return error(411, "MissingContentLength", "You must provide the Content-Length HTTP header.");
+  }
+  if (request.header("content-type") != "multipart/form-data") {
+    ++faults.content_type;
+    return bad_signature();  // the type is part of what was signed
+  }
+  for (const auto& header : request.headers) {
+    if (header.first == "content-md5" || header.first.rfind("x-amz-", 0) == 0) {
+      ++faults.unsigned_headers;
+      return bad_signature();
+    }
+  }
+  if (std::strtoll(std::string(length).c_str(), nullptr, 10) > settings.put_max) {
+    return error(400, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size");
+  }
+  return std::nullopt;
+}
+
 Response put(State& state, Request& request) {
   const auto settings = state.settings.get();
   std::shared_ptr<Blob> blob;
   {
     const std::lock_guard lock(state.mutex);
-    Response refusal;
-    const Presigned* presigned = opened(state, request, true, refusal);
-    if (presigned == nullptr) return refusal;
-    StoreFaults& faults = state.store_faults;
-    if (!request.header("transfer-encoding").empty()) {
-      ++faults.chunked;
-      return error(501, "NotImplemented",
-                   "A header you provided implies functionality that is not implemented");
-    }
-    if (request.header("content-length").empty()) {
-      ++faults.no_length;
-      return error(411, "MissingContentLength", "You must provide the Content-Length HTTP header.");
-    }
-    if (request.header("content-type") != "multipart/form-data") {
-      ++faults.content_type;
-      return bad_signature();  // the type is part of what was signed
-    }
-    for (const auto& header : request.headers) {
-      if (header.first == "content-md5" || header.first.rfind("x-amz-", 0) == 0) {
-        ++faults.unsigned_headers;
-        return bad_signature();
-      }
-    }
-    if (request.raw->size() > settings->put_max) {
-      return error(400, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size");
-    }
+    if (auto refusal = put_refusal(state, *settings, request)) return *std::move(refusal);
     blob = request.raw->finish();
-    state.uploads.at(presigned->key).blob = blob;
+    state.uploads.at(state.presigned.at(signature_of(request)).key).blob = blob;
   }
   Response response;
   response.headers.emplace_back("ETag", etag(*settings, *blob));
@@ -244,6 +252,11 @@ void add_store_routes(State& state, Application& store) {
   store.api.add("GET", "/kenesto-sandbox/Customer%20Data/{tenant}/Files/{key}",
                 [&state](Request& request) { return get(state, request); });
   store.takes_raw_body = [](const Request& request) { return request.method == "PUT"; };
+  store.before_body = [&state](Request& request) -> std::optional<Response> {
+    if (request.endpoint.rfind("PUT /", 0) != 0) return std::nullopt;
+    const std::lock_guard lock(state.mutex);
+    return put_refusal(state, *state.settings.get(), request);
+  };
   store.identify = [&state](const Request& request) {
     const std::lock_guard lock(state.mutex);
     const auto found = state.presigned.find(signature_of(request));

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "tools/sandbox/kenesto/call.h"
@@ -75,6 +76,7 @@ json begin_upload(Call& call) {
   call.mutates(base ? *base : folder_id.value_or("root") + "/" + asked);
   std::vector<std::string> parts = split(call, asked);
   Upload upload;
+  bool early = false;
   upload.name = parts.back();
   parts.pop_back();
   if (base) {
@@ -87,6 +89,7 @@ json begin_upload(Call& call) {
     upload.folder_id = folder.id;
     upload.subfolders = parts;
     if (parts.empty()) refuse_same_name(call, folder, upload.name);
+    early = call.settings.visible_early && parts.empty();
   }
   upload.id = call.state.new_id();
   upload.user_id = call.user.id;
@@ -98,6 +101,11 @@ json begin_upload(Call& call) {
   upload.url =
       presign(call.state, call.settings, upload.path, true, upload.id, call.user, upload.name);
   upload.started = call.state.now();
+  if (early) {
+    create_document(call.state, call.user, call.folder(folder_id), upload.name,
+                    std::make_shared<Blob>(std::string()), upload.id);
+    upload.document_id = upload.id;
+  }
   const json answer = {{"AccessUrl", upload.url}};
   call.state.uploads.emplace(upload.id, std::move(upload));
   return answer;
@@ -105,12 +113,17 @@ json begin_upload(Call& call) {
 
 Upload& find_upload(const Call& call, const std::string& url) {
   const std::string path = store_path(url);
-  for (auto& entry : call.state.uploads) {
-    Upload& upload = entry.second;
-    const bool same = call.settings.strict_completed_url ? upload.url == url : upload.path == path;
-    if (same && upload.user_id == call.user.id) return upload;
+  // .../Temp/TENANT/ID/NAME
+  const auto name = path.rfind('/');
+  const auto id = name == std::string::npos || name == 0 ? name : path.rfind('/', name - 1);
+  if (id == std::string::npos) throw Failure("The upload does not exist");
+  const auto found = call.state.uploads.find(path.substr(id + 1, name - id - 1));
+  if (found == call.state.uploads.end() || found->second.path != path ||
+      (call.settings.strict_completed_url && found->second.url != url) ||
+      found->second.user_id != call.user.id) {
+    throw Failure("The upload does not exist");
   }
-  throw Failure("The upload does not exist");
+  return found->second;
 }
 
 void check_quota(const Call& call, const Blob& blob) {
@@ -145,6 +158,14 @@ Node& complete_new(Call& call, const Upload& upload, const std::string& id) {
   return made;
 }
 
+// The document was there from the first step on, empty.
+Node& fill_early(Call& call, const Upload& upload) {
+  Node& document = call.document(upload.document_id);
+  document.versions.front().blob = upload.blob;
+  document.modified = call.state.now();
+  return document;
+}
+
 json complete_upload(Call& call) {
   const std::string url = call.need_arg("u");
   call.mutates(store_path(url));
@@ -164,7 +185,9 @@ json complete_upload(Call& call) {
   const bool own_id = call.settings.path_id_is_document && !upload.completed;
   const std::string id = own_id ? upload.id : call.state.new_id();
   Node* document = nullptr;
-  if (upload.base_id.empty()) {
+  if (!upload.completed && !upload.document_id.empty()) {
+    document = &fill_early(call, upload);
+  } else if (upload.base_id.empty()) {
     document = &complete_new(call, upload, id);
   } else {
     document = &new_version(call, upload, call.document(upload.base_id), id);
@@ -174,6 +197,7 @@ json complete_upload(Call& call) {
   }
   upload.completed = true;
   upload.document_id = document->id;
+  if (call.settings.completed_twice != "again") upload.blob.reset();
   return answer(document->id);
 }
 
