@@ -261,8 +261,12 @@ void apply_powerfolder_policy(HttpClientOptions& options) { apply_webdav_policy(
 void apply_powerfolder_policy(AuthorizedClientOptions& options, const PowerFolderConfig& config) {
   options.origin = config.server_url;
   options.scheme = config.bearer ? "Bearer" : "Basic";
-  options.token_rejected = [](const HttpResponse& response) {
-    return response.status == 401 && response.effective_url.find("/api/") == std::string::npos;
+  // Of the server's own address, since a folder of a user may be called "api".
+  const auto server = server_of(config);
+  const std::string service = server ? *server + "/api/" : std::string();
+  options.token_rejected = [service](const HttpResponse& response) {
+    return response.status == 401 &&
+           (service.empty() || response.effective_url.compare(0, service.size(), service) != 0);
   };
 }
 

@@ -50,9 +50,9 @@ Result<WebDavStore::Listing> WebDavStore::list_once(const CallContext& call,
     }
     entries.push_back(std::move(entry));
   }
-  // RFC 4918 9.1: the collection itself is part of the answer. Without it this may be the answer to
-  // another question, and an empty folder is not what it says.
-  if (!has_self) {
+  // RFC 4918 9.1: the collection itself is part of the answer. One that holds neither it nor any
+  // child may be the answer to another question; an empty folder is not what it says.
+  if (!has_self && entries.empty()) {
     return fail(ErrorCode::kCorrupt,
                 about("PROPFIND", folder) + ": the answer does not hold the folder itself");
   }
