@@ -133,6 +133,12 @@ Transfer prepare(Call& call, bool move) {
   return t;
 }
 
+// A lock belongs to a place, so it does not travel. Those that are left here are the caller's own.
+void drop_locks(Node& node) {
+  node.lock.reset();
+  for (const auto& child : node.children) drop_locks(*child.second);
+}
+
 void clear_target(Transfer& t) {
   if (t.to.node == nullptr) return;
   if (t.to.depth == 1) {
@@ -145,21 +151,20 @@ void clear_target(Transfer& t) {
   t.to.node = nullptr;
 }
 
-Response move_top(Transfer& t) {
+void move_top(Transfer& t) {
   if (!t.call.settings.root_move) throw HttpError(403, "Not at the top");
   if (t.to.depth > 1) {
     need(t.call, *t.from.folder, Permission::kOwner);
     clear_target(t);
     sink_from_top(t.call.state, *t.from.folder, *t.to.parent, t.to.name);
-    return t.finish();
+    return;
   }
   need(t.call, *t.from.folder, Permission::kAdmin);
   clear_target(t);
   rename_folder(t.call.state, *t.from.folder, t.to.name, View::kDav);
-  return t.finish();
 }
 
-Response to_top(Transfer& t) {
+void to_top(Transfer& t) {
   if (!t.call.settings.root_move || !t.from.node->dir) throw HttpError(403, "Not at the top");
   clear_target(t);
   if (t.move) {
@@ -169,7 +174,6 @@ Response to_top(Transfer& t) {
     Folder& folder = create_folder(t.call.state, t.call.user, t.to.name, {}, View::kDav);
     folder.root = std::move(copy);
   }
-  return t.finish();
 }
 
 // The target's history goes on where the server works that way, else it ends.
@@ -224,17 +228,25 @@ Response dav_delete(Call& call) {
 
 Response dav_move(Call& call) {
   Transfer t = prepare(call, true);
-  if (t.from.depth == 1) return move_top(t);
-  if (t.to.depth == 1) return to_top(t);
-  if (became_version(t)) return t.finish();
-  clear_target(t);
-  move_node(*t.from.node, *t.to.parent, t.to.name);
+  if (t.from.depth > 1 && t.to.depth > 1 && became_version(t)) return t.finish();
+  if (t.from.depth == 1) {
+    move_top(t);
+  } else if (t.to.depth == 1) {
+    to_top(t);
+  } else {
+    clear_target(t);
+    move_node(*t.from.node, *t.to.parent, t.to.name);
+  }
+  drop_locks(*t.from.node);
   return t.finish();
 }
 
 Response dav_copy(Call& call) {
   Transfer t = prepare(call, false);
-  if (t.to.depth == 1) return to_top(t);
+  if (t.to.depth == 1) {
+    to_top(t);
+    return t.finish();
+  }
   if (became_version(t)) return t.finish();
   auto copy =
       copy_of(call.state, call.user, *t.from.node, t.to.name, call.request.header("depth") != "0");
