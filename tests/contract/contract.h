@@ -37,6 +37,15 @@ class ContractWorld {
   // What the server behind this world cannot do at all; the tests about it are skipped.
   virtual bool has_quota() { return true; }
   virtual bool has_scans() { return true; }
+  // A folder in which files can be locked.
+  virtual std::string lock_folder() { return "Work"; }
+  // False: nobody's permissions can be listed, so that taking away what is not there is no error.
+  virtual bool lists_permissions() { return true; }
+  // What permission_of() knows the person of other_address() by.
+  virtual std::string other_id() { return other_address(); }
+  // What the history calls this account and that person; empty: their addresses.
+  virtual std::string own_name() { return {}; }
+  virtual std::string other_name() { return {}; }
   // Two writes of the same size within one second look different.
   virtual bool tells_every_write() { return true; }
 };

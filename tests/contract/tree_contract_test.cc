@@ -55,6 +55,7 @@ TEST_P(Contract, NamesMayHoldWhatIsAllowed) {
   for (const std::string name :
        {"a b", "ünï-cödé", "100%", "semi;colon,comma", "plus+and&amp", "#hash", "日本語.txt",
         "quote'", "(1) [2] {3}", "=equals=", "tilde~", "a%2Fb"}) {
+    if (name.find_first_of(can().names.forbidden) != std::string::npos) continue;
     const auto made = create(work().id, name, "content of " + name);
     ASSERT_TRUE(made) << name << ": " << why(made);
     EXPECT_EQ(made->name, name);
@@ -90,7 +91,10 @@ TEST_P(Contract, StatTellsWhatTheListingTells) {
   EXPECT_EQ(entry->name, "a.txt");
   EXPECT_EQ(entry->parent, work().id);
   EXPECT_EQ(entry->modified, (*entries)[0].modified);
-  EXPECT_EQ(entry->rights, (*entries)[0].rights);
+  // A listing need not tell rights; where it does, they are the same.
+  if ((*entries)[0].rights) {
+    EXPECT_EQ(entry->rights, (*entries)[0].rights);
+  }
 }
 
 TEST_P(Contract, WhatIsGoneIsNotFound) {
@@ -289,20 +293,22 @@ TEST_P(Contract, ANameIsFreeAfterItsRemoval) {
 }
 
 TEST_P(Contract, ManyFilesAreRemovedAtOnce) {
+  const std::string where = can().locks ? world().lock_folder() : "Work";
+  const RemoteEntry folder = find(where);
   std::vector<RemoteId> ids;
   for (int i = 0; i < 5; ++i) {
-    const auto made = create(work().id, "f" + std::to_string(i), "x");
+    const auto made = create(folder.id, "f" + std::to_string(i), "x");
     ASSERT_OK(made);
     ids.push_back(made->id);
   }
-  world().remove_as_other("Work/f1");
-  if (can().locks) world().lock_as_other("Work/f3");
+  world().remove_as_other(where + "/f1");
+  if (can().locks) world().lock_as_other(where + "/f3");
   const auto results = store().remove_files(soon(), ids);
   ASSERT_EQ(results.size(), 5u);
   for (const std::size_t i : {0u, 1u, 2u, 4u}) EXPECT_TRUE(results[i]) << why(results[i]);
   if (can().locks) {
     EXPECT_CODE(results[3], ErrorCode::kBusy);
-    EXPECT_EQ(names(work().id), std::vector<std::string>{"f3"});
+    EXPECT_EQ(names(folder.id), std::vector<std::string>{"f3"});
   }
 }
 

@@ -1,0 +1,339 @@
+// What the contract does not say: how the client gets along with this server.
+
+#include <atomic>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "tests/contract/kenesto_world.h"
+
+namespace cabinetfs {
+namespace {
+
+using nlohmann::json;
+
+class KenestoServer : public ::testing::Test {
+ protected:
+  void start(const std::string& settings = "{}") {
+    KenestoConfig config;
+    config.put_max = 4096;
+    world_ = std::make_unique<KenestoWorld>(settings, config);
+    ASSERT_TRUE(store().account(soon()));
+    root_ = store().root(soon())->id;
+    work_ = find(root_, "Work").id;
+    vault_ = find(root_, "Vault").id;
+  }
+  RemoteStore& store() { return world_->store(); }
+  KenestoWorld& world() { return *world_; }
+  static CallContext soon() { return CallContext::within(std::chrono::seconds(60)); }
+  RemoteEntry find(const RemoteId& folder, const std::string& name) {
+    const auto found = store().find_child(soon(), folder, name);
+    EXPECT_TRUE(found && *found) << name << ": " << why(found);
+    return found && *found ? **found : RemoteEntry();
+  }
+  RemoteEntry create(const RemoteId& folder, const std::string& name, const std::string& content) {
+    const auto made = store().put(soon(), {{}, folder, name, {}, {}}, as_bytes(content));
+    EXPECT_TRUE(made) << why(made);
+    return made ? *made : RemoteEntry();
+  }
+  Result<std::string> read(RemoteStore& from, const RemoteEntry& file) {
+    std::string content;
+    TRY(from.read(soon(), {file.id, {}, 0, file.size, file.size, file.validator}, [&](Bytes b) {
+      content += as_text(b);
+      return true;
+    }));
+    return content;
+  }
+  // Requests of one call since the last reset.
+  std::uint64_t calls(const std::string& call) {
+    const json counts = world().admin("GET", "counts");
+    std::uint64_t sum = 0;
+    for (const auto& [endpoint, count] : counts.at("endpoints").items()) {
+      if (endpoint.find(call) != std::string::npos) sum += count.get<std::uint64_t>();
+    }
+    return sum;
+  }
+  std::unique_ptr<KenestoWorld> world_;
+  RemoteId root_, work_, vault_;
+};
+
+TEST_F(KenestoServer, ASessionThatEndsCostsOneLoginForAll) {
+  for (const char* const shape : {"failed", "401", "403", "html"}) {
+    start(json{{"expired_shape", shape}}.dump());
+    world().admin("POST", "expire_tokens", "{}");
+    world().reset_requests();
+    std::atomic<int> good = 0;
+    {
+      std::vector<std::jthread> callers;
+      for (int i = 0; i < 6; ++i) {
+        callers.emplace_back([&] {
+          const auto entries = store().list(soon(), root_);
+          if (entries && entries->size() == 2) ++good;
+        });
+      }
+    }
+    EXPECT_EQ(good.load(), 6) << shape;
+    EXPECT_EQ(calls("Authenticate"), 1u) << shape;
+    EXPECT_EQ(calls("Login"), 1u) << shape;
+  }
+}
+
+TEST_F(KenestoServer, AWrongPasswordIsTriedOnce) {
+  start();
+  int asked = 0;
+  KenestoLoginSession session(world().http(), {"contract", world().server().url(), ""},
+                              [&](const CallContext&) -> Result<KenestoCredentials> {
+                                ++asked;
+                                const auto& known = world().server().credentials();
+                                return KenestoCredentials{SecretString(known.client_secret),
+                                                          known.users.at(0).email,
+                                                          SecretString("wrong")};
+                              });
+  const auto store = world().another_store(session);
+  world().reset_requests();
+  for (int i = 0; i < 3; ++i) EXPECT_CODE(store->account(soon()), ErrorCode::kUnauthenticated);
+  EXPECT_EQ(asked, 3);
+  EXPECT_EQ(calls("Authenticate"), 1u);
+}
+
+TEST_F(KenestoServer, TheObjectStoreSeesNothingThatItMustNot) {
+  for (const char* const signature : {"v2", "v4"}) {
+    start(json{{"signature", signature}}.dump());
+    const RemoteEntry small = create(work_, "small.txt", "hello");
+    const std::string large = pattern(3u << 20);
+    ContentSource source;
+    source.size = large.size();
+    source.read = [&](std::uint64_t offset, MutableBytes out) {
+      const Bytes from = as_bytes(large).subspan(offset, out.size());
+      std::copy(from.begin(), from.end(), out.begin());
+      return true;
+    };
+    const auto big = store().put_stream(soon(), {{}, work_, "big.bin", {}, {}}, source);
+    ASSERT_TRUE(big) << why(big);
+    EXPECT_EQ(*read(store(), small), "hello");
+    EXPECT_TRUE(*read(store(), *big) == large);
+    const json seen = world().admin("GET", "store");
+    for (const char* const bad : {"bad_signature", "chunked", "content_type", "credentials",
+                                  "expired", "missing", "no_length", "unsigned_headers"}) {
+      EXPECT_EQ(seen.at(bad), 0) << bad;
+    }
+    EXPECT_GT(seen.at("urls"), 0);
+  }
+}
+
+TEST_F(KenestoServer, ParallelRangesShareOneAddressAndOneLookAtTheVersions) {
+  start();
+  const std::string content = pattern(400'000);
+  world().write_as_other("Work/a.bin", content);
+  const RemoteEntry file = find(work_, "a.bin");
+  world().reset_requests();
+  const auto part = [&](std::uint64_t offset) -> std::string {
+    std::string got;
+    const auto done = store().read(soon(), {file.id, {}, offset, 50'000, file.size, file.validator},
+                                   [&](Bytes b) {
+                                     got += as_text(b);
+                                     return true;
+                                   });
+    return done ? got : to_string(done.error());
+  };
+  EXPECT_TRUE(part(0) == content.substr(0, 50'000));
+  std::atomic<int> good = 0;
+  {
+    std::vector<std::jthread> readers;
+    for (std::uint64_t i = 1; i < 8; ++i) {
+      readers.emplace_back([&, i] {
+        if (part(i * 50'000) == content.substr(i * 50'000, 50'000)) ++good;
+      });
+    }
+  }
+  EXPECT_EQ(good.load(), 7);
+  EXPECT_EQ(calls("DownloadFile"), 1u);
+  EXPECT_EQ(calls("RetrieveFileVersions"), 1u);
+}
+
+TEST_F(KenestoServer, TheCurrentVersionIsReadAlthoughTheIdNamesTheFirst) {
+  start();
+  const RemoteEntry file = create(work_, "a.txt", "one");
+  world().write_as_other("Work/a.txt", "two");
+  EXPECT_EQ(*read(store(), find(work_, "a.txt")), "two");
+  EXPECT_EQ(file.id, find(work_, "a.txt").id);
+}
+
+TEST_F(KenestoServer, AnExpiredAddressIsRenewedWhileReading) {
+  start(R"({"download_lifetime": 1})");
+  const RemoteEntry file = create(work_, "a.txt", "hello");
+  EXPECT_EQ(*read(store(), file), "hello");
+  world().admin("POST", "expire_urls", "{}");
+  EXPECT_EQ(*read(store(), file), "hello");
+}
+
+TEST_F(KenestoServer, ALargeFolderCostsAPageForEach200) {
+  start();
+  world().as("", {{"op", "fill"}, {"path", "Work"}, {"count", 450}});
+  world().reset_requests();
+  const auto entries = store().list(soon(), work_);
+  ASSERT_TRUE(entries);
+  EXPECT_EQ(entries->size(), 450u);
+  EXPECT_EQ(calls("RetrieveDocuments"), 3u);
+  world().as("", {{"op", "fill"}, {"path", "Vault"}, {"count", 400}});
+  world().reset_requests();
+  EXPECT_EQ(store().list(soon(), vault_)->size(), 400u);
+  EXPECT_EQ(calls("RetrieveDocuments"), 2u);
+}
+
+TEST_F(KenestoServer, ALostCompletionIsNotRepeated) {
+  start();
+  const RemoteEntry file = create(work_, "a.txt", "one");
+  for (const bool fresh : {false, true}) {
+    world().reset_requests();
+    world().fault(R"([{"match":{"path":"UploadFileCompleted"},"action":"drop_after_effect"}])");
+    UploadTarget target;
+    if (fresh) {
+      target.parent = work_;
+      target.name = "b.txt";
+    } else {
+      target.file = file.id;
+    }
+    const auto done = store().put(soon(), target, as_bytes("again"));
+    ASSERT_TRUE(done) << why(done);
+    EXPECT_EQ(done->size, 5u);
+    EXPECT_EQ(calls("UploadFileCompleted"), 1u);
+  }
+  EXPECT_EQ(store().versions(soon(), file.id)->size(), 2u);
+  EXPECT_EQ(store().list(soon(), work_)->size(), 2u);
+}
+
+TEST_F(KenestoServer, LostChangesAreNeverSentTwice) {
+  start();
+  const RemoteEntry file = create(work_, "a.txt", "one");
+  const struct {
+    const char* call;
+    std::function<bool()> change;
+  } cases[] = {
+      {"CreateFolder", [&] { return store().create_folder(soon(), work_, "d").has_value(); }},
+      {"UpdateAssetName",
+       [&] { return store().rename(soon(), NodeKind::kFile, file.id, "b.txt").has_value(); }},
+      {"DeleteAsset", [&] { return store().remove(soon(), NodeKind::kFile, file.id).has_value(); }},
+  };
+  for (const auto& one : cases) {
+    world().reset_requests();
+    world().fault(json{{{"match", {{"path", one.call}}}, {"action", "drop_after_effect"}}}.dump());
+    EXPECT_FALSE(one.change()) << one.call;
+    EXPECT_EQ(calls(one.call), 1u) << one.call;
+  }
+  EXPECT_EQ(find(work_, "d").kind, NodeKind::kFolder);
+  EXPECT_TRUE(store().remove(soon(), NodeKind::kFile, file.id)) << "gone already";
+}
+
+TEST_F(KenestoServer, WhatIsRemovedLaterIsNotListedAnyMore) {
+  start(R"({"delete_linger_ms": 600000})");
+  const auto folder = store().create_folder(soon(), work_, "d");
+  ASSERT_TRUE(folder);
+  const RemoteEntry inside = create(folder->id, "a.txt", "x");
+  ASSERT_TRUE(store().remove(soon(), NodeKind::kFile, inside.id));
+  EXPECT_TRUE(store().list(soon(), folder->id)->empty());
+  const auto removed = store().remove(soon(), NodeKind::kFolder, folder->id);
+  EXPECT_TRUE(removed) << why(removed);
+  EXPECT_TRUE(store().list(soon(), work_)->empty());
+}
+
+TEST_F(KenestoServer, AfterARestartAnIdIsFound) {
+  start();
+  const auto folder = store().create_folder(soon(), work_, "deep");
+  ASSERT_TRUE(folder);
+  const RemoteEntry file = create(folder->id, "a.txt", "hello");
+  const auto session = world().login();
+  const auto again = world().another_store(*session);
+  const auto entry = again->stat(soon(), NodeKind::kFile, file.id);
+  ASSERT_TRUE(entry) << why(entry);
+  EXPECT_EQ(entry->validator, file.validator);
+  EXPECT_EQ(entry->parent, folder->id);
+  EXPECT_EQ(*read(*again, file), "hello");
+}
+
+TEST_F(KenestoServer, SeveralDocumentsAreCheckedOutAndInAtOnce) {
+  for (const char* const multiple : {"partial", "atomic"}) {
+    start(json{{"multiple", multiple}}.dump());
+    std::vector<RemoteId> files;
+    for (const char* const name : {"a.txt", "b.txt", "c.txt"}) {
+      files.push_back(create(vault_, name, "x").id);
+    }
+    world().reset_requests();
+    const auto locked = store().lock_files(soon(), files);
+    for (const auto& one : locked) {
+      ASSERT_TRUE(one) << why(one);
+      EXPECT_EQ(one->lock, LockState::kHeldByUs);
+      EXPECT_TRUE(one->lock_to_write);
+    }
+    EXPECT_EQ(calls("CheckOutMultiple"), 1u);
+    const auto written = store().put(soon(), {files[0], {}, "a.txt", {}, {}}, as_bytes("mine"));
+    ASSERT_TRUE(written) << why(written);
+    const auto back = store().unlock_files(soon(), files, "done");
+    for (const auto& one : back) {
+      ASSERT_TRUE(one) << why(one);
+      EXPECT_EQ(one->lock, LockState::kFree);
+    }
+    world().lock_as_other("Vault/b.txt");
+    const auto some = store().lock_files(soon(), files);
+    EXPECT_TRUE(some[0] && some[2]);
+    EXPECT_EQ(code_of(some[1]), ErrorCode::kBusy);
+    const auto discarded = store().discard_lock(soon(), files[1]);
+    ASSERT_TRUE(discarded) << why(discarded);
+    EXPECT_EQ(discarded->lock, LockState::kFree);
+    ASSERT_TRUE(store().discard_lock(soon(), files[0]));
+    EXPECT_EQ(find(vault_, "a.txt").lock, LockState::kFree);
+  }
+}
+
+TEST_F(KenestoServer, SeveralThingsAreSharedAtOnce) {
+  start();
+  const RemoteEntry file = create(root_, "mine.txt", "x");
+  const auto folder = store().create_folder(soon(), root_, "ours");
+  ASSERT_TRUE(folder);
+  world().reset_requests();
+  const auto shared =
+      store().share_many(soon(), {{NodeKind::kFile, file.id}, {NodeKind::kFolder, folder->id}},
+                         {world().other_address()}, AccessLevel::kRead);
+  ASSERT_EQ(shared.size(), 2u);
+  EXPECT_TRUE(shared[0] && shared[1]) << why(shared[0]);
+  EXPECT_EQ(calls("MultiSelectShare"), 1u);
+  const std::string other = world().other_id();
+  EXPECT_EQ(store().permission_of(soon(), NodeKind::kFile, file.id, other)->level,
+            AccessLevel::kRead);
+  const auto bob = world().login(1);
+  const auto theirs = world().another_store(*bob);
+  EXPECT_EQ(*read(*theirs, file), "x");
+  EXPECT_FALSE(theirs->put(soon(), {file.id, {}, "mine.txt", {}, {}}, as_bytes("y")));
+  EXPECT_EQ(world().content_of("mine.txt"), "x");
+}
+
+TEST_F(KenestoServer, SequencesCountForTheTenant) {
+  start();
+  NumberSequences& numbers = *store().sequences();
+  ASSERT_TRUE(numbers.create(soon(), "Parts", "P_", 10));
+  EXPECT_EQ(*numbers.next(soon(), {"Parts", false, "", {}}), "P_10");
+  EXPECT_EQ(*numbers.next(soon(), {"Parts", true, "", {}}), "P_11");
+  EXPECT_EQ(*numbers.current(soon(), "Parts"), "11");
+  EXPECT_FALSE(numbers.next(soon(), {"Parts", false, "", {}})) << "locked";
+  const auto all = numbers.list(soon());
+  ASSERT_TRUE(all);
+  ASSERT_EQ(all->size(), 1u);
+  EXPECT_TRUE((*all)[0].locked);
+  ASSERT_TRUE(numbers.release(soon(), {"Parts", false, "Q_", 50}));
+  EXPECT_EQ(*numbers.next(soon(), {"Parts", false, "", {}}), "Q_50");
+  const auto removed = numbers.remove(soon(), "Parts");
+  ASSERT_TRUE(removed) << why(removed);
+  EXPECT_TRUE(numbers.list(soon())->empty());
+}
+
+TEST_F(KenestoServer, TheUsedSpaceIsTold) {
+  start();
+  EXPECT_TRUE(store().capabilities().quota);
+  create(work_, "a.txt", "12345");
+  const auto quota = store().quota(soon());
+  ASSERT_TRUE(quota);
+  EXPECT_EQ(quota->used, 5u);
+  EXPECT_FALSE(quota->total);
+}
+
+}  // namespace
+}  // namespace cabinetfs
