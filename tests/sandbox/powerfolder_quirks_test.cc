@@ -136,6 +136,32 @@ TEST_F(PowerFolderQuirks, ETagsAreMissingWeakOrStrong) {
             strong);
 }
 
+TEST_F(PowerFolderQuirks, SuccessHasSeveralNumbers) {
+  start(R"({"put_status": 200, "delete_status": 200})");
+  const auto alice = client();
+  EXPECT_EQ(alice->send("PUT", "/webdav/Work/a.txt", {}, "x").status, 200);
+  EXPECT_EQ(alice->send("PUT", "/webdav/Work/new", {}, "x").status, 201);
+  EXPECT_EQ(alice->send("DELETE", "/webdav/Work/new").status, 200);
+  EXPECT_EQ(alice->send("DELETE", "/webdav/Team/").status, 200);
+  EXPECT_FALSE(exists("Team"));
+}
+
+TEST_F(PowerFolderQuirks, AnswersGetLostAfterTheEffect) {
+  start();
+  const auto alice = client();
+  alice->fresh = true;
+  admin("POST", "faults",
+        {{"match", {{"path", "^/webdav/"}}}, {"action", "drop_after_effect"}, {"times", 4}});
+  EXPECT_NE(alice->send("PUT", "/webdav/Work/new", {}, "x").curl_code, 0);
+  EXPECT_NE(alice->send("MKCOL", "/webdav/Work/dir/").curl_code, 0);
+  EXPECT_NE(alice->send("MOVE", "/webdav/Work/new", {to("/webdav/Work/dir/new")}).curl_code, 0);
+  EXPECT_NE(alice->send("DELETE", "/webdav/Work/a.txt").curl_code, 0);
+  EXPECT_EQ(content("Work/dir/new"), "x");
+  EXPECT_FALSE(exists("Work/a.txt"));
+  EXPECT_EQ(alice->send("MKCOL", "/webdav/Work/dir/").status, 405) << "it was made before";
+  EXPECT_EQ(alice->send("DELETE", "/webdav/Work/a.txt").status, 404);
+}
+
 TEST_F(PowerFolderQuirks, RangesMayBeIgnored) {
   start(R"({"ranges": false})");
   const PlainReply reply = client()->get("/webdav/Work/a.txt", {"Range: bytes=1-2"});

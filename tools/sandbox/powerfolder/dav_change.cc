@@ -54,7 +54,7 @@ Response delete_top(Call& call, Folder& folder) {
   need(call, folder, Permission::kOwner);
   if (!locked_below(call, *folder.root).empty()) throw HttpError(423, "Locked");
   delete_folder(call.state, folder, call.settings.root_delete == "unlink", View::kDav);
-  return done(204);
+  return done(static_cast<int>(call.settings.delete_status));
 }
 
 struct Url {
@@ -223,7 +223,7 @@ Response dav_delete(Call& call) {
     return partly_deleted(call, locked);
   }
   remove_node(*place.node);
-  return done(204);
+  return done(static_cast<int>(call.settings.delete_status));
 }
 
 Response dav_move(Call& call) {

@@ -92,7 +92,7 @@ Response dav_put(Call& call) {
   const Node& file =
       write_file(call.state, call.user, *place.parent, name, call.request.raw->finish());
   Response response;
-  response.status = created ? 201 : 204;
+  response.status = created ? 201 : static_cast<int>(call.settings.put_status);
   const std::string etag = etag_of(call.settings, file);
   if (!etag.empty()) response.headers.emplace_back("ETag", etag);
   return response;

@@ -30,6 +30,8 @@ void each_setting(S& s, Visit visit) {
   visit("content_range", s.content_range, Choices{"refuse", "replace"});
   visit("empty_path", s.empty_path, any);
   visit("propfind_status", s.propfind_status, Choices{"207", "200"});
+  visit("put_status", s.put_status, Choices{"204", "200", "201"});
+  visit("delete_status", s.delete_status, Choices{"204", "200"});
   visit("empty_listings", s.empty_listings, any);
   visit("quota_status", s.quota_status, any);
   visit("wrong_host_status", s.wrong_host_status, Choices{"502", "400", "0"});

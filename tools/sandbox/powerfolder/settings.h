@@ -15,8 +15,8 @@ struct Settings {
   std::string xml_prefix = "D", href_style = "path", href_escaping = "vendor", etag = "none",
               infinity = "odd", self_entry = "first", login_page = "off", slash_redirect = "off",
               content_range = "refuse", empty_path;
-  std::int64_t propfind_status = 207, empty_listings = 0, quota_status = 507,
-               wrong_host_status = 502, lock_timeout = 300, versions = 5;
+  std::int64_t propfind_status = 207, put_status = 204, delete_status = 204, empty_listings = 0,
+               quota_status = 507, wrong_host_status = 502, lock_timeout = 300, versions = 5;
   bool ranges = true, conditions = true, locks = false, quota_props = false, omit_length = false,
        odd_displayname = false, system_dirs = false, put_truncates = false, case_sensitive = true,
        keep_chain = false, cross_move = true, server_headers = true;
