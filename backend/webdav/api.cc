@@ -158,6 +158,9 @@ Result<std::vector<DavApi::Found>> DavApi::propfind(const CallContext& call, con
     }
     found.push_back({*std::move(place), std::move(resource)});
   }
+  if (found.empty() && outside > 0) {
+    return fail(ErrorCode::kCorrupt, about("PROPFIND", id) + ": the answer is about another place");
+  }
   return found;
 }
 

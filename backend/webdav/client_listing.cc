@@ -51,10 +51,13 @@ Result<WebDavStore::Listing> WebDavStore::list_once(const CallContext& call,
     entries.push_back(std::move(entry));
   }
   // RFC 4918 9.1: the collection itself is part of the answer. One that holds neither it nor any
-  // child may be the answer to another question; an empty folder is not what it says.
-  if (!has_self && entries.empty()) {
-    return fail(ErrorCode::kCorrupt,
-                about("PROPFIND", folder) + ": the answer does not hold the folder itself");
+  // child says nothing yet.
+  if (!has_self && found->empty()) {
+    TRY_ASSIGN(const auto self, look(call, folder, NodeKind::kFolder));
+    if (!self) return fail(gone(call, about("PROPFIND", folder)));
+    if (self->kind != NodeKind::kFolder) {
+      return fail(ErrorCode::kNotFound, about("PROPFIND", folder) + ": it is a file now");
+    }
   }
   return entries;
 }
