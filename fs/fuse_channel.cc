@@ -138,6 +138,21 @@ void log_libfuse(fuse_log_level level, const char* format, va_list arguments) {
               text);
 }
 
+// The kernel asks for the name again at its next use, and what it finds unchanged it keeps: a
+// directory that was dropped instead would take the working directory of its programs away. libfuse
+// 3.14 wants a flag that later versions have taken out.
+template <class Session>
+int expire_entry(Session* session, fuse_ino_t parent, const std::string& name) {
+  if constexpr (requires {
+                  fuse_lowlevel_notify_expire_entry(session, parent, name.c_str(), name.size());
+                }) {
+    return fuse_lowlevel_notify_expire_entry(session, parent, name.c_str(), name.size());
+  } else {
+    return fuse_lowlevel_notify_expire_entry(session, parent, name.c_str(), name.size(),
+                                             FUSE_LL_EXPIRE_ONLY);
+  }
+}
+
 class Channel final : public FuseChannel {
  public:
   Channel(const ChannelOptions& options, ChannelParts parts)
@@ -217,6 +232,8 @@ class Channel final : public FuseChannel {
   }
 
   bool drop_entry(InodeNumber parent, const std::string& name) override {
+    const int told = expire_entry(session_, parent.value, name);
+    if (told != -ENOSYS) return told == 0;
     return fuse_lowlevel_notify_inval_entry(session_, parent.value, name.c_str(), name.size()) == 0;
   }
 
