@@ -172,9 +172,14 @@ class Cli {
     login->add_option("REMOTE", a_.login.remote)->required();
     login->add_flag("--no-browser", a_.no_browser,
                     "show the address, and take the answer by copy and paste");
-    login->add_flag("--secret-stdin", a_.login.secret_stdin,
-                    "read the client secret (first line) and a refresh token (second line, instead "
-                    "of the browser) from standard input");
+    login->add_flag(
+        "--secret-stdin", a_.login.secret_stdin,
+        "read secrets from standard input, one a line (Kiteworks: client secret, then a "
+        "refresh token instead of the browser; Kenesto: access key, password; "
+        "PowerFolder and WebDAV: password or token)");
+    login->add_flag("--token", a_.login.token,
+                    "give a ready token (Kenesto: of a session; PowerFolder: in the password's "
+                    "place) instead of the password");
     login->add_option("--timeout", a_.timeout, "for the browser (5m)");
     CLI::App* logout = command("logout", "forget a remote's credentials",
                                [this] { return run_logout(paths_, a_.name); });
@@ -342,7 +347,8 @@ class Cli {
   }
 
   const Paths& paths_;
-  CLI::App app_{"Mounts Kiteworks accounts as directories.", "cabinetfs"};
+  CLI::App app_{"Mounts Kiteworks, Kenesto, PowerFolder and WebDAV accounts as directories.",
+                "cabinetfs"};
   Arguments a_;
   std::function<ExitCode()> action_;
 };

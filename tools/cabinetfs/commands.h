@@ -46,6 +46,7 @@ struct LoginCommand {
   std::string remote;
   bool browser = true;
   bool secret_stdin = false;
+  bool token = false;                 // a ready token instead of what the vendor usually takes
   std::chrono::seconds timeout{300};  // for the person in the browser
 };
 ExitCode run_login(const Paths& paths, const LoginCommand& command);

@@ -13,22 +13,14 @@ namespace cabinetfs {
 class HttpClient;
 class RemoteStore;
 class SecretStore;
-struct OAuthClient;
 
 // The secret store that a remote's options choose.
 Result<std::unique_ptr<SecretStore>> open_secrets(const Paths& paths, const Options& options);
 
-// Whether somebody has logged in to the remote (and whether auth = jwt has its key file); without a
-// network. kUnauthenticated says what to do.
+// Whether the options suffice (kInvalid) and somebody has logged in (kUnauthenticated says what to
+// do); without a network.
 Result<void> check_credentials(SecretStore& secrets, const std::string& remote,
                                const Options& options);
-
-// The lock that all processes of a remote take to renew its tokens.
-std::string token_lock_file(const Paths& paths, const std::string& remote);
-
-// The registered application, with the client secret that the last login saved.
-Result<OAuthClient> oauth_client(SecretStore& secrets, const std::string& remote,
-                                 const Options& options);
 
 // Everything between a remote's name and a RemoteStore: secret store, HTTP engine, tokens, vendor.
 // Starts a thread, so make it after fork(). Destroyed in the right order.

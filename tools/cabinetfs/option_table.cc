@@ -1,7 +1,9 @@
 // The table of options: name, meaning, and how a text becomes a field.
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -79,7 +81,17 @@ std::string word_of(Enum field, const std::pair<const char*, Enum> (&words)[N]) 
 std::string yes_no(bool value) { return value ? "yes" : "no"; }
 
 constexpr std::pair<const char*, RemoteOptions::Auth> kAuth[] = {
-    {"code", RemoteOptions::Auth::kCode}, {"jwt", RemoteOptions::Auth::kJwt}};
+    {"auto", RemoteOptions::Auth::kAutomatic}, {"code", RemoteOptions::Auth::kCode},
+    {"jwt", RemoteOptions::Auth::kJwt},        {"password", RemoteOptions::Auth::kPassword},
+    {"token", RemoteOptions::Auth::kToken},    {"bearer", RemoteOptions::Auth::kBearer}};
+constexpr std::pair<const char*, RemoteOptions::Undocumented> kUndocumented[] = {
+    {"probe", RemoteOptions::Undocumented::kProbe},
+    {"on", RemoteOptions::Undocumented::kOn},
+    {"off", RemoteOptions::Undocumented::kOff}};
+constexpr std::pair<const char*, RemoteOptions::RemoveTop> kRemoveTop[] = {
+    {"off", RemoteOptions::RemoveTop::kOff},
+    {"keep", RemoteOptions::RemoveTop::kKeep},
+    {"purge", RemoteOptions::RemoveTop::kPurge}};
 constexpr std::pair<const char*, RemoteOptions::Secrets> kSecrets[] = {
     {"auto", RemoteOptions::Secrets::kAutomatic},
     {"file", RemoteOptions::Secrets::kFile},
@@ -95,9 +107,10 @@ constexpr std::pair<const char*, SyncMode> kSync[] = {{"local", SyncMode::kLocal
 constexpr std::pair<const char*, LogLevel> kLevels[] = {
     {"trace", LogLevel::kTrace}, {"debug", LogLevel::kDebug}, {"info", LogLevel::kInfo},
     {"warn", LogLevel::kWarn},   {"error", LogLevel::kError}, {"off", LogLevel::kOff}};
-// What this build can talk to.
 Wrong put_vendor(std::string& field, std::string_view text) {
-  if (text != "kiteworks") return "a vendor that this version can mount (kiteworks)";
+  const auto names = vendor_names();
+  if (std::find(names.begin(), names.end(), text) == names.end())
+    return fmt::format("a vendor that this version can mount ({})", fmt::join(names, ", "));
   field = text;
   return kFine;
 }
@@ -107,8 +120,9 @@ Wrong put_url(std::string& field, std::string_view text) {
   const std::string_view host =
       scheme == std::string_view::npos ? std::string_view() : text.substr(scheme + 3);
   if ((!text.starts_with("https://") && !text.starts_with("http://")) || host.empty() ||
-      host.find_first_of(" /?#@") != std::string_view::npos)
-    return "an address such as https://content.example.com (no path, no user name)";
+      host.find_first_of(" ?#") != std::string_view::npos ||
+      host.substr(0, host.find('/')).find('@') != std::string_view::npos)
+    return "an address such as https://content.example.com (no user name)";
   field = text;
   return kFine;
 }
@@ -150,13 +164,37 @@ Wrong put_host(std::string& field, std::string_view text) {
 
 std::vector<OptionInfo> make_table() {
   return {
-      {"vendor", "name", "whose server it is: kiteworks", true,
+      {"vendor", "name", "whose server it is: kiteworks, kenesto, powerfolder, webdav", true,
        CHECKED_TEXT(remote.vendor, put_vendor)},
       {"url", "address", "the server, such as https://content.example.com", true,
        CHECKED_TEXT(remote.url, put_url)},
-      {"user", "text", "account, shown in the browser at login", true, TEXT(remote.user)},
-      {"auth", "code | jwt", "how to log in: authorization code in a browser, or signed JWT", true,
-       WORD(remote.auth, kAuth)},
+      {"user", "text", "account; with Kiteworks only shown in the browser at login", true,
+       TEXT(remote.user)},
+      {"auth", "auto | code | jwt | password | token | bearer",
+       "how to log in: in a browser or by signed JWT (Kiteworks), with a password, a token in its "
+       "place, or an access token",
+       true, WORD(remote.auth, kAuth)},
+      {"organization", "text", "Kenesto: which one, where an account has several", true,
+       TEXT(remote.organization)},
+      {"tenant", "text", "Kenesto: tenant id, for used space with a pasted token", true,
+       TEXT(remote.tenant)},
+      {"undocumented_calls", "probe | on | off",
+       "Kenesto: rename, rights and used space by calls that no page describes", true,
+       WORD(remote.undocumented_calls, kUndocumented)},
+      {"folder", "name", "PowerFolder: this top-level folder alone", true, TEXT(remote.folder)},
+      {"create_top_folders", "yes or no", "PowerFolder: mkdir at the top makes a shared folder",
+       true, YES_NO(remote.create_top_folders)},
+      {"rename_top_folders", "yes or no", "PowerFolder: top-level folders may be renamed", true,
+       YES_NO(remote.rename_top_folders)},
+      {"remove_top_folders", "off | keep | purge",
+       "PowerFolder: rmdir at the top removes an empty folder for all members, its data kept on "
+       "the server or not",
+       true, WORD(remote.remove_top_folders, kRemoveTop)},
+      {"case_sensitive", "yes or no",
+       "PowerFolder, WebDAV: no where names that differ by case are the same", true,
+       YES_NO(remote.case_sensitive)},
+      {"dav_locks", "yes or no", "PowerFolder, WebDAV: use the server's locks where it has them",
+       true, YES_NO(remote.dav_locks)},
       {"client_id", "text", "the custom application that an administrator registered", true,
        TEXT(remote.client_id)},
       {"scope", "text", "OAuth scope; empty leaves it to the registration", true,
@@ -179,10 +217,20 @@ std::vector<OptionInfo> make_table() {
        TEXT(remote.proxy)},
       {"allow_http", "yes or no", "allow plain HTTP to other hosts than this one", true,
        YES_NO(remote.allow_http)},
-      {"rate_limit", "number", "requests per second; 0 = no limit", true, RATE(remote.rate_limit)},
+      {"rate_limit", "number", "requests per second; 0 = no limit, auto = what the vendor asks for",
+       true,
+       [](Options& o, std::string_view v) -> Wrong {
+         if (v != "auto") return put_rate(o.remote.rate_limit, v);
+         o.remote.rate_limit = -1;
+         return kFine;
+       },
+       [](const Options& o) -> std::string {
+         return o.remote.rate_limit < 0 ? "auto" : fmt::format("{}", o.remote.rate_limit);
+       }},
       {"rate_burst", "number", "requests at once after a pause; 0 = one second's worth", true,
        RATE(remote.rate_burst)},
-      {"connections", "number", "transfers at one time", true, NUMBER(remote.connections, 1, 256)},
+      {"connections", "number", "transfers at one time; 0 = what suits the vendor", true,
+       NUMBER(remote.connections, 0, 256)},
       {"download_limit", "size", "bytes per second; 0 = no limit", true,
        SIZE(remote.download_limit, 0)},
       {"upload_limit", "size", "bytes per second; 0 = no limit", true,
@@ -260,6 +308,10 @@ std::vector<OptionInfo> make_table() {
 }
 
 }  // namespace
+
+std::vector<std::string> vendor_names() {
+  return {"kiteworks", "kenesto", "powerfolder", "webdav"};
+}
 
 const std::vector<OptionInfo>& option_table() {
   static const std::vector<OptionInfo> table = make_table();

@@ -19,8 +19,10 @@ struct RemoteOptions {
   std::string vendor = "kiteworks";
   std::string url;
   std::string user;
-  enum class Auth { kCode, kJwt };
-  Auth auth = Auth::kCode;
+  // kAutomatic: the vendor's usual way. kToken: a token in the password's place; kBearer: an access
+  // token as it is.
+  enum class Auth { kAutomatic, kCode, kJwt, kPassword, kToken, kBearer };
+  Auth auth = Auth::kAutomatic;
   std::string client_id;
   std::string scope;
   unsigned api_version = 28;
@@ -30,9 +32,21 @@ struct RemoteOptions {
   std::string ca_file;
   std::string proxy;
   bool allow_http = false;
-  double rate_limit = 20;  // requests per second; below Kiteworks' 30 per address
+  double rate_limit = -1;  // requests per second; 0 = no limit, -1 = what the vendor asks for
   double rate_burst = 0;
-  unsigned connections = 32;
+  unsigned connections = 0;  // 0 = what suits the vendor
+  // Kenesto
+  std::string organization, tenant;
+  enum class Undocumented { kProbe, kOn, kOff };
+  Undocumented undocumented_calls = Undocumented::kProbe;
+  // PowerFolder
+  std::string folder;
+  bool create_top_folders = false, rename_top_folders = false;
+  enum class RemoveTop { kOff, kKeep, kPurge };
+  RemoveTop remove_top_folders = RemoveTop::kOff;
+  // PowerFolder and WebDAV
+  bool case_sensitive = true;
+  bool dav_locks = true;
   std::uint64_t download_limit = 0, upload_limit = 0;  // bytes per second
   std::chrono::milliseconds connect_timeout{10'000}, stall_timeout{30'000};
   enum class Secrets { kAutomatic, kFile, kKeyring };
@@ -71,6 +85,8 @@ struct OptionInfo {
 const std::vector<OptionInfo>& option_table();
 const OptionInfo* find_option(std::string_view name);  // '-' counts as '_'
 std::vector<std::string> option_names();
+// What this build can talk to.
+std::vector<std::string> vendor_names();
 
 // kInvalid with a message for the user, naming the nearest option or the values that would do.
 Result<void> set_option(Options& options, std::string_view name, std::string_view value);

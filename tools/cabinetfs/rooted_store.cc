@@ -88,6 +88,10 @@ class RootedStore final : public RemoteStore {
                           Bytes content) override {
     return inner_.put(call, target, content);
   }
+  Result<RemoteEntry> put_stream(const CallContext& call, const UploadTarget& target,
+                                 const ContentSource& content) override {
+    return inner_.put_stream(call, target, content);
+  }
   Result<UploadSession> upload_begin(const CallContext& call, const UploadTarget& target,
                                      std::uint64_t size) override {
     return inner_.upload_begin(call, target, size);
@@ -117,6 +121,35 @@ class RootedStore final : public RemoteStore {
   Result<RemoteEntry> unlock(const CallContext& call, const RemoteId& file,
                              const std::string& comment) override {
     return inner_.unlock(call, file, comment);
+  }
+  Result<RemoteEntry> discard_lock(const CallContext& call, const RemoteId& file) override {
+    return inner_.discard_lock(call, file);
+  }
+  std::vector<Result<RemoteEntry>> lock_files(const CallContext& call,
+                                              const std::vector<RemoteId>& files) override {
+    return inner_.lock_files(call, files);
+  }
+  std::vector<Result<RemoteEntry>> unlock_files(const CallContext& call,
+                                                const std::vector<RemoteId>& files,
+                                                const std::string& comment) override {
+    return inner_.unlock_files(call, files, comment);
+  }
+  Result<RemotePermission> permission_of(const CallContext& call, NodeKind kind, const RemoteId& id,
+                                         const std::string& who) override {
+    return inner_.permission_of(call, kind, id, who);
+  }
+  std::vector<Result<void>> share_many(const CallContext& call,
+                                       const std::vector<RemoteObject>& objects,
+                                       const std::vector<std::string>& who,
+                                       AccessLevel level) override {
+    return inner_.share_many(call, objects, who, level);
+  }
+  Result<void> unshare_all(const CallContext& call, NodeKind kind, const RemoteId& id) override {
+    return inner_.unshare_all(call, kind, id);
+  }
+  NumberSequences* sequences() override { return inner_.sequences(); }
+  RemoteId rebase(const RemoteId& id, const RemoteId& from, const RemoteId& to) const override {
+    return inner_.rebase(id, from, to);
   }
   Result<std::vector<RemotePermission>> permissions(const CallContext& call, NodeKind kind,
                                                     const RemoteId& id) override {

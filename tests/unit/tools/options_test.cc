@@ -54,7 +54,14 @@ TEST(Options, SetsFields) {
   EXPECT_EQ(options.remote.url, "https://content.example.com") << "without the last slash";
 }
 
-TEST(Options, KiteworksIsAskedLessThanItAllows) { EXPECT_EQ(Options().remote.rate_limit, 20); }
+TEST(Options, TheVendorSaysHowOftenItMayBeAsked) {
+  Options options;
+  EXPECT_LT(options.remote.rate_limit, 0);
+  EXPECT_TRUE(set_option(options, "rate_limit", "5"));
+  EXPECT_EQ(find_option("rate_limit")->get(options), "5");
+  EXPECT_TRUE(set_option(options, "rate_limit", "auto"));
+  EXPECT_EQ(options.remote.rate_limit, Options().remote.rate_limit);
+}
 
 TEST(Options, ErrorsSayWhatWouldDo) {
   Options options;

@@ -1,0 +1,194 @@
+// PowerFolder and plain WebDAV servers: a user and a password, or a token in its place.
+
+#include <fmt/format.h>
+
+#include <iostream>
+
+#include "backend/auth/authorized_client.h"
+#include "backend/auth/secret_store.h"
+#include "backend/auth/token_source.h"
+#include "backend/http/curl_client.h"
+#include "backend/powerfolder/powerfolder.h"
+#include "backend/webdav/webdav.h"
+#include "tools/cabinetfs/commands.h"
+#include "tools/cabinetfs/login_input.h"
+#include "tools/cabinetfs/output.h"
+#include "tools/cabinetfs/vendors/vendor.h"
+
+namespace cabinetfs {
+namespace {
+
+constexpr std::chrono::seconds kServerPatience{30};
+constexpr const char* kPasswordKey = "password";
+using Auth = RemoteOptions::Auth;
+
+bool by_bearer(const Options& options) { return options.remote.auth == Auth::kBearer; }
+
+WebDavConfig webdav_config(const Options& options) {
+  WebDavConfig out;
+  out.base_url = options.remote.url;
+  out.user = options.remote.user;
+  out.names.case_sensitive = options.remote.case_sensitive;
+  out.locks = options.remote.dav_locks;
+  return out;
+}
+
+PowerFolderConfig powerfolder_config(const Options& options) {
+  PowerFolderConfig out;
+  out.server_url = options.remote.url;
+  out.user = options.remote.user;
+  out.folder = options.remote.folder;
+  out.bearer = by_bearer(options);
+  out.create_top_folders = options.remote.create_top_folders;
+  out.rename_top_folders = options.remote.rename_top_folders;
+  switch (options.remote.remove_top_folders) {
+    case RemoteOptions::RemoveTop::kOff:
+      break;
+    case RemoteOptions::RemoveTop::kKeep:
+      out.remove_top_folders = PowerFolderConfig::RemoveTop::kKeepData;
+      break;
+    case RemoteOptions::RemoveTop::kPurge:
+      out.remove_top_folders = PowerFolderConfig::RemoveTop::kPurgeData;
+      break;
+  }
+  out.case_sensitive = options.remote.case_sensitive;
+  out.locks = options.remote.dav_locks;
+  return out;
+}
+
+class DavAccount final : public VendorAccount {
+ public:
+  DavAccount(HttpClient& http, std::unique_ptr<TokenSource> tokens, AuthorizedClientOptions options)
+      : tokens_(std::move(tokens)), authorized_(http, *tokens_, std::move(options)) {}
+  RemoteStore& store() override { return *store_; }
+  HttpClient& authorized() { return authorized_; }
+  void set_store(std::unique_ptr<RemoteStore> store) { store_ = std::move(store); }
+
+ private:
+  const std::unique_ptr<TokenSource> tokens_;
+  AuthorizedClient authorized_;
+  std::unique_ptr<RemoteStore> store_;
+};
+
+Result<SecretString> read_password(const LoginContext& login, const std::string& what) {
+  if (!login.command.secret_stdin) return ask_secret(what + ": ");
+  TRY_ASSIGN(const auto lines, read_secret_lines(std::cin, 1));
+  if (lines.empty())
+    return fail(ErrorCode::kInvalid,
+                "one line is expected on standard input: the password or token");
+  return lines[0];
+}
+
+class DavVendor : public Vendor {
+ public:
+  Result<void> check_options(const std::string& remote, const Options& options) const override {
+    const Auth auth = options.remote.auth;
+    if (auth == Auth::kCode || auth == Auth::kJwt)
+      return fail(ErrorCode::kInvalid,
+                  fmt::format("[remote.{}]: {} takes auth = \"password\", \"token\" or \"bearer\"",
+                              remote, name()));
+    if (options.remote.user.empty() && auth != Auth::kBearer)
+      return fail(ErrorCode::kInvalid, fmt::format("[remote.{}] has no user", remote));
+    return {};
+  }
+
+  Result<void> check_credentials(SecretStore& secrets, const std::string& remote,
+                                 const Options&) const override {
+    TRY_ASSIGN(const auto password, secrets.get(remote, kPasswordKey));
+    if (!password) return fail(not_logged_in(remote));
+    return {};
+  }
+
+  Result<void> log_in(const LoginContext& login) const override {
+    const bool token = login.command.token || login.options.remote.auth == Auth::kToken;
+    TRY_ASSIGN(SecretString secret,
+               read_password(login, by_bearer(login.options) ? std::string("Access token")
+                                    : token ? "Token of " + login.options.remote.user
+                                            : "Password of " + login.options.remote.user));
+    if (!token && !by_bearer(login.options)) {
+      TRY_ASSIGN(secret, worth_keeping(login, std::move(secret)));
+    }
+    return login.secrets.set(login.command.remote, kPasswordKey, secret);
+  }
+
+  std::vector<const char*> secret_keys() const override { return {kPasswordKey}; }
+
+ protected:
+  // What is stored in the password's place.
+  virtual Result<SecretString> worth_keeping(const LoginContext&, SecretString password) const {
+    return password;
+  }
+
+  static Result<std::unique_ptr<TokenSource>> token_source(SecretStore& secrets,
+                                                           const std::string& remote,
+                                                           const Options& options) {
+    TRY_ASSIGN(auto secret, secrets.get(remote, kPasswordKey));
+    if (!secret) return fail(not_logged_in(remote));
+    if (by_bearer(options)) return make_fixed_token_source(remote, std::move(*secret));
+    return make_basic_token_source(remote, options.remote.user, *secret);
+  }
+};
+
+class PlainWebDav final : public DavVendor {
+ public:
+  std::string_view name() const override { return "webdav"; }
+  void apply_policy(HttpClientOptions& http) const override { apply_webdav_policy(http); }
+
+  Result<std::unique_ptr<VendorAccount>> open(const Paths&, const std::string& remote,
+                                              const Options& options, HttpClient& http,
+                                              SecretStore& secrets) const override {
+    TRY_ASSIGN(auto tokens, token_source(secrets, remote, options));
+    AuthorizedClientOptions authorized;
+    apply_webdav_policy(authorized, webdav_config(options));
+    if (by_bearer(options)) authorized.scheme = "Bearer";
+    auto out = std::make_unique<DavAccount>(http, std::move(tokens), std::move(authorized));
+    TRY_ASSIGN(auto store, make_webdav_store(out->authorized(), webdav_config(options)));
+    out->set_store(std::move(store));
+    return std::unique_ptr<VendorAccount>(std::move(out));
+  }
+};
+
+class PowerFolder final : public DavVendor {
+ public:
+  std::string_view name() const override { return "powerfolder"; }
+  void apply_policy(HttpClientOptions& http) const override { apply_powerfolder_policy(http); }
+
+  Result<std::unique_ptr<VendorAccount>> open(const Paths&, const std::string& remote,
+                                              const Options& options, HttpClient& http,
+                                              SecretStore& secrets) const override {
+    TRY_ASSIGN(auto tokens, token_source(secrets, remote, options));
+    AuthorizedClientOptions authorized;
+    apply_powerfolder_policy(authorized, powerfolder_config(options));
+    auto out = std::make_unique<DavAccount>(http, std::move(tokens), std::move(authorized));
+    TRY_ASSIGN(auto store, make_powerfolder_store(out->authorized(), powerfolder_config(options)));
+    out->set_store(std::move(store));
+    return std::unique_ptr<VendorAccount>(std::move(out));
+  }
+
+ private:
+  // A token that the server can take back is kept instead of the password, where it gives one.
+  Result<SecretString> worth_keeping(const LoginContext& login,
+                                     SecretString password) const override {
+    auto token = powerfolder_login_token(login.http, CallContext::within(kServerPatience),
+                                         powerfolder_config(login.options),
+                                         login.options.remote.user, password);
+    if (token) return token;
+    if (token.error().code != ErrorCode::kNotSupported) return fail(token.error());
+    say("This server gives no tokens: the password itself is kept.");
+    return password;
+  }
+};
+
+}  // namespace
+
+const Vendor& powerfolder_vendor() {
+  static const PowerFolder vendor;
+  return vendor;
+}
+
+const Vendor& webdav_vendor() {
+  static const PlainWebDav vendor;
+  return vendor;
+}
+
+}  // namespace cabinetfs
