@@ -94,6 +94,9 @@ TEST_F(KenestoAccess, TheTokenOfTheFirstStepOpensNothing) {
   const json organization = first.at("Organizations").at(1).at("OrganizationIdentifier");
   EXPECT_EQ(log_in(organization, alice().token).at("ResponseStatus"), "FAILED")
       << "nor does a session token log in";
+  set({{"login_lifetime", 0}});
+  const json late = authenticate("alice@example.com", password());
+  EXPECT_EQ(log_in(organization, late.at("Token")).at("ResponseStatus"), "FAILED");
 }
 
 TEST_F(KenestoAccess, TokensEndByTimeAndByOrder) {

@@ -144,6 +144,14 @@ TEST_F(KenestoChange, AVaultTakesVersionsOnlyFromWhoHasTheDocumentCheckedOut) {
   EXPECT_FALSE(failed(alice().upload("new.txt", "n", {{"fid", work()}}))) << "a new one is free";
 }
 
+TEST_F(KenestoChange, AVaultMayBeLenient) {
+  start({{"vault_needs_checkout", false}});
+  make_vault();
+  EXPECT_FALSE(failed(alice().upload("a.txt", "x", {{"bid", document()}})));
+  as("bob", {{"op", "lock"}, {"id", document()}});
+  EXPECT_TRUE(failed(alice().upload("a.txt", "x", {{"bid", document()}})));
+}
+
 TEST_F(KenestoChange, TheHoldersNameHasOtherFormsToo) {
   start({{"holder_key", "correct"}, {"holder_value", "email"}});
   as("bob", {{"op", "lock"}, {"id", document()}});

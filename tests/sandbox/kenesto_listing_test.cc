@@ -205,6 +205,9 @@ TEST_F(KenestoListing, SlashesAreEscapedAndUserDataComesBack) {
   EXPECT_NE(answer.body.find("a\\/b c"), std::string::npos);
   EXPECT_EQ(answer.json().at("UserData"), "a/b c");
   EXPECT_TRUE(alice().call("RetrieveDocuments").at("UserData").is_null());
+  set({{"escape_slashes", false}});
+  EXPECT_NE(alice().get("RetrieveDocuments", {{"ud", "a/b c"}}).body.find("a/b c"),
+            std::string::npos);
   set({{"ud_echo", "encoded"}});
   EXPECT_EQ(alice().call("RetrieveDocuments", {{"ud", "a/b c"}}).at("UserData"), "a%2Fb%20c");
 }

@@ -99,7 +99,9 @@ TEST_F(KenestoTransfer, UrlsExpireByTheClockAndByOrder) {
   admin("POST", "expire_urls", {{"kind", "download"}});
   EXPECT_NE(KenestoClient::fetch(fresh).body.find("Request has expired"), std::string::npos);
   EXPECT_EQ(admin("GET", "store").at("expired"), 3);
-  set({{"download_lifetime", 0}});
+  set({{"download_lifetime", 0}, {"upload_lifetime", 0}});
+  const json begun = again.data("UploadFile", {{"p", "late.txt"}});
+  EXPECT_EQ(KenestoClient::put(begun.at("AccessUrl"), "x").status, 403);
   EXPECT_EQ(KenestoClient::fetch(again.access_url(again.id("note.txt"))).status, 403);
 }
 
