@@ -85,6 +85,8 @@ class PowerFolderStore final : public RemoteStore {
 
   // client_change.cc
   Result<void> check_upload(const CallContext& call, const UploadTarget& target);
+  Result<std::optional<powerfolder::FolderTable::Folder>> find_late(const CallContext& call,
+                                                                    const std::string& name);
   Result<RemoteEntry> create_top(const CallContext& call, const std::string& name);
   Result<RemoteEntry> create_top_by_api(const CallContext& call, const std::string& name);
   Result<void> remove_top(const CallContext& call, const RemoteId& id);

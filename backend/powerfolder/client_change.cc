@@ -72,6 +72,18 @@ Result<RemoteEntry> PowerFolderStore::create_folder(const CallContext& call, con
   return finish(call, files_.create_folder(call, parent, name));
 }
 
+// A folder that WebDAV shows shows up at the folder service after a while.
+Result<std::optional<FolderTable::Folder>> PowerFolderStore::find_late(const CallContext& call,
+                                                                       const std::string& name) {
+  std::optional<FolderTable::Folder> folder;
+  for (int i = 0; !folder && i < kLooks; ++i) {
+    TRY(webdav::wait_for(call, config_.second_look));
+    folders_.forget();
+    TRY_ASSIGN(folder, folders_.find(call, name));
+  }
+  return folder;
+}
+
 Result<RemoteEntry> PowerFolderStore::create_top(const CallContext& call, const std::string& name) {
   TRY(webdav::check_name(name_rules(config_.case_sensitive), name));
   TRY(check_reserved(name, true));
@@ -171,10 +183,13 @@ Result<void> PowerFolderStore::remove_top(const CallContext& call, const RemoteI
     return fail(top_level("rmdir"));
   }
   folders_.forget();
-  TRY_ASSIGN(const auto known, folders_.find(call, name));
+  TRY_ASSIGN(auto known, folders_.find(call, name));
   const auto there = files_.stat(call, NodeKind::kFolder, id);
   if (!there && there.error().code != ErrorCode::kNotFound) return fail(there.error());
   if (!there && !known) return {};
+  if (!known) {
+    TRY_ASSIGN(known, find_late(call, name));
+  }
   TRY(check_twin(call, id));
   if (!known) {
     return fail(ErrorCode::kTryAgain,

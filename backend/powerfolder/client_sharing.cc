@@ -6,16 +6,12 @@
 
 #include "backend/powerfolder/client.h"
 #include "backend/powerfolder/quirks.h"
-#include "backend/webdav/quirks.h"
 
 namespace cabinetfs {
 
 using namespace powerfolder;
 
 namespace {
-
-// A new folder shows up at the service after a while.
-constexpr int kLooks = 4;
 
 bool is_person(const WireMember& member, const std::string& who) {
   return (!member.username.empty() && fold_name(member.username) == fold_name(who)) ||
@@ -36,14 +32,10 @@ Result<FolderTable::Folder> PowerFolderStore::need_folder(const CallContext& cal
                                                           const RemoteId& id) {
   const std::string top = top_of(id);
   TRY_ASSIGN(auto folder, folders_.find(call, top));
-  // The folder service lags behind WebDAV, or does not show what is shared through a group.
-  for (int i = 0; !folder && i < kLooks; ++i) {
-    if (i == 0) {
-      TRY(files_.stat(call, NodeKind::kFolder, RemoteId{has_all_folders() ? top : std::string()}));
-    }
-    TRY(webdav::wait_for(call, config_.second_look));
-    folders_.forget();
-    TRY_ASSIGN(folder, folders_.find(call, top));
+  if (!folder) {
+    // Or it does not show what is shared through a group.
+    TRY(files_.stat(call, NodeKind::kFolder, RemoteId{has_all_folders() ? top : std::string()}));
+    TRY_ASSIGN(folder, find_late(call, top));
   }
   if (!folder) {
     return fail(ErrorCode::kTryAgain,
