@@ -20,6 +20,7 @@
 namespace cabinetfs {
 
 class MetaStore;
+class NumberSequences;
 class RemoteStore;
 
 enum class ConflictPolicy { kVersions, kCopy, kFail };
@@ -40,7 +41,8 @@ struct VolumeOptions {
   NamePolicy names = NamePolicy::kEncode;
   SyncMode sync = SyncMode::kLocal;
   bool read_only = false;
-  std::string root_path;  // the folder that stands at the mount root, in the server's spelling, "" = all
+  std::string
+      root_path;  // the folder that stands at the mount root, in the server's spelling, "" = all
   std::uint32_t uid = 0, gid = 0;      // who owns everything
   std::string host;                    // in conflict names
   std::size_t loaded_nodes = 100'000;  // kept in memory when nobody uses them
@@ -237,6 +239,24 @@ class Volume {
                              AccessLevel level) = 0;
   virtual Result<void> unshare(const CallContext& call, InodeNumber ino,
                                const std::string& who) = 0;
+  // Several at once; one result for each, same order. The base class asks one by one.
+  virtual std::vector<Result<void>> lock_many(const CallContext& call,
+                                              const std::vector<InodeNumber>& files);
+  virtual std::vector<Result<void>> unlock_many(const CallContext& call,
+                                                const std::vector<InodeNumber>& files,
+                                                const std::string& comment);
+  virtual std::vector<Result<void>> share_many(const CallContext& call,
+                                               const std::vector<InodeNumber>& inos,
+                                               const std::vector<std::string>& who,
+                                               AccessLevel level);
+  // Gives the local change up, then the lock and what it was taken for.
+  virtual Result<void> discard_lock(const CallContext& call, InodeNumber ino);
+  // Of one person, who may be named by the vendor's own id. kNoData: nothing is known of him.
+  virtual Result<RemotePermission> permission_of(const CallContext& call, InodeNumber ino,
+                                                 const std::string& who);
+  virtual Result<void> unshare_all(const CallContext& call, InodeNumber ino);
+  // nullptr where the vendor has none.
+  virtual NumberSequences* sequences() { return nullptr; }
   virtual Result<std::vector<RemoteEvent>> history(const CallContext& call, InodeNumber ino) = 0;
   virtual Result<void> set_description(InodeNumber ino, const std::string& text) = 0;
   virtual Result<void> set_pin(InodeNumber ino, PinState state) = 0;

@@ -93,6 +93,20 @@ class VolumeImpl final : public Volume {
   Result<void> share(const CallContext& call, InodeNumber ino, const std::string& who,
                      AccessLevel level) override;
   Result<void> unshare(const CallContext& call, InodeNumber ino, const std::string& who) override;
+  std::vector<Result<void>> lock_many(const CallContext& call,
+                                      const std::vector<InodeNumber>& files) override;
+  std::vector<Result<void>> unlock_many(const CallContext& call,
+                                        const std::vector<InodeNumber>& files,
+                                        const std::string& comment) override;
+  std::vector<Result<void>> share_many(const CallContext& call,
+                                       const std::vector<InodeNumber>& inos,
+                                       const std::vector<std::string>& who,
+                                       AccessLevel level) override;
+  Result<void> discard_lock(const CallContext& call, InodeNumber ino) override;
+  Result<RemotePermission> permission_of(const CallContext& call, InodeNumber ino,
+                                         const std::string& who) override;
+  Result<void> unshare_all(const CallContext& call, InodeNumber ino) override;
+  NumberSequences* sequences() override;
   Result<std::vector<RemoteEvent>> history(const CallContext& call, InodeNumber ino) override;
   Result<void> set_description(InodeNumber ino, const std::string& text) override;
   Result<void> set_pin(InodeNumber ino, PinState state) override;
@@ -137,6 +151,10 @@ class VolumeImpl final : public Volume {
   Result<std::shared_ptr<OpenFileImpl>> make_handle(InodeNumber ino, OpenFlags flags);
   // In the background: is what was fetched of this file still its version?
   void check_version(InodeNumber ino);
+  // One answer of the server for each of the files; `ask` gets those that it has.
+  std::vector<Result<void>> lock_together(
+      const CallContext& call, const std::vector<InodeNumber>& files,
+      const std::function<std::vector<Result<RemoteEntry>>(const std::vector<RemoteId>&)>& ask);
   Result<NodePtr> remote_file(const CallContext& call, InodeNumber ino);
   Result<void> set_times_and_mode(InodeNumber ino, const SetAttributes& set, FileState* file);
   Result<void> take_answer(InodeNumber ino, const RemoteEntry& entry);

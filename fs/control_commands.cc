@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "backend/base/log_level.h"
+#include "backend/remote_store.h"
 #include "cache/content.h"
 #include "cache/volume.h"
 #include "fs/control_mail.h"
@@ -40,6 +41,34 @@ struct Command {
     return services.volume->find_path(call, path);
   }
 };
+
+// The nodes of "paths"; what is missing is missing for all, since nothing has been done yet.
+Result<std::vector<InodeNumber>> nodes_of(const Command& c) {
+  const auto paths = c.request.find("paths");
+  if (paths == c.request.end() || !paths->is_array() || paths->empty())
+    return fail(ErrorCode::kInvalid, "\"paths\" must be a list of texts");
+  std::vector<InodeNumber> out;
+  for (const json& path : *paths) {
+    if (!path.is_string()) return fail(ErrorCode::kInvalid, "\"paths\" must be a list of texts");
+    std::string text = path.get<std::string>();
+    while (!text.empty() && text.front() == '/') text.erase(text.begin());
+    while (!text.empty() && text.back() == '/') text.pop_back();
+    TRY_ASSIGN(const InodeNumber ino, c.volume().find_path(c.call, text));
+    out.push_back(ino);
+  }
+  return out;
+}
+
+// One entry for each path: null, or what went wrong with it.
+json results_to_json(const std::vector<Result<void>>& results) {
+  json out = json::array();
+  for (const Result<void>& result : results) {
+    out.push_back(result ? json()
+                         : json{{"code", std::string(to_string(result.error().code))},
+                                {"message", result.error().context}});
+  }
+  return {{"results", std::move(out)}};
+}
 
 json items(json list) { return {{"items", std::move(list)}}; }
 
@@ -114,6 +143,66 @@ Result<json> run_share(const Command& c) {
   return done(c.volume().share(c.call, ino, who, *level));
 }
 
+Result<json> run_lock_many(const Command& c) {
+  TRY_ASSIGN(const std::vector<InodeNumber> inos, nodes_of(c));
+  return results_to_json(c.volume().lock_many(c.call, inos));
+}
+
+Result<json> run_unlock_many(const Command& c) {
+  TRY_ASSIGN(const std::vector<InodeNumber> inos, nodes_of(c));
+  return results_to_json(c.volume().unlock_many(c.call, inos, c.request.value("comment", "")));
+}
+
+Result<json> run_share_many(const Command& c) {
+  TRY_ASSIGN(const std::vector<InodeNumber> inos, nodes_of(c));
+  TRY_ASSIGN(const std::string word, c.text("level"));
+  const auto level = parse_access_level(word);
+  if (!level || *level == AccessLevel::kNone)
+    return fail(ErrorCode::kInvalid, "level: view, read, write, manage or owner");
+  const auto people = c.request.find("people");
+  std::vector<std::string> who;
+  if (people != c.request.end() && people->is_array()) {
+    for (const json& person : *people)
+      if (person.is_string()) who.push_back(person.get<std::string>());
+  }
+  if (who.empty()) return fail(ErrorCode::kInvalid, "\"people\" must be a list of texts");
+  return results_to_json(c.volume().share_many(c.call, inos, who, *level));
+}
+
+// Numbers of documents: of the account, not of a path.
+Result<json> run_sequence(const Command& c) {
+  NumberSequences* const sequences = c.volume().sequences();
+  if (sequences == nullptr)
+    return fail(ErrorCode::kNotSupported, "this vendor has no document numbers");
+  TRY_ASSIGN(const std::string what, c.text("what"));
+  if (what == "list") {
+    TRY_ASSIGN(const auto all, sequences->list(c.call));
+    json out = json::array();
+    for (const auto& one : all)
+      out.push_back({{"name", one.name}, {"prefix", one.prefix}, {"locked", one.locked}});
+    return items(std::move(out));
+  }
+  TRY_ASSIGN(const std::string name, c.text("name"));
+  const std::string prefix = c.request.value("prefix", "");
+  const auto number = c.request.find("number");
+  std::optional<std::uint64_t> wanted;
+  if (number != c.request.end() && !number->is_null()) {
+    if (!number->is_number_unsigned())
+      return fail(ErrorCode::kInvalid, "\"number\" must be a number");
+    wanted = number->get<std::uint64_t>();
+  }
+  if (what == "create") return done(sequences->create(c.call, name, prefix, wanted.value_or(1)));
+  if (what == "remove") return done(sequences->remove(c.call, name));
+  const NumberSequences::Next next{name, c.request.value("lock", false), prefix, wanted};
+  if (what == "release") return done(sequences->release(c.call, next));
+  if (what != "next" && what != "current")
+    return fail(ErrorCode::kInvalid, "what: list, create, next, current, release or remove");
+  Result<std::string> value =
+      what == "next" ? sequences->next(c.call, next) : sequences->current(c.call, name);
+  if (!value) return fail(value.error());
+  return json{{"value", *value}};
+}
+
 Result<json> run_log_level(const Command& c) {
   TRY_ASSIGN(const std::string word, c.text("level"));
   static const std::map<std::string, LogLevel> kLevels = {
@@ -169,6 +258,16 @@ const std::map<std::string, Runner>& runners() {
       {"promote", run_promote},
       {"share", run_share},
       {"log-level", run_log_level},
+      {"lock-many", run_lock_many},
+      {"unlock-many", run_unlock_many},
+      {"share-many", run_share_many},
+      {"sequence", run_sequence},
+      {"discard-lock", on_node([](const Command& c, InodeNumber ino) {
+         return done(c.volume().discard_lock(c.call, ino));
+       })},
+      {"unshare-all", on_node([](const Command& c, InodeNumber ino) {
+         return done(c.volume().unshare_all(c.call, ino));
+       })},
       {"cache-stats", run_cache},
       {"cache-verify", run_cache},
       {"cache-gc", run_cache},

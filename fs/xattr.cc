@@ -176,7 +176,12 @@ Result<std::string> CabinetXattrs::get_level(const CallContext& call, InodeNumbe
   for (const RemotePermission& permission : list) {
     if (permission.who == who) return std::string(to_string(permission.level));
   }
-  return no_data(who);
+  // Not in the list that the vendor gives, but perhaps known by his id.
+  auto one = volume_.permission_of(call, ino, std::string(who));
+  if (one) return std::string(to_string(one->level));
+  if (one.error().code == ErrorCode::kNotSupported || one.error().code == ErrorCode::kNotFound)
+    return no_data(who);
+  return fail(one.error());
 }
 
 Result<std::vector<std::string>> CabinetXattrs::list(InodeNumber ino) {
@@ -285,10 +290,7 @@ Result<void> CabinetXattrs::set_ours(const CallContext& call, InodeNumber ino, s
       return volume_.unlock(call, ino, value.substr(kReleaseWith.size()));
     }
     // Gives up the local changes, then the lock.
-    if (value == "discard") {
-      TRY(volume_.discard(call, ino));
-      return volume_.unlock(call, ino, "");
-    }
+    if (value == "discard") return volume_.discard_lock(call, ino);
     return bad();
   }
   return unsupported();

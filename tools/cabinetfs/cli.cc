@@ -24,12 +24,14 @@ struct Arguments {
   LoginCommand login;
   StatusCommand status;
   SendCommand send;
+  ShareCommand share;
+  SequenceCommand sequence;
   std::string name, file, who, level, comment, directory = ".", program = "diff", target, shell,
                                                timeout;
   Names files;
   unsigned version = 0;
   bool json = false, names_only = false, force = false, yes = false, inherit = false,
-       no_browser = false;
+       no_browser = false, all = false;
 };
 
 class Cli {
@@ -237,23 +239,57 @@ class Cli {
   }
 
   void add_sharing() {
-    CLI::App* share = command("share", "share with a person",
-                              [this] { return run_share(paths_, a_.file, a_.who, a_.level); });
+    CLI::App* share = command("share", "share with people", [this] {
+      a_.share.files.insert(a_.share.files.begin(), a_.file);
+      return run_share(paths_, a_.share);
+    });
     file_of(share);
-    share->add_option("USER", a_.who, "e-mail address")->required();
-    share->add_option("LEVEL", a_.level)
+    share->add_option("USER", a_.share.people, "e-mail address, or several with commas")
+        ->required()
+        ->delimiter(',')
+        ->expected(1)
+        ->allow_extra_args(false);
+    share->add_option("LEVEL", a_.share.level)
         ->required()
         ->check(CLI::IsMember({"view", "read", "write", "manage", "owner"}));
-    CLI::App* unshare = command("unshare", "end sharing with a person",
-                                [this] { return run_unshare(paths_, a_.file, a_.who); });
+    share->add_option("--also", a_.share.files, "another file or folder, with the same people");
+    CLI::App* unshare = command("unshare", "end sharing with a person", [this] {
+      if (a_.all == a_.who.empty()) {
+        if (a_.all) return run_unshare_all(paths_, a_.file, a_.yes);
+        return run_unshare(paths_, a_.file, a_.who);
+      }
+      return usage_error("unshare takes a USER, or --all");
+    });
     file_of(unshare);
-    unshare->add_option("USER", a_.who, "e-mail address")->required();
-    files_of(command("lock", "keep others from changing it",
-                     [this] { return run_lock(paths_, a_.files); }));
-    CLI::App* unlock = command("unlock", "give a lock back",
-                               [this] { return run_unlock(paths_, a_.files, a_.comment); });
-    files_of(unlock);
-    unlock->add_option("-m,--message", a_.comment, "comment, where the vendor keeps one");
+    unshare->add_option("USER", a_.who, "e-mail address");
+    unshare->add_flag("--all", a_.all, "everybody, yourself too (PowerFolder)");
+    unshare->add_flag("-y,--yes", a_.yes, "do not ask (with --all)");
+    for (const char* name : {"lock", "checkout"})
+      files_of(command(name, "keep others from changing files",
+                       [this] { return run_lock(paths_, a_.files); }));
+    for (const char* name : {"unlock", "checkin"}) {
+      CLI::App* unlock = command(name, "give locks back",
+                                 [this] { return run_unlock(paths_, a_.files, a_.comment); });
+      files_of(unlock);
+      unlock->add_option("-m,--message", a_.comment, "comment, where the vendor keeps one");
+    }
+    files_of(command("discard-checkout", "give up local changes and the lock",
+                     [this] { return run_discard_lock(paths_, a_.files); }));
+    add_sequence();
+  }
+
+  void add_sequence() {
+    CLI::App* sequence = command("sequence", "numbers for documents (Kenesto)",
+                                 [this] { return run_sequence(paths_, a_.sequence); });
+    sequence->add_option("WHAT", a_.sequence.what)
+        ->required()
+        ->check(CLI::IsMember({"list", "create", "next", "current", "release", "remove"}));
+    sequence->add_option("NAME", a_.sequence.name, "of the sequence");
+    sequence->add_option("--prefix", a_.sequence.prefix);
+    sequence->add_option("--number", a_.sequence.number, "the first one, or a replacement");
+    sequence->add_flag("--lock", a_.sequence.lock, "nobody gets another one until release");
+    sequence->add_option("--on", a_.sequence.mount_point, "a path on the mount (here)");
+    sequence->add_flag("--json", a_.sequence.json);
   }
 
   void add_offline() {

@@ -73,12 +73,28 @@ ExitCode run_diff(const Paths& paths, const std::string& file, unsigned version,
                   const std::string& program);
 
 ExitCode run_permissions(const Paths& paths, const std::string& file, bool json);
-ExitCode run_share(const Paths& paths, const std::string& file, const std::string& who,
-                   const std::string& level);
+struct ShareCommand {
+  std::vector<std::string> files, people;
+  std::string level;
+};
+ExitCode run_share(const Paths& paths, const ShareCommand& command);
 ExitCode run_unshare(const Paths& paths, const std::string& file, const std::string& who);
+// Asks first, unless `yes`.
+ExitCode run_unshare_all(const Paths& paths, const std::string& file, bool yes);
 ExitCode run_lock(const Paths& paths, const std::vector<std::string>& files);
 ExitCode run_unlock(const Paths& paths, const std::vector<std::string>& files,
                     const std::string& comment);
+// Gives up local changes, the lock and what it was taken for.
+ExitCode run_discard_lock(const Paths& paths, const std::vector<std::string>& files);
+
+struct SequenceCommand {
+  std::string what;  // list, create, next, current, release, remove
+  std::string name, prefix;
+  std::optional<std::uint64_t> number;
+  bool lock = false, json = false;
+  std::string mount_point = ".";
+};
+ExitCode run_sequence(const Paths& paths, const SequenceCommand& command);
 
 // state: pinned, unpinned, inherit
 ExitCode run_pin(const Paths& paths, const std::vector<std::string>& files,
