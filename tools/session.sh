@@ -1,8 +1,9 @@
-# Sourced by tools/demo and the tests of the command: a private configuration, state and cache, a local Kiteworks
-# server, and the clean-up of both. Needs `cabinetfs` and `cabinetfs-sandbox` on the PATH.
+# Sourced by tools/demo, the bench and the tests of the command: a private configuration, state and cache, a local server
+# ($vendor: kiteworks, kenesto or powerfolder), and the clean-up of both. Needs `cabinetfs` and `cabinetfs-sandbox` on the PATH.
 
 # session_begin PREFIX: makes $work (with $mnt, $account) and points the XDG variables into it.
 session_begin() {
+  vendor=${vendor:-kiteworks}
   work=$(mktemp -d "${TMPDIR:-/tmp}/$1.XXXXXX") || exit 1
   mnt=$work/mnt
   account=$work/account
@@ -39,7 +40,7 @@ server_start() {
   shift || true
   rm -f "$work/server/port"
   # Its own session: Ctrl-C is for the script, which stops the server after the mount.
-  setsid cabinetfs-sandbox --vendor kiteworks --root "$account" --tls --state-dir "$work/server/state" --port "$port_wanted" \
+  setsid cabinetfs-sandbox --vendor "$vendor" --root "$account" --tls --state-dir "$work/server/state" --port "$port_wanted" \
     --port-file "$work/server/port" --ca-out "$work/server/ca.pem" --credentials-out "$work/server/credentials.json" \
     "$@" >>"$work/server/out.log" 2>&1 </dev/null &
   server_pid=$!
@@ -82,16 +83,22 @@ for path in sys.argv[2:]:
 
 # remote_add NAME [OPTION...]: the server as a remote; login_as NAME USER-NUMBER logs in without a browser.
 remote_add() {
-  local name=$1
+  local name=$1 own=()
   shift
-  cabinetfs remote add "$name" --vendor kiteworks --url "$url" --client-id "$(credential client_id)" \
+  [[ $vendor == kiteworks ]] && own=(--client-id "$(credential client_id)")
+  cabinetfs remote add "$name" --vendor "$vendor" --url "$url" "${own[@]}" \
     --ca-file "$work/server/ca.pem" --secret-store file "$@"
 }
-# With a refresh token of its own each time: one works once.
+# Kiteworks: with a refresh token of its own each time, since one works once. Kenesto: with access key and password.
+# PowerFolder: with the password.
 login_as() {
-  local user
-  user=$(credential "users.${2:-0}.email") || return 1
-  { credential client_secret && admin POST token "{\"user\": \"$user\"}" |
+  local user=${2:-0} email
+  case "$vendor" in
+    kenesto) credential client_secret "users.$user.password" | cabinetfs login "$1" --secret-stdin; return ;;
+    powerfolder) credential "users.$user.password" | cabinetfs login "$1" --secret-stdin; return ;;
+  esac
+  email=$(credential "users.$user.email") || return 1
+  { credential client_secret && admin POST token "{\"user\": \"$email\"}" |
     python3 -c 'import json, sys; print(json.load(sys.stdin)["refresh_token"])'; } | cabinetfs login "$1" --secret-stdin
 }
 

@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <fstream>
+#include <future>
 #include <sstream>
+#include <thread>
 
 #include "backend/base/text.h"
 #include "fs/mount.h"
@@ -11,6 +14,9 @@
 
 namespace cabinetfs {
 namespace {
+
+// For a mount to say that its process is there.
+constexpr std::chrono::seconds kPatience{2};
 
 // The kernel writes space, tab, newline and backslash as \ooo.
 std::string unescape(std::string_view text) {
@@ -63,7 +69,21 @@ Result<std::vector<MountedVolume>> mounted_volumes() {
   std::ostringstream text;
   text << in.rdbuf();
   auto volumes = parse_mountinfo(text.str());
-  for (MountedVolume& volume : volumes) volume.alive = !is_dead_mount(volume.mount_point);
+  // Asking a mount may take as long as its process does not answer, if it hangs for ever: in that
+  // case this process does not wait for it, and its answer goes nowhere. All are asked at once.
+  std::vector<std::future<bool>> dead;
+  for (const MountedVolume& volume : volumes) {
+    std::promise<bool> answer;
+    dead.push_back(answer.get_future());
+    std::thread([point = volume.mount_point, answer = std::move(answer)]() mutable {
+      answer.set_value(is_dead_mount(point));
+    }).detach();
+  }
+  const auto until = std::chrono::steady_clock::now() + kPatience;
+  for (std::size_t i = 0; i < volumes.size(); ++i) {
+    const bool answered = dead[i].wait_until(until) == std::future_status::ready;
+    volumes[i].alive = !answered || !dead[i].get();
+  }
   return volumes;
 }
 
