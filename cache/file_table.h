@@ -36,6 +36,8 @@ struct FileState {
   // Of `staged`, until the commit writes them into the row:
   std::optional<ContentKey> base GUARDED_BY(mutex);
   Validator base_validator GUARDED_BY(mutex);
+  WallTime base_modified GUARDED_BY(mutex){};
+  std::uint32_t base_version GUARDED_BY(mutex) = 0;
   bool fresh_edit GUARDED_BY(mutex) = false;  // `staged` began after the last upload
   // The content after the last upload, for handles that were opened before it.
   std::shared_ptr<CachedContent> clean GUARDED_BY(mutex);

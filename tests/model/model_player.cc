@@ -12,8 +12,13 @@ namespace {
 
 using Kind = Step::Kind;
 
-HarnessOptions options_of(std::uint64_t seed, bool others) {
+HarnessOptions options_of(std::uint64_t seed, bool others, bool path_ids) {
   HarnessOptions options;
+  if (path_ids) {
+    options.remote = FakeRemoteOptions::path_ids();
+    options.remote.capabilities.versions = seed % 2 == 0;
+    options.remote.hashes = seed % 3 == 0;
+  }
   options.remote.seed = seed;
   // Small, so that small files go through sessions of several chunks too.
   options.remote.capabilities.put_max = 64;
@@ -52,10 +57,10 @@ bool is_strange(ErrorCode code) {
 
 }  // namespace
 
-ModelPlayer::ModelPlayer(std::uint64_t seed, bool others)
+ModelPlayer::ModelPlayer(std::uint64_t seed, bool others, bool path_ids)
     : others_(others),
       h_(std::make_unique<VolumeHarness>(FakeRemoteStore::Files{{"d0/f0", "start 0"}, {"d1/", ""}},
-                                         options_of(seed, others))),
+                                         options_of(seed, others, path_ids))),
       seed_(seed) {
   model_["d0"] = {};
   model_["d1"] = {};
