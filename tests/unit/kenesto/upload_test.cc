@@ -74,6 +74,7 @@ TEST_F(KenestoUpload, ANewVersionIsSentInThreeSteps) {
   for (const auto& one : seen) {
     const bool mutates = one.line.find(" UploadFile") != std::string::npos;
     EXPECT_EQ(one.request.idempotent, !mutates) << one.line;
+    EXPECT_EQ(one.request.changes, mutates) << one.line;
   }
   EXPECT_NE((put + 2)->line.find("u=" + percent_encode(kAddress)), std::string::npos)
       << "the whole address, encoded once";
