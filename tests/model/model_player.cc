@@ -16,7 +16,8 @@ HarnessOptions options_of(std::uint64_t seed, bool others, bool path_ids) {
   HarnessOptions options;
   if (path_ids) {
     options.remote = FakeRemoteOptions::path_ids();
-    options.remote.capabilities.versions = seed % 2 == 0;
+    // With others, only versions show that nothing of ours is lost.
+    options.remote.capabilities.versions = others || seed % 2 == 0;
     options.remote.hashes = seed % 3 == 0;
   }
   options.remote.seed = seed;
