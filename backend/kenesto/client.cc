@@ -136,7 +136,7 @@ Result<RemoteEntry> KenestoStore::root(const CallContext&) {
 
 Result<RemoteEntry> KenestoStore::move(const CallContext&, NodeKind, const RemoteId&,
                                        const RemoteId&) {
-  return fail(ErrorCode::kNotSupported, "move: this vendor has no such call");
+  return fail(ErrorCode::kCrossDevice, "move: this vendor has no such call");
 }
 
 Result<Quota> KenestoStore::quota(const CallContext& call) {
