@@ -2,8 +2,10 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -42,6 +44,9 @@ struct FileState {
   // The content after the last upload, for handles that were opened before it.
   std::shared_ptr<CachedContent> clean GUARDED_BY(mutex);
   std::uint64_t epoch GUARDED_BY(mutex) = 0;  // counts uploads
+  // A rename of ours gave the same content another validator: old to new, for handles that were
+  // opened before it.
+  std::map<std::string, Validator> validators GUARDED_BY(mutex);
   // The row as it was when the name went away.
   NodePtr orphan GUARDED_BY(mutex);
 };

@@ -1,5 +1,6 @@
 #include "cache/path_ids.h"
 
+#include <optional>
 #include <unordered_set>
 
 namespace cabinetfs {
@@ -38,10 +39,15 @@ Result<InodeNumber> find_upwards(Tree::Txn& txn, InodeNumber start, const Is& is
   return kNoInode;
 }
 
-bool is_rebased(const VolumeCore& core, const RemoteId& id, const RemoteId& from,
-                const RemoteId& to, RemoteId& out) {
-  out = core.remote.rebase(id, from, to);
-  return out != id;
+// The content's key as it is called now; nothing when it is called as before.
+std::optional<ContentKey> renamed_key(const VolumeCore& core, const ContentKey& key,
+                                      const NewNames& names) {
+  ContentKey now = key;
+  if (names.from != names.to) now.file = core.remote.rebase(key.file, names.from, names.to);
+  if (key.file == names.from && !names.was.empty() && key.validator == names.was)
+    now.validator = names.is;
+  if (now == key) return std::nullopt;
+  return now;
 }
 
 }  // namespace
@@ -78,11 +84,11 @@ Result<InodeNumber> in_flight_by_way_of(VolumeCore& core, Tree::Txn& txn, InodeN
   return kNoInode;
 }
 
-Result<void> rebase_rows(VolumeCore& core, Tree::Txn& txn, InodeNumber top, const RemoteId& from,
-                         const RemoteId& to) {
+Result<void> rebase_rows(VolumeCore& core, Tree::Txn& txn, InodeNumber top, const NewNames& names) {
   // Read first, changed afterwards: a transaction's own changes make its reads dearer.
   std::vector<NodePtr> below;
-  std::vector<InodeNumber> folders{top};
+  std::vector<InodeNumber> folders;
+  if (names.from != names.to) folders.push_back(top);
   std::unordered_set<InodeNumber> seen{top};
   while (!folders.empty()) {
     const InodeNumber folder = folders.back();
@@ -97,36 +103,45 @@ Result<void> rebase_rows(VolumeCore& core, Tree::Txn& txn, InodeNumber top, cons
   for (const NodePtr& row : below) {
     if (!row->remote) continue;
     NodeRecord next = *row;
-    next.remote->id = core.remote.rebase(next.remote->id, from, to);
-    next.remote->parent = core.remote.rebase(next.remote->parent, from, to);
+    next.remote->id = core.remote.rebase(next.remote->id, names.from, names.to);
+    next.remote->parent = core.remote.rebase(next.remote->parent, names.from, names.to);
     txn.put(std::move(next));
   }
   for (const InodeNumber holder : txn.base_holders()) {
     TRY_ASSIGN(const NodePtr row, txn.find(holder));
-    RemoteId id;
-    if (row == nullptr || !row->base || !is_rebased(core, row->base->file, from, to, id)) continue;
+    if (row == nullptr || !row->base) continue;
+    const std::optional<ContentKey> key = renamed_key(core, *row->base, names);
+    if (!key) continue;
     NodeRecord next = *row;
-    next.base->file = id;
+    next.base = key;
     txn.put(std::move(next));
   }
   return {};
 }
 
-Result<void> rebase_files(VolumeCore& core, const RemoteId& from, const RemoteId& to) {
+Result<void> rebase_files(VolumeCore& core, const NewNames& names) {
   for (const std::shared_ptr<FileState>& file : core.files.open_files()) {
     MutexLock lock(file->mutex);
-    RemoteId id;
-    if (file->clean != nullptr && is_rebased(core, file->clean->key().file, from, to, id))
+    if (file->ino == names.ino && !names.was.empty()) file->validators[names.was.value] = names.is;
+    if (file->clean != nullptr && renamed_key(core, file->clean->key(), names))
       file->clean.reset();  // opened again under the row's key
-    if (!file->base || !is_rebased(core, file->base->file, from, to, id)) continue;
-    file->base->file = id;
-    if (file->staged != nullptr) file->staged->rebase(*file->base);
+    if (!file->base) continue;
+    const std::optional<ContentKey> key = renamed_key(core, *file->base, names);
+    if (!key) continue;
+    if (file->base->file == names.from && !names.was.empty() && file->base_validator == names.was)
+      file->base_validator = names.is;
+    file->base = key;
+    if (file->staged != nullptr) file->staged->rebase(*key);
     // A commit between the transaction and this has written the old one.
     Tree::Txn txn(core.tree);
     TRY_ASSIGN(const NodePtr row, txn.find(file->ino));
-    if (row == nullptr || !row->base || !is_rebased(core, row->base->file, from, to, id)) continue;
+    if (row == nullptr || !row->base) continue;
+    const std::optional<ContentKey> stored = renamed_key(core, *row->base, names);
+    if (!stored) continue;
     NodeRecord next = *row;
-    next.base->file = id;
+    if (next.base->file == names.from && !names.was.empty() && next.base_validator == names.was)
+      next.base_validator = names.is;
+    next.base = stored;
     txn.put(std::move(next));
     TRY(txn.commit());
   }

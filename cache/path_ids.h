@@ -17,11 +17,19 @@ Result<InodeNumber> moving_at(VolumeCore& core, Tree::Txn& txn, InodeNumber ino)
 // Somebody in flight who needs this object's id, or one below it.
 Result<InodeNumber> in_flight_by_way_of(VolumeCore& core, Tree::Txn& txn, InodeNumber ino);
 
-// The rows below `top`, shown or not, and what stands on an object there, when its id goes from one
-// to another; inside the transaction that gives `top` its own.
-Result<void> rebase_rows(VolumeCore& core, Tree::Txn& txn, InodeNumber top, const RemoteId& from,
-                         const RemoteId& to);
+// What a confirmed rename or move has made of an object's names.
+struct NewNames {
+  InodeNumber ino;
+  RemoteId from, to;
+  // Of a file whose content is the same under another validator; empty: nothing is known of that.
+  Validator was, is;
+  bool any() const { return from != to || was != is; }
+};
+
+// The rows below `top`, shown or not, and what stands on an object there; inside the transaction
+// that gives `top` its own. Does its work for validators where ids stay, too.
+Result<void> rebase_rows(VolumeCore& core, Tree::Txn& txn, InodeNumber top, const NewNames& names);
 // Afterwards, with no lock held: the open files.
-Result<void> rebase_files(VolumeCore& core, const RemoteId& from, const RemoteId& to);
+Result<void> rebase_files(VolumeCore& core, const NewNames& names);
 
 }  // namespace cabinetfs

@@ -43,14 +43,14 @@ Result<void> Reconciler::look_for_new_id(const NodeRecord& node) {
   place.folder = node.sent_place->folder;
   place.name = node.sent_place->name;
   TRY_ASSIGN(const std::optional<RemoteEntry> sent, find_created(call, place));
-  // Somebody else's may stand at either place: a file is known by its content. Where both are there
+  // Somebody else's may stand at either place; a file is known by its content. Where both are there
   // and cannot be told apart, the change has not happened: it would have taken the old one away.
   const bool is_other = sent && (sent->kind != node.kind || sent->id == node.remote->id);
-  const bool same = sent && node.kind == NodeKind::kFile &&
-                    sent->validator == node.remote->validator && sent->size == node.remote->size;
-  const bool old_is_ours =
-      old && (node.kind == NodeKind::kFolder || old->validator == node.remote->validator || !same);
-  if (old && old_is_ours) return confirm(node.ino, *old, node.remote_parent);
+  const bool same = sent && !is_other && node.kind == NodeKind::kFile &&
+                    sent->size == node.remote->size && sent->modified == node.remote->modified &&
+                    sent->hashes.md5 == node.remote->hashes.md5;
+  const bool unchanged = old && old->validator == node.remote->validator;
+  if (old && (unchanged || !same)) return confirm(node.ino, *old, node.remote_parent);
   if (sent && !is_other) return confirm(node.ino, *sent, node.sent_place->folder);
   TRY(store_sent_place(node.ino, std::nullopt));
   return lost(node.ino);

@@ -296,7 +296,8 @@ Result<void> Reconciler::confirm(InodeNumber ino, const RemoteEntry& entry,
                                  InodeNumber remote_parent) {
   const SteadyTime now = core_.clock.steady();
   const bool follows = core_.remote.capabilities().ids_follow_path;
-  RemoteId old_id;
+  NewNames names;
+  names.ino = ino;
   {
     Tree::Txn txn(core_.tree);
     TRY_ASSIGN(const NodePtr known, txn.find(ino));
@@ -306,9 +307,10 @@ Result<void> Reconciler::confirm(InodeNumber ino, const RemoteEntry& entry,
     const std::optional<RemoteEntry> old = next.remote;
     next.remote = entry;
     if (old && old->id != entry.id && follows) {
-      old_id = old->id;
+      names.from = old->id;
+      names.to = entry.id;
       // What a listing told of the old id before is not news any more.
-      core_.recent.removed(old_id, now);
+      core_.recent.removed(old->id, now);
       TRY_ASSIGN(const NodePtr other, txn.find_remote(entry.id));
       if (other != nullptr && other->ino != ino && (other->deleted || !other->dirty()))
         txn.erase(other->ino);  // what stood there is gone, else ours could not stand there now
@@ -323,6 +325,12 @@ Result<void> Reconciler::confirm(InodeNumber ino, const RemoteEntry& entry,
                                   entry.hashes.md5 == old->hashes.md5;
         if (same_content && next.base_validator == old->validator)
           next.base_validator = entry.validator;
+        if (same_content && entry.validator != old->validator) {
+          names.from = old->id;
+          names.to = entry.id;
+          names.was = old->validator;
+          names.is = entry.validator;
+        }
       }
     }
     next.remote_parent = remote_parent;
@@ -338,11 +346,11 @@ Result<void> Reconciler::confirm(InodeNumber ino, const RemoteEntry& entry,
     if (next.intent.kind == Intent::Kind::kCreateFolder) next.intent = Intent{};
     if (!next.dirty()) next.upload_soon = false;
     txn.put(std::move(next));
-    if (!old_id.empty()) TRY(rebase_rows(core_, txn, ino, old_id, entry.id));
+    if (names.any()) TRY(rebase_rows(core_, txn, ino, names));
     TRY(txn.commit());
   }
   core_.recent.confirmed(ino, now);
-  if (!old_id.empty()) return rebase_files(core_, old_id, entry.id);
+  if (names.any()) return rebase_files(core_, names);
   return {};
 }
 

@@ -98,7 +98,7 @@ Result<std::shared_ptr<StagedContent>> VolumeImpl::stage(FileState& file, OpenFi
     const NodePtr source = node != nullptr ? node : file.orphan;
     if (source != nullptr && source->remote) base = VolumeCore::content_key(*source->remote);
   } else {
-    TRY_ASSIGN(base, current_key(*base, file.ino));
+    TRY_ASSIGN(base, current_key(*base, file));
   }
   // Only what was told of this very version helps to find it again.
   const bool told = base && node != nullptr && node->remote &&
@@ -186,11 +186,17 @@ Result<std::shared_ptr<ReadableContent>> VolumeImpl::content_of(OpenFileImpl& fi
   return std::static_pointer_cast<ReadableContent>(file.clean);
 }
 
-Result<ContentKey> VolumeImpl::current_key(ContentKey key, InodeNumber ino) {
-  if (!core_.remote.capabilities().ids_follow_path || !key.version.empty()) return key;
-  TRY_ASSIGN(const NodePtr node, core_.tree.find(ino));
+Result<ContentKey> VolumeImpl::current_key(ContentKey key, FileState& file) {
+  if (!key.version.empty()) return key;
+  TRY_ASSIGN(const NodePtr node, core_.tree.find(file.ino));
   // Unsent content may stand on another object: its row knows which.
-  if (node != nullptr && node->remote && !node->content_dirty) key.file = node->remote->id;
+  if (node == nullptr || !node->remote || node->content_dirty) return key;
+  if (core_.remote.capabilities().ids_follow_path) key.file = node->remote->id;
+  for (std::size_t hops = 0; hops < file.validators.size(); ++hops) {
+    const auto next = file.validators.find(key.validator.value);
+    if (next == file.validators.end() || key.validator == node->remote->validator) break;
+    key.validator = next->second;
+  }
   return key;
 }
 
@@ -201,15 +207,18 @@ Result<bool> VolumeImpl::look_elsewhere(const CallContext& call, OpenFileImpl& f
     TRY(stand_on_old_version(core_, core_.bounded(call), file.ino()));
     return true;
   }
-  if (!core_.remote.capabilities().ids_follow_path) return false;
   InodeNumber moving;
-  {
+  if (core_.remote.capabilities().ids_follow_path) {
     Tree::Txn txn(core_.tree);
     TRY_ASSIGN(moving, moving_at(core_, txn, file.ino()));
   }
   if (moving) TRY(core_.in_flight->wait_landed(core_.bounded(call), moving));
-  TRY_ASSIGN(const ContentKey now, current_key(*key, file.ino()));
-  if (now.file == key->file) return false;
+  ContentKey now;
+  {
+    MutexLock lock(file.file->mutex);
+    TRY_ASSIGN(now, current_key(*key, *file.file));
+  }
+  if (now == *key) return false;
   TRY_ASSIGN(std::shared_ptr<CachedContent> content, core_.contents.open_cached(now));
   MutexLock lock(file.mutex);
   file.clean = std::move(content);
@@ -428,7 +437,8 @@ Result<std::uint64_t> VolumeImpl::copy_range(const CallContext& call, OpenFile& 
     if (!state.live) TRY(lock_for_change(call, out.ino()));
     ContentKey key;
     if (clean != nullptr) {
-      TRY_ASSIGN(key, current_key(clean->key(), in.ino()));
+      MutexLock source_lock(from.file->mutex);
+      TRY_ASSIGN(key, current_key(clean->key(), *from.file));
     }
     TRY_ASSIGN(const NodePtr origin, core_.tree.find(in.ino()));
     MutexLock lock(state.mutex);

@@ -138,7 +138,7 @@ class VolumeImpl final : public Volume {
   // true when it is somewhere else, and the read may be repeated.
   Result<bool> look_elsewhere(const CallContext& call, OpenFileImpl& file, const ContentKey* key);
   // A content key of this file under the id that the file has now.
-  Result<ContentKey> current_key(ContentKey key, InodeNumber ino);
+  Result<ContentKey> current_key(ContentKey key, FileState& file) REQUIRES(file.mutex);
   // Where new content is taken only from whoever holds the lock: takes it before the first change.
   // No lock held.
   Result<void> own_lock(InodeNumber ino);

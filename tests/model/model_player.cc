@@ -604,7 +604,8 @@ void ModelPlayer::finish() {
                            bool counts) {
     for (std::size_t i = 0; i < entry.versions.size(); ++i) {
       const std::string& text = entry.versions[i];
-      if (counts) kept.insert(text);
+      // What others had written over by the time that we deleted it is not lost by us.
+      if (counts || i + 1 < entry.versions.size()) kept.insert(text);
       if (i > 0 && text == entry.versions[i - 1])
         wrong(fmt::format("{}: '{}' is there twice in a row", path, text));
       if (!text.starts_with("theirs ") && !others_ && !committed_.contains(text))

@@ -405,6 +405,9 @@ Result<RemoteEntry> FakeRemoteStore::rename(const CallContext& call, NodeKind ki
   TRY(check_name_locked(*parent, name, id));
   detach_locked(*node);
   attach_locked(*node, *parent, name);
+  // Some servers' ETags change with the place.
+  if (options_.capabilities.ids_follow_path && kind == NodeKind::kFile)
+    node->versions.back().validator = Validator{fmt::format("w{}", state_->next_validator++)};
   note_locked(*node, options_.user, "rename", name);
   return entry_locked(*node);
 }
@@ -430,6 +433,9 @@ Result<RemoteEntry> FakeRemoteStore::move(const CallContext& call, NodeKind kind
   const std::string name = node->name;
   detach_locked(*node);
   attach_locked(*node, *target, name);
+  // Some servers' ETags change with the place.
+  if (options_.capabilities.ids_follow_path && kind == NodeKind::kFile)
+    node->versions.back().validator = Validator{fmt::format("w{}", state_->next_validator++)};
   note_locked(*node, options_.user, "move");
   return entry_locked(*node);
 }
