@@ -55,6 +55,9 @@ Result<void> add_node(VolumeCore& core, Tree::Txn& txn, InodeNumber folder,
   // Perhaps it is ours, whose answer got lost: whoever sent it looks first.
   TRY_ASSIGN(const NodePtr sent, txn.displaced_at(folder, entry.name, kNoInode));
   if (sent != nullptr && !sent->remote) return {};
+  if (sent != nullptr && sent->sent_place && core.remote.capabilities().ids_follow_path &&
+      sent->sent_place->folder == folder && core.codec.same(sent->sent_place->name, entry.name))
+    return {};
   TRY_ASSIGN(const NodePtr same_name, core.same_named(txn, folder, shown));
   if (same_name != nullptr && !same_name->remote && core.codec.same(same_name->name, shown)) {
     // Ours of that name has not been sent yet. Folders are one from now on; of files the reconciler
@@ -123,7 +126,14 @@ Result<void> apply_entry(VolumeCore& core, Tree::Txn& txn, InodeNumber folder,
   if (known == nullptr) return add_node(core, txn, folder, entry, notices);
   if (core.is_in_flight(known->ino) || core.recent.confirmed_since(known->ino, asked)) return {};
   if (known->sent_place) return {};  // our own rename or move, perhaps: whoever sent it looks first
-  if (known->kind != entry.kind) return {};  // an id that changes its kind: believe what we had
+  if (known->kind != entry.kind) {
+    // Where ids are places, another object stands there now; else believe what we had.
+    if (!core.remote.capabilities().ids_follow_path) return {};
+    TRY(apply_gone(core, txn, *known, asked, notices));
+    TRY_ASSIGN(const NodePtr kept, txn.find(known->ino));
+    if (kept != nullptr) return {};
+    return add_node(core, txn, folder, entry, notices);
+  }
   if (*known->remote == entry && known->remote_parent == folder) return {};
 
   NodeRecord node = *known;

@@ -43,7 +43,9 @@ void Fetcher::run(const std::shared_ptr<Fetch>& fetch) {
   const CallContext call{Clock::system().steady() + timeout_, fetch->cancel.token(),
                          fetch->priority, true};
   const ReadRequest request{key.file, key.version, fetch->first * kBlockBytes, fetch->bytes(),
-                            key.size};
+                            key.size,
+                            // Of an old version it is known by its id which content is meant.
+                            key.version.empty() ? key.validator : Validator{}};
   std::uint64_t block = fetch->first;
   std::shared_ptr<Block> current;
   std::uint32_t filled = 0;

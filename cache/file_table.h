@@ -2,8 +2,10 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -36,10 +38,15 @@ struct FileState {
   // Of `staged`, until the commit writes them into the row:
   std::optional<ContentKey> base GUARDED_BY(mutex);
   Validator base_validator GUARDED_BY(mutex);
+  WallTime base_modified GUARDED_BY(mutex){};
+  std::uint32_t base_version GUARDED_BY(mutex) = 0;
   bool fresh_edit GUARDED_BY(mutex) = false;  // `staged` began after the last upload
   // The content after the last upload, for handles that were opened before it.
   std::shared_ptr<CachedContent> clean GUARDED_BY(mutex);
   std::uint64_t epoch GUARDED_BY(mutex) = 0;  // counts uploads
+  // A rename of ours gave the same content another validator: old to new, for handles that were
+  // opened before it.
+  std::map<std::string, Validator> validators GUARDED_BY(mutex);
   // The row as it was when the name went away.
   NodePtr orphan GUARDED_BY(mutex);
 };

@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include "backend/base/log.h"
+#include "cache/path_ids.h"
 
 namespace cabinetfs {
 namespace {
@@ -13,6 +14,8 @@ constexpr std::size_t kMergeChunk = 400;
 // From here on a listing's price counts for how long it is used, up to the second.
 constexpr std::chrono::milliseconds kCostly{100};
 constexpr std::chrono::minutes kLongestKept{10};
+// How often a listing is asked for again because the folder has got another id meanwhile.
+constexpr int kMovedOn = 5;
 
 }  // namespace
 
@@ -153,19 +156,51 @@ Result<void> ListingService::ensure_root(const CallContext& call) {
 
 Result<void> ListingService::fetch(const CallContext& call, InodeNumber folder) {
   if (folder == kRootInode) TRY(ensure_root(call));
-  TRY_ASSIGN(const NodePtr node, core_.tree.find(folder));
-  if (node == nullptr) return fail(ErrorCode::kNotFound, "folder is gone");
-  if (!node->remote) return {};
-  const SteadyTime asked = core_.clock.steady();
-  Result<std::vector<RemoteEntry>> entries = core_.seen(core_.remote.list(call, node->remote->id));
-  ++core_.listings;
-  if (!entries) {
-    // The folder's own folder knows whether it is really gone; asking it is somebody else's call.
-    return fail(std::move(entries).error());
+  for (int round = 1; round <= kMovedOn; ++round) {
+    TRY_ASSIGN(const NodePtr node, core_.tree.find(folder));
+    if (node == nullptr) return fail(ErrorCode::kNotFound, "folder is gone");
+    if (!node->remote) return {};
+    const RemoteId id = node->remote->id;
+    const SteadyTime asked = core_.clock.steady();
+    Result<std::vector<RemoteEntry>> entries = core_.seen(core_.remote.list(call, id));
+    ++core_.listings;
+    if (entries) {
+      TRY_ASSIGN(const bool taken, merge(folder, id, *entries, asked));
+      if (taken) {
+        note_cost(folder, core_.clock.steady() - asked);
+        return {};
+      }
+    } else {
+      // The folder's own folder knows whether it is really gone; asking it is somebody else's call.
+      if (entries.error().code != ErrorCode::kNotFound ||
+          !core_.remote.capabilities().ids_follow_path)
+        return fail(std::move(entries).error());
+      TRY_ASSIGN(const bool moved, moved_on(call, folder, id));
+      if (!moved) return fail(std::move(entries).error());
+    }
   }
-  TRY(merge(folder, *entries, asked));
-  note_cost(folder, core_.clock.steady() - asked);
-  return {};
+  return fail(ErrorCode::kTryAgain, "the folder is renamed over and over");
+}
+
+// The id that was asked for is not this folder's any more, because it or one above it has been
+// renamed here. Waits for a change that is on its way.
+Result<bool> ListingService::moved_on(const CallContext& call, InodeNumber folder,
+                                      const RemoteId& id) {
+  const auto look = [&](InodeNumber& moving) -> Result<bool> {
+    Tree::Txn txn(core_.tree);
+    TRY_ASSIGN(const NodePtr node, txn.find(folder));
+    if (node == nullptr || !node->remote) return false;
+    if (node->remote->id != id) return true;
+    TRY_ASSIGN(moving, moving_at(core_, txn, folder));
+    return false;
+  };
+  InodeNumber moving;
+  TRY_ASSIGN(bool moved, look(moving));
+  if (moved || !moving) return moved;
+  TRY(core_.in_flight->wait_landed(call, moving));
+  TRY_ASSIGN(moved, look(moving));
+  if (moved || !moving) return moved;
+  return fail(ErrorCode::kTryAgain, "renamed just now; the server has not confirmed it yet");
 }
 
 void ListingService::note_cost(InodeNumber folder, std::chrono::nanoseconds cost) {
@@ -183,15 +218,24 @@ std::chrono::nanoseconds ListingService::worth_keeping(InodeNumber folder) {
   return std::min<std::chrono::nanoseconds>(10 * found->second, kLongestKept);
 }
 
-Result<void> ListingService::merge(InodeNumber folder, const std::vector<RemoteEntry>& entries,
-                                   SteadyTime asked) {
+Result<bool> ListingService::merge(InodeNumber folder, const RemoteId& id,
+                                   const std::vector<RemoteEntry>& entries, SteadyTime asked) {
+  // Where ids are places, an answer about the old place says nothing about the new one.
+  const bool follows = core_.remote.capabilities().ids_follow_path;
+  const auto elsewhere = [&](const NodeRecord& node) {
+    return follows && (!node.remote || node.remote->id != id);
+  };
   Notices notices;
+  bool moved = false;
   std::unordered_set<std::string> present;
   present.reserve(entries.size());
   for (const RemoteEntry& entry : entries) present.insert(entry.id.value);
   {
     // What is gone first: somebody else may have its name now.
     Tree::Txn txn(core_.tree);
+    TRY_ASSIGN(const NodePtr node, txn.find(folder));
+    if (node == nullptr) return fail(ErrorCode::kNotFound, "folder went away while it was listed");
+    if (elsewhere(*node)) return false;
     TRY_ASSIGN(const std::vector<NodePtr> known, txn.remote_children(folder));
     for (const NodePtr& child : known) {
       if (!present.contains(child->remote->id.value))
@@ -204,24 +248,31 @@ Result<void> ListingService::merge(InodeNumber folder, const std::vector<RemoteE
     Tree::Txn txn(core_.tree);
     TRY_ASSIGN(const NodePtr node, txn.find(folder));
     if (node == nullptr) return fail(ErrorCode::kNotFound, "folder went away while it was listed");
+    if (elsewhere(*node)) {
+      moved = true;
+      break;
+    }
     for (std::size_t i = from; i < to; ++i)
       TRY(apply_entry(core_, txn, folder, entries[i], asked, notices));
     TRY(txn.commit());
   }
-  {
+  if (!moved) {
     Tree::Txn txn(core_.tree);
     TRY_ASSIGN(const NodePtr node, txn.find(folder));
     if (node == nullptr) return fail(ErrorCode::kNotFound, "folder went away while it was listed");
-    TRY(free_twin_names(txn, folder, notices));
-    TRY_ASSIGN(const NodePtr now, txn.find(folder));
-    NodeRecord next = *now;
-    next.listed = true;
-    next.listed_at = core_.now() - (core_.clock.steady() - asked);
-    txn.put(std::move(next));
-    TRY(txn.commit());
+    moved = elsewhere(*node);
+    if (!moved) {
+      TRY(free_twin_names(txn, folder, notices));
+      TRY_ASSIGN(const NodePtr now, txn.find(folder));
+      NodeRecord next = *now;
+      next.listed = true;
+      next.listed_at = core_.now() - (core_.clock.steady() - asked);
+      txn.put(std::move(next));
+      TRY(txn.commit());
+    }
   }
   notices.send(core_.notifier);
-  return {};
+  return !moved;
 }
 
 // Who got a twin's name because his own was taken just then (others swapped names, ours gave way)
@@ -256,6 +307,11 @@ Result<void> ListingService::revalidate(const CallContext& call, InodeNumber fil
     Tree::Txn txn(core_.tree);
     TRY_ASSIGN(const NodePtr now, txn.find(file));
     if (now == nullptr || !now->remote) return {};
+    if (core_.remote.capabilities().ids_follow_path) {
+      // An answer about a place where it does not stand any more.
+      TRY_ASSIGN(const InodeNumber moving, moving_at(core_, txn, file));
+      if (now->remote->id != node->remote->id || (moving && moving != file)) return {};
+    }
     InodeNumber folder = now->remote_parent;
     if (entry) {
       if (!entry->parent.empty()) {

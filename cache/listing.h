@@ -47,7 +47,11 @@ class ListingService {
   Result<void> fetch(const CallContext& call, InodeNumber folder) EXCLUDES(mutex_);
   void note_cost(InodeNumber folder, std::chrono::nanoseconds cost) EXCLUDES(mutex_);
   std::chrono::nanoseconds worth_keeping(InodeNumber folder) EXCLUDES(mutex_);
-  Result<void> merge(InodeNumber folder, const std::vector<RemoteEntry>& entries, SteadyTime asked);
+  // False: the folder is not `id` any more.
+  Result<bool> merge(InodeNumber folder, const RemoteId& id,
+                     const std::vector<RemoteEntry>& entries, SteadyTime asked);
+  Result<bool> moved_on(const CallContext& call, InodeNumber folder, const RemoteId& id)
+      EXCLUDES(mutex_);
   Result<void> free_twin_names(Tree::Txn& txn, InodeNumber folder, Notices& notices);
 
   VolumeCore& core_;

@@ -38,7 +38,7 @@ RowKeys row_keys(const Sealer& sealer, const NodeRecord& node) {
   }
   if (node.remote) keys.remote = remote_key(sealer, node.remote->id);
   keys.remote_parent = node.remote_parent.value;
-  if (node.dirty()) keys.state |= kRowDirty;
+  if (node.dirty() || node.lock_taken) keys.state |= kRowDirty;
   if (node.failure) keys.state |= kRowFailed;
   if (!node.conflict.empty()) keys.state |= kRowConflict;
   if (node.pin == PinState::kPinned) keys.state |= kRowPinned;

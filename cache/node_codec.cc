@@ -40,9 +40,11 @@ enum NodeField : std::uint32_t {
   kListedAt = 25,
   kPin = 26,
   kSync = 27,
-  kLockWanted = 28,
+  kLockTaken = 28,
   kSentFolder = 29,
   kSentName = 30,
+  kBaseModified = 31,
+  kBaseVersion = 32,
 };
 enum NodeFlag : std::uint64_t {
   kTimesLocal = 1,
@@ -149,6 +151,12 @@ bool decode_fields(Reader& in, NodeRecord& node) {
       case kBaseValidator:
         node.base_validator.value = in.text();
         break;
+      case kBaseModified:
+        node.base_modified = in.time();
+        break;
+      case kBaseVersion:
+        node.base_version = in.limited<std::uint32_t>();
+        break;
       case kChangedAt:
         node.changed_at = in.time();
         break;
@@ -178,8 +186,8 @@ bool decode_fields(Reader& in, NodeRecord& node) {
       case kSync:
         node.sync = in.one_of(SyncMode::kRemote);
         break;
-      case kLockWanted:
-        node.lock_wanted = in.flag();
+      case kLockTaken:
+        node.lock_taken = in.flag();
         break;
       default:
         break;
@@ -228,6 +236,8 @@ std::string encode_node(const NodeRecord& node) {
   out.put(kStaged, node.staged);
   if (node.base) out.bytes(kBase, record::encode_key(*node.base));
   out.put(kBaseValidator, node.base_validator.value);
+  out.put(kBaseModified, node.base_modified);
+  out.put(kBaseVersion, std::uint64_t{node.base_version});
   out.put(kChangedAt, node.changed_at);
   out.put(kIntent, record::encode_intent(node.intent));
   if (node.sent_place) {
@@ -239,7 +249,7 @@ std::string encode_node(const NodeRecord& node) {
   out.put(kListedAt, node.listed_at);
   out.put(kPin, node.pin);
   out.put(kSync, node.sync);
-  if (node.lock_wanted) out.number(kLockWanted, *node.lock_wanted ? 1 : 0);
+  out.put(kLockTaken, std::uint64_t{node.lock_taken});
   return kVersion + out.take();
 }
 

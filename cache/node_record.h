@@ -92,6 +92,9 @@ struct NodeRecord {
   std::string staged;              // StagedContent's record; empty when the content is the remote's
   std::optional<ContentKey> base;  // what stands under the staged ranges
   Validator base_validator;        // remote->validator when the edit began (lost updates)
+  // What the server told of the base then: by these its version is found below newer ones.
+  WallTime base_modified{};
+  std::uint32_t base_version = 0;  // its number, 0 = not told
   bool upload_soon = false;        // fsync, or the user asked: do not wait for the quiet time
   WallTime changed_at{};           // of the last local change, for the quiet time
   Intent intent;
@@ -105,7 +108,9 @@ struct NodeRecord {
 
   PinState pin = PinState::kInherit;
   SyncMode sync = SyncMode::kInherit;
-  std::optional<bool> lock_wanted;  // reserved for vendors that lock at the first write
+  // The server's lock was taken for a change made here (RemoteEntry::lock_to_write) and is given
+  // back when that has arrived.
+  bool lock_taken = false;
 
   // The server does not agree yet with what is shown.
   bool dirty() const {

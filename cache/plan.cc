@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include "backend/base/log.h"
+#include "cache/path_ids.h"
 
 namespace cabinetfs {
 namespace {
@@ -65,6 +66,8 @@ std::string_view to_string(Plan::Action action) {
       return "delete";
     case Plan::Action::kDescribe:
       return "describe";
+    case Plan::Action::kUnlock:
+      return "unlock";
   }
   return "nothing";
 }
@@ -80,9 +83,30 @@ std::optional<SteadyTime> Planner::quiet_until(const NodeRecord& node) const {
 }
 
 Result<Plan> Planner::next(Tree::Txn& txn, InodeNumber ino) {
+  TRY_ASSIGN(Plan plan, decide(txn, ino));
+  if (!core_.remote.capabilities().ids_follow_path) return plan;
+  switch (plan.action) {
+    case Plan::Action::kNothing:
+    case Plan::Action::kWait:
+    case Plan::Action::kBlocked:
+      return plan;
+    default:
+      break;
+  }
+  // Nothing is asked by an id that is changing just now.
+  TRY_ASSIGN(InodeNumber other, moving_for(core_, txn, *plan.node));
+  const bool place = plan.action == Plan::Action::kRename || plan.action == Plan::Action::kMove;
+  if (!other && place) {
+    TRY_ASSIGN(other, in_flight_by_way_of(core_, txn, plan.node->ino));
+  }
+  if (other) return blocked_by(plan.node, other, core_.clock.steady());
+  return plan;
+}
+
+Result<Plan> Planner::decide(Tree::Txn& txn, InodeNumber ino) {
   TRY_ASSIGN(const NodePtr node, txn.find(ino));
   if (node == nullptr || ino == kRootInode) return Plan{};
-  if (!node->dirty()) return Plan{};
+  if (!node->dirty() && !node->lock_taken) return Plan{};
   if (node->failure) {
     if (node->failure->refused) return Plan{};
     const SteadyTime steady = core_.clock.steady();
@@ -113,6 +137,8 @@ Result<Plan> Planner::next(Tree::Txn& txn, InodeNumber ino) {
   }
   if (node->description) return act(Plan::Action::kDescribe, node);
   if (node->moved()) return plan_place(txn, node);
+  // Given back when nobody writes any more; close wakes it.
+  if (node->lock_taken && !core_.files.has_writers(ino)) return act(Plan::Action::kUnlock, node);
   return Plan{};
 }
 
@@ -206,6 +232,7 @@ Result<std::vector<InodeNumber>> Planner::waits_for(Tree::Txn& txn, const NodeRe
 
 Result<Plan> Planner::out_of_the_way(Tree::Txn& txn, const NodePtr& node, Plan blocked) {
   if (blocked.action != Plan::Action::kBlocked || !node->remote) return blocked;
+  if (!core_.remote.capabilities().rename) return blocked;
   if (!VolumeCore::rights(*node).has(Right::kRename) || core_.is_in_flight(blocked.blocker))
     return blocked;
   const std::string shown = core_.codec.to_local(node->remote->name, node->remote->id);
@@ -306,10 +333,13 @@ Result<void> hand_on_identity(VolumeCore& core, Tree::Txn& txn, InodeNumber dele
     // The content of a file that is at the server: sent again, as a version of the other, from the
     // object that is removed afterwards.
     next.base = VolumeCore::content_key(*old_remote);
+    next.base_modified = old_remote->modified;
+    next.base_version = old_remote->version_count;
     next.staged.clear();
     ++next.generation;
   }
   std::swap(next.sent_place, rest.sent_place);
+  std::swap(next.lock_taken, rest.lock_taken);  // the server's object is locked, not ours
   next.remote = rest.remote;
   next.remote_parent = rest.remote_parent;
   next.base_validator = rest.remote->validator;

@@ -23,6 +23,7 @@ struct Plan {
     kDescribe,
     kLook,    // a rename or move may have happened: where does it stand?
     kForget,  // deleted while nobody knew whether the server has it: look, then remove it or not
+    kUnlock,  // the lock that a change needed is given back
   };
   Action action = Action::kNothing;
   NodePtr node;
@@ -46,6 +47,7 @@ class Planner {
   Result<Plan> next(Tree::Txn& txn, InodeNumber ino);
 
  private:
+  Result<Plan> decide(Tree::Txn& txn, InodeNumber ino);
   Result<Plan> plan_removal(Tree::Txn& txn, const NodePtr& node);
   Result<Plan> plan_creation(Tree::Txn& txn, const NodePtr& node);
   Result<Plan> plan_place(Tree::Txn& txn, const NodePtr& node);

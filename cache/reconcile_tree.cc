@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "backend/base/log.h"
+#include "cache/path_ids.h"
 #include "cache/reconciler.h"
 
 namespace cabinetfs {
@@ -143,70 +144,6 @@ Result<void> Reconciler::adopt_folder(const NodeRecord& node, const RemoteEntry&
   return confirm(node.ino, made, remote_parent);
 }
 
-Result<void> Reconciler::store_sent_place(InodeNumber ino, const std::optional<SentPlace>& place) {
-  Tree::Txn txn(core_.tree);
-  TRY_ASSIGN(const NodePtr now, txn.find(ino));
-  if (now == nullptr) return fail(ErrorCode::kCancelled, "the node is gone");
-  NodeRecord next = *now;
-  next.sent_place = place;
-  txn.put(std::move(next));
-  return txn.commit();
-}
-
-// A rename or move whose answer got lost. Until this is known, a name on the server that is not the
-// shown one could be taken for somebody else's rename.
-Result<void> Reconciler::look_at_place(const NodeRecord& node) {
-  const CallContext call = core_.background_call(Priority::kUpload);
-  const Result<RemoteEntry> there = core_.seen(core_.remote.stat(call, node.kind, node.remote->id));
-  if (!there && there.error().code == ErrorCode::kNotFound) {
-    TRY(store_sent_place(node.ino, std::nullopt));
-    return lost(node.ino);
-  }
-  if (!there) return fail(there.error());
-  InodeNumber folder = node.remote_parent;
-  if (core_.codec.same(there->name, node.sent_place->name)) folder = node.sent_place->folder;
-  TRY_ASSIGN(const NodePtr parent, core_.tree.find_remote(there->parent));
-  if (parent != nullptr) folder = parent->ino;
-  return confirm(node.ino, *there, folder);
-}
-
-Result<void> Reconciler::change_place(const NodeRecord& node, const Plan& plan) {
-  const CallContext call = core_.background_call(Priority::kUpload);
-  const bool rename = plan.action == Plan::Action::kRename;
-  TRY(store_sent_place(node.ino, rename ? SentPlace{node.remote_parent, plan.name}
-                                        : SentPlace{plan.folder, node.remote->name}));
-  Result<RemoteEntry> changed =
-      core_.seen(rename ? core_.remote.rename(call, node.kind, node.remote->id, plan.name)
-                        : core_.remote.move(call, node.kind, node.remote->id, plan.folder_id));
-  if (changed) return confirm(node.ino, *changed, rename ? node.remote_parent : plan.folder);
-  const ErrorCode code = changed.error().code;
-  if (!may_have_happened(code)) TRY(store_sent_place(node.ino, std::nullopt));
-  if (code == ErrorCode::kNotFound) {
-    // The object, or the folder that it should go to?
-    const Result<RemoteEntry> there =
-        core_.seen(core_.remote.stat(call, node.kind, node.remote->id));
-    if (there) return plan.folder ? lost(plan.folder) : fail(std::move(changed).error());
-    if (there.error().code == ErrorCode::kNotFound) return lost(node.ino);
-    return fail(there.error());
-  }
-  if (code == ErrorCode::kExists) {
-    TRY_ASSIGN(const bool ours, taken_by_ours(rename ? node.remote_parent : plan.folder,
-                                              rename ? plan.name : node.remote->name, node.ino));
-    if (ours) return fail(ErrorCode::kTryAgain, "the name is about to become free");
-    return give_way(node.ino, "the name is taken on the server");
-  }
-  if (code == ErrorCode::kUnavailable || code == ErrorCode::kTimeout) {
-    // It may have happened: both mean the same when they happen twice, but only looking tells.
-    const Result<RemoteEntry> there =
-        core_.seen(core_.remote.stat(call, node.kind, node.remote->id));
-    if (there && rename && there->name == plan.name)
-      return confirm(node.ino, *there, node.remote_parent);
-    if (there && !rename && there->parent == plan.folder_id)
-      return confirm(node.ino, *there, plan.folder);
-  }
-  return fail(std::move(changed).error());
-}
-
 Result<void> Reconciler::remove_folder(const NodeRecord& node) {
   const CallContext call = core_.background_call(Priority::kUpload);
   const Result<void> done =
@@ -327,43 +264,93 @@ Result<void> Reconciler::describe(const NodeRecord& node) {
   return txn.commit();
 }
 
+// The change that the lock was taken for is at the server, or there was none.
+Result<void> Reconciler::give_lock_back(const NodeRecord& node) {
+  const CallContext call = core_.background_call(Priority::kUpload);
+  const Result<RemoteEntry> done =
+      core_.seen(core_.remote.unlock(call, node.remote->id, std::string()));
+  // Refused: it is not ours any more, or the object is gone; the listing tells which.
+  if (!done && is_transient(done.error().code)) return fail(done.error());
+  if (!done && done.error().code != ErrorCode::kNotFound)
+    core_.notice(node, core_.tree.path_of(node.ino).value_or(node.name), "unlock",
+                 to_string(done.error()));
+  {
+    Tree::Txn txn(core_.tree);
+    TRY_ASSIGN(const NodePtr now, txn.find(node.ino));
+    if (now == nullptr) return {};
+    NodeRecord next = *now;
+    next.lock_taken = false;
+    next.failure.reset();
+    if (done && next.remote && next.remote->id == done->id) {
+      next.remote->lock = done->lock;
+      next.remote->lock_holder = done->lock_holder;
+      next.remote->lock_to_write = done->lock_to_write;
+    }
+    txn.put(std::move(next));
+    TRY(txn.commit());
+  }
+  return {};
+}
+
 Result<void> Reconciler::confirm(InodeNumber ino, const RemoteEntry& entry,
                                  InodeNumber remote_parent) {
   const SteadyTime now = core_.clock.steady();
-  Tree::Txn txn(core_.tree);
-  TRY_ASSIGN(const NodePtr known, txn.find(ino));
-  core_.recent.wrote(entry.id, now);
-  if (known == nullptr) return {};
-  NodeRecord next = *known;
-  const std::optional<RemoteEntry> old = next.remote;
-  next.remote = entry;
-  // Answers to changes often leave out what a listing tells.
-  if (old && old->id == entry.id) {
-    if (!next.remote->rights) next.remote->rights = old->rights;
-    if (next.remote->version_count == 0) next.remote->version_count = old->version_count;
-    if (next.kind == NodeKind::kFile) {
-      // Our own change of name or folder is no edit of the content; others' may be in the answer.
-      const bool same_content = entry.size == old->size && entry.modified == old->modified &&
-                                entry.hashes.md5 == old->hashes.md5;
-      if (same_content && next.base_validator == old->validator)
-        next.base_validator = entry.validator;
+  const bool follows = core_.remote.capabilities().ids_follow_path;
+  NewNames names;
+  names.ino = ino;
+  {
+    Tree::Txn txn(core_.tree);
+    TRY_ASSIGN(const NodePtr known, txn.find(ino));
+    core_.recent.wrote(entry.id, now);
+    if (known == nullptr) return {};
+    NodeRecord next = *known;
+    const std::optional<RemoteEntry> old = next.remote;
+    next.remote = entry;
+    if (old && old->id != entry.id && follows) {
+      names.from = old->id;
+      names.to = entry.id;
+      // What a listing told of the old id before is not news any more.
+      core_.recent.removed(old->id, now);
+      TRY_ASSIGN(const NodePtr other, txn.find_remote(entry.id));
+      if (other != nullptr && other->ino != ino && (other->deleted || !other->dirty()))
+        txn.erase(other->ino);  // what stood there is gone, else ours could not stand there now
     }
+    // Answers to changes often leave out what a listing tells.
+    if (old && (old->id == entry.id || follows)) {
+      if (!next.remote->rights) next.remote->rights = old->rights;
+      if (next.remote->version_count == 0) next.remote->version_count = old->version_count;
+      if (next.kind == NodeKind::kFile) {
+        // Our own change of name or folder is no edit of the content; others' may be in the answer.
+        const bool same_content = entry.size == old->size && entry.modified == old->modified &&
+                                  entry.hashes.md5 == old->hashes.md5;
+        if (same_content && next.base_validator == old->validator)
+          next.base_validator = entry.validator;
+        if (same_content && entry.validator != old->validator) {
+          names.from = old->id;
+          names.to = entry.id;
+          names.was = old->validator;
+          names.is = entry.validator;
+        }
+      }
+    }
+    next.remote_parent = remote_parent;
+    next.sent_place.reset();
+    next.renamed = !core_.shows_remote_name(next);
+    next.failure.reset();
+    // Edited by others meanwhile: what is clean follows.
+    if (old && next.kind == NodeKind::kFile && !next.content_dirty && !next.deleted &&
+        entry.validator != old->validator) {
+      show_remote(next, entry.size != old->size || entry.modified != old->modified);
+    }
+    // A content that was sent without an answer is still to be looked for.
+    if (next.intent.kind == Intent::Kind::kCreateFolder) next.intent = Intent{};
+    if (!next.dirty()) next.upload_soon = false;
+    txn.put(std::move(next));
+    if (names.any()) TRY(rebase_rows(core_, txn, ino, names));
+    TRY(txn.commit());
   }
-  next.remote_parent = remote_parent;
-  next.sent_place.reset();
-  next.renamed = !core_.shows_remote_name(next);
-  next.failure.reset();
-  // Edited by others meanwhile: what is clean follows.
-  if (old && next.kind == NodeKind::kFile && !next.content_dirty && !next.deleted &&
-      entry.validator != old->validator) {
-    show_remote(next, entry.size != old->size || entry.modified != old->modified);
-  }
-  // A content that was sent without an answer is still to be looked for.
-  if (next.intent.kind == Intent::Kind::kCreateFolder) next.intent = Intent{};
-  if (!next.dirty()) next.upload_soon = false;
-  txn.put(std::move(next));
-  TRY(txn.commit());
   core_.recent.confirmed(ino, now);
+  if (names.any()) return rebase_files(core_, names);
   return {};
 }
 
@@ -397,6 +384,7 @@ Result<void> Reconciler::lost(InodeNumber ino) {
     next.renamed = false;
     next.sent_place.reset();
     next.intent = Intent{};
+    next.lock_taken = false;
     next.failure.reset();
     if (next.kind == NodeKind::kFolder) {
       // It is made anew for what is unsent below it; the rest of it is gone with it.

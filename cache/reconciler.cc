@@ -62,6 +62,30 @@ bool Reconciler::in_flight(InodeNumber ino) const {
   return flights_.contains(ino);
 }
 
+std::vector<InodeNumber> Reconciler::flights() const {
+  MutexLock lock(mutex_);
+  std::vector<InodeNumber> all;
+  all.reserve(flights_.size());
+  for (const auto& [ino, flight] : flights_) all.push_back(ino);
+  return all;
+}
+
+Result<void> Reconciler::wait_landed(const CallContext& call, InodeNumber ino) {
+  if (!call.may_block) return fail(ErrorCode::kWouldBlock, "a change that is on its way");
+  const CancelToken::Registration wake_up = call.cancel.on_cancel([this] {
+    MutexLock lock(mutex_);
+    settled_.notify_all();
+  });
+  MutexLock lock(mutex_);
+  while (flights_.contains(ino)) {
+    if (stopping_ || call.cancel.cancelled())
+      return fail(ErrorCode::kCancelled, "waiting for a change that is on its way");
+    if (!settled_.wait_until(mutex_, call.deadline) && flights_.contains(ino))
+      return fail(ErrorCode::kTimeout, "waiting for a change that is on its way");
+  }
+  return {};
+}
+
 std::optional<Reconciler::Progress> Reconciler::progress(InodeNumber ino) const {
   MutexLock lock(mutex_);
   const auto found = flights_.find(ino);
@@ -153,7 +177,7 @@ void Reconciler::send(InodeNumber ino) {
     }
     const Result<NodePtr> node = core_.tree.find(next);
     if (!node || *node == nullptr || !(*node)->deleted || !(*node)->remote ||
-        (*node)->kind != NodeKind::kFile) {
+        (*node)->kind != NodeKind::kFile || (*node)->sent_place) {
       MutexLock lock(mutex_);
       schedule_locked(next, SteadyTime::min());
       break;
@@ -220,6 +244,7 @@ std::optional<Plan> Reconciler::consider(InodeNumber ino, bool rides_along) {
     case Plan::Action::kDescribe:
     case Plan::Action::kLook:
     case Plan::Action::kForget:
+    case Plan::Action::kUnlock:
       break;
   }
   if (stopping_) return std::nullopt;
@@ -319,6 +344,9 @@ void Reconciler::execute(const Plan& plan) {
       break;
     case Plan::Action::kForget:
       done = forget(node);
+      break;
+    case Plan::Action::kUnlock:
+      done = give_lock_back(node);
       break;
   }
   if (done) {

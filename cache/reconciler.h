@@ -34,6 +34,8 @@ class Reconciler final : public InFlight {
   void stop();
 
   bool in_flight(InodeNumber ino) const override EXCLUDES(mutex_);
+  std::vector<InodeNumber> flights() const override EXCLUDES(mutex_);
+  Result<void> wait_landed(const CallContext& call, InodeNumber ino) override EXCLUDES(mutex_);
   void wake(InodeNumber ino) override EXCLUDES(mutex_);
   void wake_all() EXCLUDES(mutex_);
 
@@ -80,6 +82,7 @@ class Reconciler final : public InFlight {
   Result<void> change_place(const NodeRecord& node, const Plan& plan);
   Result<void> store_sent_place(InodeNumber ino, const std::optional<SentPlace>& place);
   Result<void> look_at_place(const NodeRecord& node);
+  Result<void> look_for_new_id(const NodeRecord& node);
   Result<void> remove_folder(const NodeRecord& node);
   Result<void> forget(const NodeRecord& node);
   // The server's folder that stands for ours.
@@ -95,6 +98,7 @@ class Reconciler final : public InFlight {
   Result<void> keep_their_edit(InodeNumber ino, const RemoteEntry& theirs);
   Result<void> describe(const NodeRecord& node);
   Result<void> upload(const NodeRecord& node);
+  Result<void> give_lock_back(const NodeRecord& node);
 
   // Outcomes, each a transaction of its own.
   Result<void> confirm(InodeNumber ino, const RemoteEntry& entry, InodeNumber remote_parent);

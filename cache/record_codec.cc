@@ -31,6 +31,7 @@ enum EntryField : std::uint32_t {
   kEntryTag = 24,  // repeated
   kEntryExpires = 25,
   kEntryLink = 26,
+  kEntryLockToWrite = 27,
 };
 enum KeyField : std::uint32_t {
   kKeyFile = 1,
@@ -172,6 +173,7 @@ std::string encode_entry(const RemoteEntry& entry) {
   for (const std::string& tag : entry.tags) out.bytes(kEntryTag, tag);
   if (entry.expires) out.time(kEntryExpires, *entry.expires);
   out.put(kEntryLink, entry.link);
+  out.put(kEntryLockToWrite, std::uint64_t{entry.lock_to_write});
   return out.take();
 }
 
@@ -290,6 +292,9 @@ bool decode_entry(Reader& in, RemoteEntry& entry) {
       case kEntryExpires:
         entry.expires = in.time();
         break;
+      case kEntryLockToWrite:
+        entry.lock_to_write = in.flag();
+        break;
       case kEntryLink:
         entry.link = in.text();
         break;
@@ -381,7 +386,7 @@ bool decode_failure(Reader& in, Failure& failure) {
   while (in.next()) {
     switch (in.field()) {
       case kFailureCode:
-        failure.code = in.one_of(ErrorCode::kInternal);
+        failure.code = in.one_of(ErrorCode::kCrossDevice);
         break;
       case kFailureMessage:
         failure.message = in.text();

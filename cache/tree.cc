@@ -11,7 +11,7 @@ namespace {
 constexpr std::size_t kMaxNames = 400'000;
 
 bool is_unsent(const NodeRecord& node) {
-  return node.dirty() || node.failure.has_value() || !node.conflict.empty();
+  return node.dirty() || node.lock_taken || node.failure.has_value() || !node.conflict.empty();
 }
 
 // Where the node stands, or may stand, on the server without being shown there: folder and folded
@@ -279,6 +279,12 @@ InodeNumber Tree::Txn::base_holder(const RemoteId& id,
     if (it->second != except) return it->second;
   }
   return kNoInode;
+}
+
+std::vector<InodeNumber> Tree::Txn::base_holders() const NO_THREAD_SAFETY_ANALYSIS {
+  std::vector<InodeNumber> holders;
+  for (const auto& [id, ino] : tree_.bases_) holders.push_back(ino);
+  return holders;
 }
 
 Result<InodeNumber> Tree::Txn::new_inode() NO_THREAD_SAFETY_ANALYSIS {

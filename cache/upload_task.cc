@@ -4,19 +4,25 @@
 #include <vector>
 
 #include "backend/base/log.h"
+#include "cache/base_version.h"
 #include "cache/digest.h"
+#include "cache/write_lock.h"
 
 namespace cabinetfs {
 namespace {
 
 // One chunk may be large and the line slow.
 constexpr std::chrono::minutes kChunkTimeout{10};
-constexpr int kChunkTries = 5;
+// A version that the server refuses because it has another one by now, though it shows none, is not
+// sent for ever.
+constexpr std::uint32_t kConflictTries = 5;
 
 // The server keeps whole seconds.
 bool same_second(WallTime a, WallTime b) {
   return std::chrono::floor<std::chrono::seconds>(a) == std::chrono::floor<std::chrono::seconds>(b);
 }
+
+}  // namespace
 
 Result<void> read_exactly(ReadableContent& content, const CallContext& call, std::uint64_t offset,
                           MutableBytes out) {
@@ -29,8 +35,6 @@ Result<void> read_exactly(ReadableContent& content, const CallContext& call, std
   return {};
 }
 
-}  // namespace
-
 UploadTask::UploadTask(VolumeCore& core, Reconciler& reconciler, InodeNumber ino)
     : core_(core), reconciler_(reconciler), ino_(ino), file_(core.files.acquire(ino)) {}
 
@@ -40,6 +44,19 @@ CallContext UploadTask::call() const {
 
 Result<void> UploadTask::run() {
   Result<void> done = run_one();
+  if (!done && done.error().code == ErrorCode::kStale) {
+    // What it stands on is not the server's current version any more.
+    done = stand_on_old_version(core_, call(), ino_);
+    if (done) {
+      snapshot_.reset();
+      session_.reset();
+      md5_.clear();
+      conflict_.clear();
+      done = run_one();
+    }
+    if (!done && done.error().code == ErrorCode::kStale)
+      done = fail(ErrorCode::kConflict, done.error().context);
+  }
   notices_.send(core_.notifier);
   return done;
 }
@@ -97,18 +114,60 @@ Result<void> UploadTask::take_snapshot() {
   return {};
 }
 
-Result<std::string> UploadTask::content_md5() {
+Result<std::string> UploadTask::content_md5(bool may_block) {
   if (!md5_.empty()) return md5_;
+  CallContext reading = call();
+  reading.may_block = may_block;
   Md5 md5;
   std::vector<std::byte> buffer(std::min<std::uint64_t>(size_, 1u << 20));
   for (std::uint64_t at = 0; at < size_;) {
     const MutableBytes part(buffer.data(), std::min<std::uint64_t>(buffer.size(), size_ - at));
-    TRY(read_exactly(*snapshot_, call(), at, part));
+    TRY(read_exactly(*snapshot_, reading, at, part));
     md5.update(part);
     at += part.size();
   }
   md5_ = md5.finish();
   return md5_;
+}
+
+// What is still to be fetched of the base comes from the server's current version, which has to be
+// the one that was edited: before, and afterwards too. `told`: what the server says of the base
+// just now, where that is known.
+Result<void> UploadTask::check_base(const std::optional<RemoteEntry>& told) {
+  if (!node_.base || !node_.base->version.empty() || size_ == 0) return {};
+  const ContentKey& key = *node_.base;
+  TRY_ASSIGN(const std::shared_ptr<CachedContent> content, core_.contents.open_cached(key));
+  if (!content->needs_validation()) {
+    if (content->complete()) return {};
+    const Result<std::string> here = content_md5(false);
+    if (here) return {};
+    if (here.error().code != ErrorCode::kWouldBlock && here.error().code != ErrorCode::kStale)
+      return fail(here.error());
+  }
+  const auto is_current = [&](const Result<RemoteEntry>& there) -> Result<bool> {
+    if (there) return there->validator == key.validator;
+    if (there.error().code == ErrorCode::kNotFound) return false;
+    return fail(there.error());
+  };
+  Result<RemoteEntry> there =
+      told ? Result<RemoteEntry>(*told)
+           : core_.seen(core_.remote.stat(call(), NodeKind::kFile, key.file));
+  TRY_ASSIGN(bool current, is_current(there));
+  if (current) {
+    const std::uint64_t mark = content->validation_mark();
+    content->validated(true, mark);
+    TRY(content_md5());
+    if (!content->needs_validation()) return {};
+    const std::uint64_t fetched = content->validation_mark();
+    there = core_.seen(core_.remote.stat(call(), NodeKind::kFile, key.file));
+    TRY_ASSIGN(current, is_current(there));
+    content->validated(current, fetched);
+    if (current) return {};
+  } else if (content->needs_validation()) {
+    content->validated(false);
+  }
+  md5_.clear();
+  return fail(ErrorCode::kStale, "others have saved a newer version of what was edited here");
 }
 
 Result<bool> UploadTask::is_ours(const RemoteEntry& entry) {
@@ -130,7 +189,7 @@ Result<bool> UploadTask::is_ours(const RemoteEntry& entry) {
 Result<std::string> UploadTask::remote_md5(const RemoteEntry& entry) {
   Md5 digest;
   if (entry.size > 0) {
-    const ReadRequest whole{entry.id, VersionId{}, 0, entry.size, entry.size};
+    const ReadRequest whole{entry.id, VersionId{}, 0, entry.size, entry.size, entry.validator};
     TRY(core_.seen(core_.remote.read(call(), whole, [&digest](Bytes part) {
       digest.update(part);
       return true;
@@ -202,6 +261,7 @@ Result<void> UploadTask::send_new() {
   target.modified = node_.mtime;
   TRY_ASSIGN(const std::optional<RemoteEntry> copied, copy_at_server(target));
   if (copied) return settle(*copied, generation_);
+  TRY(check_base(std::nullopt));
   Result<RemoteEntry> sent = send(target, Validator{}, 0);
   if (sent) return settle(*sent, generation_);
   if (sent.error().code == ErrorCode::kNotFound) {
@@ -260,7 +320,10 @@ Result<void> UploadTask::send_version() {
   Result<RemoteEntry> before =
       core_.seen(core_.remote.stat(call(), NodeKind::kFile, node_.remote->id));
   if (!before) {
-    if (before.error().code == ErrorCode::kNotFound) return reconciler_.lost(ino_);
+    // Where ids are places, a folder may stand there by now.
+    if (before.error().code == ErrorCode::kNotFound ||
+        before.error().code == ErrorCode::kIsDirectory)
+      return reconciler_.lost(ino_);
     return fail(std::move(before).error());
   }
   if (before->lock == LockState::kHeldByOther) {
@@ -282,22 +345,36 @@ Result<void> UploadTask::send_version() {
         return make_room_for_theirs(*before);
       case ConflictPolicy::kVersions:
         conflict_ = "also changed by " + who + "; that version is in the history";
-        ++core_.conflicts;
         break;
     }
   }
+  if (before->lock_to_write && before->lock != LockState::kHeldByUs) {
+    TRY_ASSIGN(*before, take_write_lock(core_, call(), ino_, node_.remote->id));
+  }
+  const bool on_itself = node_.base && node_.base->file == before->id;
+  TRY(check_base(on_itself ? std::optional<RemoteEntry>(*before) : std::nullopt));
   UploadTarget target;
   target.file = node_.remote->id;
   target.parent = node_.remote->parent;
   target.name = before->name;
   target.modified = node_.mtime;
+  target.before = before->validator;
   Result<RemoteEntry> sent = send(target, before->validator, before->version_count);
   if (!sent && sent.error().code == ErrorCode::kNotFound) return reconciler_.lost(ino_);
+  // Somebody was faster; the next look sees what he wrote.
+  if (!sent && sent.error().code == ErrorCode::kConflict &&
+      (!node_.failure || node_.failure->attempts < kConflictTries))
+    return fail(ErrorCode::kTryAgain, sent.error().context);
   if (!sent) return fail(std::move(sent).error());
   return settle(*sent, generation_);
 }
 
 Result<void> UploadTask::make_room_for_theirs(const RemoteEntry& theirs) {
+  if (node_.lock_taken) {
+    // Taken for a version that is not going to come.
+    const Result<RemoteEntry> free = core_.seen(core_.remote.discard_lock(call(), theirs.id));
+    if (!free && is_transient(free.error().code)) return fail(free.error());
+  }
   {
     Tree::Txn txn(core_.tree);
     TRY_ASSIGN(const NodePtr now, txn.find(ino_));
@@ -306,6 +383,7 @@ Result<void> UploadTask::make_room_for_theirs(const RemoteEntry& theirs) {
     next.remote.reset();
     next.remote_parent = kNoInode;
     next.renamed = false;
+    next.lock_taken = false;
     next.sent_place.reset();
     next.intent = Intent{};
     txn.put(std::move(next));
@@ -313,132 +391,6 @@ Result<void> UploadTask::make_room_for_theirs(const RemoteEntry& theirs) {
   }
   log_info("{}: changed on both sides", theirs.name);
   return reconciler_.give_way(ino_, "changed on the server since the edit began");
-}
-
-Result<RemoteEntry> UploadTask::send(const UploadTarget& target, const Validator& before,
-                                     std::uint32_t versions_before) {
-  const Capabilities& able = core_.remote.capabilities();
-  if (size_ > able.max_file_size)
-    return fail(ErrorCode::kTooLarge, "the server takes no file as large as this");
-  Intent intent;
-  intent.generation = generation_;
-  intent.before = before;
-  intent.versions_before = versions_before;
-  intent.size = size_;
-  intent.modified = target.modified;
-  if (session_) {
-    // A session goes on to where it began, whatever the node is called by now.
-    intent.folder = node_.intent.folder;
-    intent.name = node_.intent.name;
-    intent.modified = node_.intent.modified;
-  } else if (target.file.empty()) {
-    intent.folder = node_.parent;
-    intent.name = target.name;
-  }
-  Result<RemoteEntry> sent = size_ <= able.put_max && able.put_max > 0
-                                 ? send_small(target, std::move(intent))
-                                 : send_session(target, std::move(intent));
-  if (!sent) return sent;
-  TRY(check_stored(*sent));
-  return sent;
-}
-
-Result<RemoteEntry> UploadTask::send_small(const UploadTarget& target, Intent intent) {
-  std::vector<std::byte> content(size_);
-  TRY(read_exactly(*snapshot_, call(), 0, content));
-  Md5 md5;
-  md5.update(content);
-  md5_ = md5.finish();
-  intent.kind = Intent::Kind::kPut;
-  intent.md5 = md5_;
-  TRY(store_intent(intent));
-  Result<RemoteEntry> sent = core_.seen(core_.remote.put(call(), target, content));
-  if (sent) core_.sent_bytes += size_;
-  // Refused for certain: there is nothing to look for.
-  if (!sent && !may_have_happened(sent.error().code)) TRY(store_intent(Intent{}));
-  return sent;
-}
-
-Result<RemoteEntry> UploadTask::send_session(const UploadTarget& target, Intent intent) {
-  intent.kind = Intent::Kind::kUpload;
-  if (!session_) {
-    TRY_ASSIGN(session_, core_.seen(core_.remote.upload_begin(call(), target, size_)));
-  }
-  intent.session = session_;
-  if (const Result<void> stored = store_intent(intent); !stored) {
-    const Result<void> aborted = core_.remote.upload_abort(call(), *session_);
-    if (!aborted) log_debug("giving up a session: {}", to_string(aborted.error()));
-    return fail(stored.error());
-  }
-  if (session_->chunk_size == 0)
-    return fail(ErrorCode::kInternal, "an upload session without a chunk size");
-
-  Md5 md5;
-  std::uint64_t hashed = 0;
-  std::vector<std::byte> chunk;
-  int tries = 0;
-  while (true) {
-    const std::uint64_t offset = session_->next_chunk * session_->chunk_size;
-    const std::uint64_t length =
-        offset < size_ ? std::min(session_->chunk_size, size_ - offset) : 0;
-    chunk.resize(length);
-    TRY(read_exactly(*snapshot_, call(), offset, chunk));
-    if (offset == hashed) {
-      md5.update(chunk);
-      hashed += length;
-    }
-    if (offset + length == size_ && intent.md5.empty()) {
-      // By this it is known again, should the answer to the last chunk get lost. Resumed sessions
-      // have hashed their beginning in another life.
-      if (hashed == size_) md5_ = md5.finish();
-      TRY_ASSIGN(intent.md5, content_md5());
-      intent.session = session_;
-      TRY(store_intent(intent));
-    }
-    Result<std::optional<RemoteEntry>> sent =
-        core_.seen(core_.remote.upload_chunk(call(), *session_, chunk));
-    if (sent) {
-      tries = 0;
-      core_.sent_bytes += length;
-      reconciler_.set_progress(ino_, std::min(offset + length, size_));
-      if (!*sent) continue;
-      return std::move(**sent);
-    }
-    const Error error = sent.error();
-    if (error.code == ErrorCode::kCancelled ||
-        (!is_transient(error.code) && error.code != ErrorCode::kNotFound &&
-         error.code != ErrorCode::kConflict)) {
-      return fail(error);
-    }
-    // kConflict: the server stands at another chunk, or has no such session any more.
-    if (++tries > kChunkTries) return fail(error);
-    Result<UploadSession> there = core_.seen(core_.remote.upload_resume(call(), *session_));
-    if (there) {
-      there->target = session_->target;
-      session_ = std::move(*there);
-      continue;
-    }
-    if (there.error().code != ErrorCode::kNotFound) return fail(error);
-    // Finished, or expired: the file tells which.
-    session_.reset();
-    TRY_ASSIGN(const std::optional<RemoteEntry> landed, look());
-    if (landed) return *landed;
-    Intent none;
-    TRY(store_intent(none));
-    return fail(ErrorCode::kTryAgain, "the upload session is gone; starting again");
-  }
-}
-
-Result<void> UploadTask::check_stored(const RemoteEntry& entry) {
-  const bool wrong_size = entry.size != size_;
-  const bool wrong_hash = !entry.hashes.md5.empty() && !md5_.empty() && entry.hashes.md5 != md5_;
-  if (!wrong_size && !wrong_hash) return {};
-  // Fingerprints may lag behind: ask once more before believing it.
-  TRY_ASSIGN(const RemoteEntry again,
-             core_.seen(core_.remote.stat(call(), NodeKind::kFile, entry.id)));
-  if (again.size == size_ && (again.hashes.md5.empty() || md5_.empty() || again.hashes.md5 == md5_))
-    return {};
-  return fail(ErrorCode::kTryAgain, "the server holds other bytes than were sent");
 }
 
 Result<void> UploadTask::settle(const RemoteEntry& entry, std::uint64_t generation) {
@@ -453,7 +405,9 @@ Result<void> UploadTask::settle(const RemoteEntry& entry, std::uint64_t generati
     TRY_ASSIGN(const NodePtr known, txn.find(ino_));
     if (known == nullptr) return {};
     TRY_ASSIGN(const NodePtr other, txn.find_remote(entry.id));
-    if (other != nullptr && other->ino != ino_ && !other->dirty()) txn.erase(other->ino);
+    const bool follows = core_.remote.capabilities().ids_follow_path;
+    if (other != nullptr && other->ino != ino_ && (!other->dirty() || (follows && other->deleted)))
+      txn.erase(other->ino);
     NodeRecord next = *known;
     const std::optional<RemoteEntry> old = next.remote;
     next.remote = entry;
@@ -481,7 +435,10 @@ Result<void> UploadTask::settle(const RemoteEntry& entry, std::uint64_t generati
     next.renamed = !core_.shows_remote_name(next);
     next.intent = Intent{};
     next.failure.reset();
-    if (!conflict_.empty()) next.conflict = conflict_;
+    if (!conflict_.empty()) {
+      next.conflict = conflict_;
+      ++core_.conflicts;
+    }
     next.uploaded_generation = generation;
     next.base_validator = entry.validator;
     deleted = next.deleted;

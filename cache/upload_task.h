@@ -9,6 +9,10 @@
 
 namespace cabinetfs {
 
+// Fills `out`, or fails.
+Result<void> read_exactly(ReadableContent& content, const CallContext& call, std::uint64_t offset,
+                          MutableBytes out);
+
 // Sends one committed state of one file, as a new file or as a new version, and takes the answer
 // into the tree. Used once, by the pool thread that has the node in flight.
 class UploadTask {
@@ -31,9 +35,12 @@ class UploadTask {
   Result<RemoteEntry> send(const UploadTarget& target, const Validator& before,
                            std::uint32_t versions_before);
   Result<RemoteEntry> send_small(const UploadTarget& target, Intent intent);
+  Result<RemoteEntry> send_stream(const UploadTarget& target, Intent intent);
   Result<RemoteEntry> send_session(const UploadTarget& target, Intent intent);
   Result<void> store_intent(const Intent& intent);
-  Result<std::string> content_md5();
+  Result<std::string> content_md5(bool may_block = true);
+  // kStale: the base is not what the server has now, and a part of it is not here.
+  Result<void> check_base(const std::optional<RemoteEntry>& told);
   Result<void> check_stored(const RemoteEntry& entry);
   Result<void> settle(const RemoteEntry& entry, std::uint64_t generation);
   Result<void> make_room_for_theirs(const RemoteEntry& theirs);

@@ -164,6 +164,8 @@ Result<std::shared_ptr<StagedContent>> VolumeCore::staged_of(FileState& file) {
   }
   file.base = node->base;
   file.base_validator = node->base_validator;
+  file.base_modified = node->base_modified;
+  file.base_version = node->base_version;
   file.fresh_edit = false;
   return file.staged;
 }
@@ -181,6 +183,8 @@ Result<void> VolumeCore::commit(FileState& file) {
       next.base = file.base;
       // An identity that was handed on brought its own.
       if (!node->content_dirty) next.base_validator = file.base_validator;
+      next.base_modified = file.base_modified;
+      next.base_version = file.base_version;
     }
     next.staged = record;
     next.size = file.live_size;

@@ -62,6 +62,9 @@ class InFlight {
  public:
   virtual ~InFlight() = default;
   virtual bool in_flight(InodeNumber ino) const = 0;
+  virtual std::vector<InodeNumber> flights() const = 0;
+  // Until the node is not in flight any more; kTimeout, kCancelled.
+  virtual Result<void> wait_landed(const CallContext& call, InodeNumber ino) = 0;
   // The node has changed, or the reason why it waited is gone: look at it again.
   virtual void wake(InodeNumber ino) = 0;
 };

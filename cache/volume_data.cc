@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "cache/base_version.h"
+#include "cache/path_ids.h"
 #include "cache/volume_impl.h"
 
 namespace cabinetfs {
@@ -65,6 +67,7 @@ Result<std::shared_ptr<OpenFile>> VolumeImpl::open_file(const CallContext& call,
   }
   TRY_ASSIGN(const std::shared_ptr<OpenFileImpl> handle, make_handle(ino, flags));
   if (flags.truncate) {
+    if (node->size > 0) TRY(lock_for_change(call, ino));
     FileState& state = *handle->file;
     MutexLock lock(state.mutex);
     TRY_ASSIGN(const std::shared_ptr<StagedContent> staged, stage(state, handle.get()));
@@ -90,11 +93,18 @@ Result<std::shared_ptr<StagedContent>> VolumeImpl::stage(FileState& file, OpenFi
     if (through->clean != nullptr && through->epoch == file.epoch) base = through->clean->key();
   }
   if (!base && file.clean != nullptr) base = file.clean->key();  // what our last upload made of it
+  TRY_ASSIGN(const NodePtr node, core_.tree.find(file.ino));
   if (!base) {
-    TRY_ASSIGN(const NodePtr node, core_.tree.find(file.ino));
     const NodePtr source = node != nullptr ? node : file.orphan;
     if (source != nullptr && source->remote) base = VolumeCore::content_key(*source->remote);
+  } else {
+    TRY_ASSIGN(base, current_key(*base, file));
   }
+  // Only what was told of this very version helps to find it again.
+  const bool told = base && node != nullptr && node->remote &&
+                    node->remote->validator == base->validator && node->remote->id == base->file;
+  file.base_modified = told ? node->remote->modified : WallTime{};
+  file.base_version = told ? node->remote->version_count : 0;
   TRY_ASSIGN(staged, core_.contents.create_staged(base));
   file.staged = staged;
   file.base = base;
@@ -176,10 +186,49 @@ Result<std::shared_ptr<ReadableContent>> VolumeImpl::content_of(OpenFileImpl& fi
   return std::static_pointer_cast<ReadableContent>(file.clean);
 }
 
+Result<ContentKey> VolumeImpl::current_key(ContentKey key, FileState& file) {
+  if (!key.version.empty()) return key;
+  TRY_ASSIGN(const NodePtr node, core_.tree.find(file.ino));
+  // Unsent content may stand on another object: its row knows which.
+  if (node == nullptr || !node->remote || node->content_dirty) return key;
+  if (core_.remote.capabilities().ids_follow_path) key.file = node->remote->id;
+  for (std::size_t hops = 0; hops < file.validators.size(); ++hops) {
+    const auto next = file.validators.find(key.validator.value);
+    if (next == file.validators.end() || key.validator == node->remote->validator) break;
+    key.validator = next->second;
+  }
+  return key;
+}
+
+Result<bool> VolumeImpl::look_elsewhere(const CallContext& call, OpenFileImpl& file,
+                                        const ContentKey* key) {
+  if (key == nullptr) {
+    // Unsent, on a version that others have replaced.
+    TRY(stand_on_old_version(core_, core_.bounded(call), file.ino()));
+    return true;
+  }
+  InodeNumber moving;
+  if (core_.remote.capabilities().ids_follow_path) {
+    Tree::Txn txn(core_.tree);
+    TRY_ASSIGN(moving, moving_at(core_, txn, file.ino()));
+  }
+  if (moving) TRY(core_.in_flight->wait_landed(core_.bounded(call), moving));
+  ContentKey now;
+  {
+    MutexLock lock(file.file->mutex);
+    TRY_ASSIGN(now, current_key(*key, *file.file));
+  }
+  if (now == *key) return false;
+  TRY_ASSIGN(std::shared_ptr<CachedContent> content, core_.contents.open_cached(now));
+  MutexLock lock(file.mutex);
+  file.clean = std::move(content);
+  return true;
+}
+
 Result<std::size_t> VolumeImpl::read(const CallContext& call, OpenFile& open, std::uint64_t offset,
                                      MutableBytes out) {
   OpenFileImpl& file = impl(open);
-  TRY_ASSIGN(const std::shared_ptr<ReadableContent> content, content_of(file));
+  TRY_ASSIGN(std::shared_ptr<ReadableContent> content, content_of(file));
   {
     MutexLock lock(file.mutex);
     // The same read comes again when it turned out to need the network.
@@ -192,6 +241,15 @@ Result<std::size_t> VolumeImpl::read(const CallContext& call, OpenFile& open, st
   }
   Result<std::size_t> got = content->read(core_.bounded(call), offset, out);
   if (!call.may_block) return got;
+  if (!got && (got.error().code == ErrorCode::kStale || got.error().code == ErrorCode::kNotFound)) {
+    const auto* const cached = dynamic_cast<const CachedContent*>(content.get());
+    TRY_ASSIGN(const bool again,
+               look_elsewhere(call, file, cached != nullptr ? &cached->key() : nullptr));
+    if (again) {
+      TRY_ASSIGN(content, content_of(file));
+      got = content->read(core_.bounded(call), offset, out);
+    }
+  }
   // Only what went to the network says something about it, and only that has to be checked against
   // the version.
   if (!got) {
@@ -212,13 +270,14 @@ Result<std::size_t> VolumeImpl::read(const CallContext& call, OpenFile& open, st
   return got;
 }
 
-Result<void> VolumeImpl::write(const CallContext&, OpenFile& open, std::uint64_t offset,
+Result<void> VolumeImpl::write(const CallContext& call, OpenFile& open, std::uint64_t offset,
                                Bytes bytes) {
   OpenFileImpl& file = impl(open);
   if (!file.flags().write) return fail(ErrorCode::kInvalid, "not open for writing");
   if (offset > kMaxFileSize - bytes.size())
     return fail(ErrorCode::kTooLarge, "beyond the largest offset");
   FileState& state = *file.file;
+  if (!state.live) TRY(lock_for_change(call, file.ino()));
   MutexLock lock(state.mutex);
   TRY_ASSIGN(const std::shared_ptr<StagedContent> staged, stage(state, &file));
   TRY(staged->write(offset, bytes));
@@ -301,6 +360,14 @@ void VolumeImpl::check_version(InodeNumber ino) {
     const Result<RemoteEntry> there = core_.seen(
         core_.remote.stat(core_.background_call(Priority::kMetadata), NodeKind::kFile, key.file));
     if (!there && there.error().code != ErrorCode::kNotFound) return;
+    if (!there && core_.remote.capabilities().ids_follow_path) {
+      // Renamed here meanwhile?
+      Tree::Txn txn(core_.tree);
+      const Result<NodePtr> now = txn.find(ino);
+      if (!now || *now == nullptr || !(*now)->remote || (*now)->remote->id != key.file) return;
+      const Result<InodeNumber> moving = moving_at(core_, txn, ino);
+      if (!moving || *moving) return;
+    }
     const bool still = there && there->validator == key.validator;
     (*content)->validated(still, mark);
     if (still) return;
@@ -312,7 +379,7 @@ void VolumeImpl::check_version(InodeNumber ino) {
   });
 }
 
-Result<void> VolumeImpl::allocate(const CallContext&, OpenFile& open, std::uint64_t offset,
+Result<void> VolumeImpl::allocate(const CallContext& call, OpenFile& open, std::uint64_t offset,
                                   std::uint64_t length, AllocateMode mode) {
   OpenFileImpl& file = impl(open);
   if (!file.flags().write) return fail(ErrorCode::kInvalid, "not open for writing");
@@ -320,6 +387,7 @@ Result<void> VolumeImpl::allocate(const CallContext&, OpenFile& open, std::uint6
   if (offset > kMaxFileSize - length)
     return fail(ErrorCode::kTooLarge, "beyond the largest offset");
   FileState& state = *file.file;
+  if (!state.live) TRY(lock_for_change(call, file.ino()));
   MutexLock lock(state.mutex);
   TRY_ASSIGN(const std::shared_ptr<StagedContent> staged, stage(state, &file));
   const bool punches = mode == AllocateMode::kPunchHole || mode == AllocateMode::kZeroRange ||
@@ -366,14 +434,24 @@ Result<std::uint64_t> VolumeImpl::copy_range(const CallContext& call, OpenFile& 
       if (std::static_pointer_cast<ReadableContent>(from.clean) == source) clean = from.clean;
     }
     FileState& state = *impl(out).file;
+    if (!state.live) TRY(lock_for_change(call, out.ino()));
+    ContentKey key;
+    if (clean != nullptr) {
+      MutexLock source_lock(from.file->mutex);
+      TRY_ASSIGN(key, current_key(clean->key(), *from.file));
+    }
+    TRY_ASSIGN(const NodePtr origin, core_.tree.find(in.ino()));
     MutexLock lock(state.mutex);
     TRY_ASSIGN(const std::shared_ptr<StagedContent> old, stage(state, nullptr));
     if (clean != nullptr && old->size() == 0 && old->staged_bytes() == 0) {
-      TRY_ASSIGN(const std::shared_ptr<StagedContent> staged,
-                 core_.contents.create_staged(clean->key()));
+      TRY_ASSIGN(const std::shared_ptr<StagedContent> staged, core_.contents.create_staged(key));
       core_.contents.discard_staged(old);
       state.staged = staged;
-      state.base = clean->key();
+      state.base = key;
+      const bool told =
+          origin != nullptr && origin->remote && origin->remote->validator == key.validator;
+      state.base_modified = told ? origin->remote->modified : WallTime{};
+      state.base_version = told ? origin->remote->version_count : 0;
       state.fresh_edit = true;
       mark_written(state, *staged);
       return size;

@@ -148,6 +148,18 @@ class VolumeImpl final : public Volume {
       REQUIRES(file.mutex);
   void mark_written(FileState& file, StagedContent& staged) REQUIRES(file.mutex);
   Result<std::shared_ptr<ReadableContent>> content_of(OpenFileImpl& file);
+  // After a read that failed because what it wanted is not there under that id or version any more:
+  // true when it is somewhere else, and the read may be repeated.
+  Result<bool> look_elsewhere(const CallContext& call, OpenFileImpl& file, const ContentKey* key);
+  // A content key of this file under the id that the file has now.
+  Result<ContentKey> current_key(ContentKey key, FileState& file) REQUIRES(file.mutex);
+  // Where new content is taken only from whoever holds the lock: takes it before the first change.
+  // No lock held.
+  Result<void> own_lock(InodeNumber ino);
+  Result<void> lock_for_change(const CallContext& call, InodeNumber ino);
+  // kCrossDevice where the vendor cannot rename or move what this change would rename or move.
+  Result<void> may_change_place(Tree::Txn& txn, const NodeRecord& from, const NodeRecord& to,
+                                const NodeRecord* target);
   Result<std::shared_ptr<OpenFileImpl>> make_handle(InodeNumber ino, OpenFlags flags);
   // In the background: is what was fetched of this file still its version?
   void check_version(InodeNumber ino);
@@ -163,6 +175,7 @@ class VolumeImpl final : public Volume {
   Result<void> update_any(InodeNumber ino, const std::function<void(NodeRecord&)>& change);
   void pin_below(InodeNumber ino, bool pinned);
   Result<void> discard_one(InodeNumber ino);
+  void discard_lock_of(const CallContext& call, InodeNumber ino);
   Result<std::vector<InodeNumber>> unsent_below(InodeNumber ino) const;
   UnsentItem describe_unsent(const NodeRecord& node) const;
   std::string state_of(const NodeRecord& node) const;

@@ -219,6 +219,7 @@ Result<Attributes> VolumeImpl::setattr(const CallContext& call, InodeNumber ino,
     if (!VolumeCore::rights(*node).has(Right::kWrite)) return fail(ErrorCode::kDenied, node->name);
     if (*set.size > static_cast<std::uint64_t>(INT64_MAX))
       return fail(ErrorCode::kTooLarge, node->name);
+    if (!state->live) TRY(lock_for_change(call, ino));
     MutexLock lock(state->mutex);
     TRY_ASSIGN(const std::shared_ptr<StagedContent> staged,
                stage(*state, dynamic_cast<OpenFileImpl*>(file)));
@@ -263,7 +264,7 @@ Result<NodePtr> VolumeImpl::fresh_file(const CallContext& call, NodePtr node) {
     const ErrorCode code = asked.error().code;
     // Nobody answers: what is on this disk is served, marked as offline in its state.
     if (code == ErrorCode::kUnavailable || code == ErrorCode::kTimeout ||
-        code == ErrorCode::kUnauthenticated)
+        code == ErrorCode::kUnauthenticated || code == ErrorCode::kTryAgain)
       return node;
     return fail(asked.error());
   }

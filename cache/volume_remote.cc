@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "cache/volume_impl.h"
+#include "cache/write_lock.h"
 
 namespace cabinetfs {
 namespace {
@@ -118,6 +119,8 @@ Result<void> VolumeImpl::take_answer(InodeNumber ino, const RemoteEntry& entry) 
     Tree::Txn txn(core_.tree);
     TRY_ASSIGN(const NodePtr node, txn.find(ino));
     if (node == nullptr || !node->remote) return {};
+    // Renamed here while the answer was on its way.
+    if (node->remote->id != entry.id) return {};
     RemoteEntry merged = entry;
     if (!merged.rights) merged.rights = node->remote->rights;
     TRY(apply_entry(core_, txn, node->remote_parent, merged, core_.clock.steady(), notices));
@@ -151,12 +154,48 @@ Result<void> VolumeImpl::promote(const CallContext& call, InodeNumber ino, std::
   return take_answer(ino, now);
 }
 
+// The user decides about this lock himself from now on.
+Result<void> VolumeImpl::own_lock(InodeNumber ino) {
+  return update_any(ino, [](NodeRecord& node) { node.lock_taken = false; });
+}
+
+Result<void> VolumeImpl::lock_for_change(const CallContext& call, InodeNumber ino) {
+  const auto is_ours = [this, ino]() -> Result<NodePtr> {
+    TRY_ASSIGN(const NodePtr node, core_.tree.find(ino));
+    const bool needed = node != nullptr && !node->deleted && node->remote &&
+                        node->remote->lock_to_write && !node->content_dirty;
+    if (!needed || node->remote->lock == LockState::kHeldByUs) return NodePtr();
+    if (node->remote->lock == LockState::kHeldByOther) {
+      return fail(
+          ErrorCode::kDenied,
+          node->name + ": locked by " +
+              (node->remote->lock_holder.empty() ? "somebody else" : node->remote->lock_holder));
+    }
+    return node;
+  };
+  TRY_ASSIGN(const NodePtr node, is_ours());
+  if (node == nullptr) return {};
+  if (!call.may_block) return fail(ErrorCode::kWouldBlock, "the lock that writing needs");
+  const CallContext bounded = core_.bounded(call);
+  const Result<RemoteEntry> locked = take_write_lock(core_, bounded, ino, node->remote->id);
+  if (locked) return take_answer(ino, *locked);
+  core_.wake(ino);  // taken, perhaps, though no answer came
+  if (locked.error().code != ErrorCode::kBusy && locked.error().code != ErrorCode::kConflict)
+    return fail(locked.error());
+  // Somebody was faster: who? Another thread of ours, perhaps.
+  TRY(listings_.revalidate(bounded, ino));
+  TRY_ASSIGN(const NodePtr still, is_ours());
+  if (still == nullptr) return {};
+  return fail(ErrorCode::kDenied, locked.error().context);
+}
+
 Result<void> VolumeImpl::lock(const CallContext& call, InodeNumber ino) {
   if (!core_.remote.capabilities().locks) return fail(ErrorCode::kNotSupported, "locks");
   TRY_ASSIGN(const NodePtr node, remote_file(call, ino));
   if (node->kind != NodeKind::kFile) return fail(ErrorCode::kNotSupported, "only files are locked");
   TRY_ASSIGN(const RemoteEntry now,
              core_.seen(core_.remote.lock(core_.bounded(call), node->remote->id)));
+  TRY(own_lock(ino));
   return take_answer(ino, now);
 }
 
@@ -167,6 +206,7 @@ Result<void> VolumeImpl::unlock(const CallContext& call, InodeNumber ino,
   if (node->kind != NodeKind::kFile) return fail(ErrorCode::kNotSupported, "only files are locked");
   TRY_ASSIGN(const RemoteEntry now,
              core_.seen(core_.remote.unlock(core_.bounded(call), node->remote->id, comment)));
+  TRY(own_lock(ino));
   return take_answer(ino, now);
 }
 

@@ -124,7 +124,9 @@ Result<void> VolumeImpl::flush_to_server(const CallContext& call, InodeNumber in
     std::optional<Error> refused;
     for (const InodeNumber each : left) {
       TRY_ASSIGN(const NodePtr node, core_.tree.find(each));
-      if (node == nullptr || !node->dirty()) continue;
+      const bool locked =
+          node != nullptr && node->lock_taken && !core_.files.has_writers(node->ino);
+      if (node == nullptr || !(node->dirty() || locked)) continue;
       if (node->failure && node->failure->refused) {
         if (!refused) {
           refused = Error{node->failure->code, core_.tree.path_of(each).value_or(node->name) +
@@ -191,15 +193,33 @@ Result<void> VolumeImpl::discard(const CallContext& call, InodeNumber ino) {
     first.reset();
     std::vector<InodeNumber> left;
     for (const InodeNumber each : below) {
-      if (const Result<void> done = discard_one(each); !done) {
-        left.push_back(each);
-        if (!first) first = done.error();
+      const Result<void> done = discard_one(each);
+      if (done) {
+        discard_lock_of(call, each);
+        continue;
       }
+      left.push_back(each);
+      if (!first) first = done.error();
     }
     below = std::move(left);
   }
   if (first) return fail(*first);
   return {};
+}
+
+// The lock was for a change that is not going to come. Where this fails, the reconciler gives it
+// back.
+void VolumeImpl::discard_lock_of(const CallContext& call, InodeNumber ino) {
+  const Result<NodePtr> node = core_.tree.find(ino);
+  if (!node || *node == nullptr || !(*node)->lock_taken || !(*node)->remote) return;
+  const Result<RemoteEntry> freed =
+      core_.seen(core_.remote.discard_lock(core_.bounded(call), (*node)->remote->id));
+  Result<void> done;
+  if (freed) done = own_lock(ino);
+  if (freed && done) done = take_answer(ino, *freed);
+  if (!freed || !done)
+    log_warn("giving up the lock of {}: {}", (*node)->name,
+             to_string(freed ? done.error() : freed.error()));
 }
 
 Result<void> VolumeImpl::discard_one(InodeNumber ino) {

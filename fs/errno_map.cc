@@ -54,6 +54,8 @@ int to_errno(ErrorCode code) {
       return ETIMEDOUT;
     case ErrorCode::kCancelled:
       return EINTR;
+    case ErrorCode::kCrossDevice:
+      return EXDEV;
     case ErrorCode::kCorrupt:
     case ErrorCode::kIo:
     case ErrorCode::kInternal:

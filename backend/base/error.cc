@@ -60,6 +60,8 @@ std::string_view to_string(ErrorCode code) {
       return "io";
     case ErrorCode::kInternal:
       return "internal";
+    case ErrorCode::kCrossDevice:
+      return "cross-device";
   }
   return "unknown";
 }
@@ -99,6 +101,7 @@ bool is_transient(ErrorCode code) {
     case ErrorCode::kStale:
     case ErrorCode::kCorrupt:
     case ErrorCode::kInternal:
+    case ErrorCode::kCrossDevice:
       return false;
   }
   return false;

@@ -37,6 +37,8 @@ enum class ErrorCode {
   kWouldBlock,       // internal: the call needs the network and was told not to use it
   kIo,               // the local disk or database failed
   kInternal,         // a bug in this program
+  // Numbers are stored: new ones go to the end.
+  kCrossDevice,  // the remote cannot rename or move this: copy it and delete it
 };
 
 // The name as it stands in logs, JSON and `user.cabinet.state`, such as "over-quota".

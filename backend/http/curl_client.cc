@@ -153,7 +153,11 @@ Result<HttpResponse> CurlHttpClient::Engine::perform(const CallContext& call, Ht
   if (call.deadline <= Clock::system().steady()) {
     return fail(ErrorCode::kTimeout, label + ": no time left before it was sent");
   }
-  if (request.method == "GET" || request.method == "HEAD") request.idempotent = true;
+  if (request.changes) {
+    request.idempotent = false;
+  } else if (request.method == "GET" || request.method == "HEAD") {
+    request.idempotent = true;
+  }
 
   auto exchange =
       std::make_shared<Exchange>(next_id_.fetch_add(1), call, std::move(request), *std::move(url));

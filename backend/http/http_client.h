@@ -43,6 +43,8 @@ struct HttpRequest {
   // May be sent again after an answer was lost: GET, or something that means the same when it
   // happens twice.
   bool idempotent = false;
+  // A GET that changes something, as some vendors have them: never sent twice.
+  bool changes = false;
   // At most this much is kept in HttpResponse::body; more is kTooLarge.
   std::size_t max_body = 16u << 20;
   // When set, the body of a 2xx answer goes here instead (other statuses go to HttpResponse::body).

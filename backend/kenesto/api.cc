@@ -104,6 +104,7 @@ ApiResult<WireEnvelope> Api::attempt(const CallContext& call, const ApiRequest& 
   }
   http.label = request.call;
   http.idempotent = !request.mutates;
+  http.changes = request.mutates;
   // A connection that has been idle may be dead, and a change that is lost on it costs a look.
   http.fresh_connection =
       request.mutates && std::chrono::steady_clock::now() - kIdle > last_answer_.load();

@@ -6,6 +6,7 @@
 
 #include "backend/base/log.h"
 #include "backend/http/curl_client.h"
+#include "backend/http/http_client.h"
 #include "backend/kenesto/kenesto.h"
 #include "backend/kenesto/quirks.h"
 
@@ -135,7 +136,7 @@ Result<RemoteEntry> KenestoStore::root(const CallContext&) {
 
 Result<RemoteEntry> KenestoStore::move(const CallContext&, NodeKind, const RemoteId&,
                                        const RemoteId&) {
-  return fail(ErrorCode::kNotSupported, "move: this vendor has no such call");
+  return fail(ErrorCode::kCrossDevice, "move: this vendor has no such call");
 }
 
 Result<Quota> KenestoStore::quota(const CallContext& call) {
@@ -208,6 +209,11 @@ Result<std::unique_ptr<RemoteStore>> make_kenesto_store(HttpClient& http, Kenest
 
 void apply_kenesto_policy(HttpClientOptions& options) {
   options.max_connections = std::min(options.max_connections, kConnections);
+  // No page says how it refuses for too many requests; a 403 that names a time to wait is no
+  // verdict on rights.
+  options.is_throttled = [](const HttpResponse& response) {
+    return response.status == 403 && response.retry_after.has_value();
+  };
 }
 
 }  // namespace cabinetfs

@@ -51,6 +51,7 @@ class KenestoStore final : public RemoteStore {
                     const ByteSink& sink) override;
   Result<RemoteEntry> create_folder(const CallContext& call, const RemoteId& parent,
                                     const std::string& name) override;
+  // kCrossDevice: not with this server, or the extension of a document would change.
   Result<RemoteEntry> rename(const CallContext& call, NodeKind kind, const RemoteId& id,
                              const std::string& name) override;
   Result<RemoteEntry> move(const CallContext& call, NodeKind kind, const RemoteId& id,

@@ -80,7 +80,7 @@ Result<RemoteEntry> KenestoStore::create_folder(const CallContext& call, const R
 Result<RemoteEntry> KenestoStore::rename(const CallContext& call, NodeKind kind, const RemoteId& id,
                                          const std::string& name) {
   if (!capabilities().rename) {
-    return fail(ErrorCode::kNotSupported, "rename: not with the calls that the vendor documents");
+    return fail(ErrorCode::kCrossDevice, "rename: not with the calls that the vendor documents");
   }
   if (is_root(id)) return fail(ErrorCode::kNotPermitted, "rename: the root of the account");
   TRY(check_name(name));
@@ -106,7 +106,7 @@ Result<RemoteEntry> KenestoStore::rename(const CallContext& call, NodeKind kind,
     // The extension is not known to follow, so it must stay.
     const auto stem = stem_of(name, item.extension);
     if (!stem) {
-      return fail(ErrorCode::kNotSupported,
+      return fail(ErrorCode::kCrossDevice,
                   "rename id=" + id.value + ": the extension of a document cannot change");
     }
     // The vendor's programs send the name without extension; a server that takes it for the whole
@@ -132,7 +132,7 @@ Result<RemoteEntry> KenestoStore::rename(const CallContext& call, NodeKind kind,
     const auto back = api_.send(call, request);
     if (!back) log_warn("kenesto: {} has another name now: {}", id.value, back.error().context);
   }
-  return fail(ErrorCode::kNotSupported,
+  return fail(ErrorCode::kCrossDevice,
               "rename id=" + id.value + ": the server makes another name of it");
 }
 

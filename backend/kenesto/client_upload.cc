@@ -302,9 +302,11 @@ Result<RemoteEntry> KenestoStore::upload_new(const CallContext& call, const Uplo
   const std::string about = "folder=" + folder.value;
   const std::string folded = fold_name(target.name);
   std::set<RemoteId> known;
-  const auto look = [&]() -> Result<void> {
+  const auto look = [&](const std::string& own) -> Result<void> {
     TRY_ASSIGN(const Items items, list_items(call, folder));
     for (const WireItem& item : items) {
+      // A server might list what is still on its way.
+      if (item.entry.id.value == own) continue;
       known.insert(item.entry.id);
       if (fold_name(item.entry.name) == folded) {
         return fail(ErrorCode::kExists, "upload " + about + ": the name is taken");
@@ -312,9 +314,9 @@ Result<RemoteEntry> KenestoStore::upload_new(const CallContext& call, const Uplo
     }
     return {};
   };
-  TRY(look());
+  TRY(look({}));
   TRY_ASSIGN(const Begun begun, send_content(call, folder, target.name, {}, source));
-  if (begun.took_long) TRY(look());
+  if (begun.took_long) TRY(look(begun.hint));
   const ApiResult<void> completed = complete(call, begun, about);
   if (!completed && completed.error().told && completed.error().code != ErrorCode::kUnavailable) {
     return fail(explain(call, NodeKind::kFolder, folder, completed.error()));

@@ -20,7 +20,7 @@ namespace cabinetfs {
 //
 // With PowerFolderConfig::folder empty the root holds the top-level folders and no files. These are
 // the units of sharing: rights are the same for everything inside of one. Nothing is moved between
-// the top level and what lies deeper (kNotSupported): it would change who sees it, and clients of
+// the top level and what lies deeper (kCrossDevice): it would change who sees it, and clients of
 // other members would bring the old one back.
 class PowerFolderStore final : public RemoteStore {
  public:

@@ -36,7 +36,8 @@ Error only_folders(const char* what) {
 // Final for this pair of places, as opposed to "try again" or "taken".
 bool means_impossible(ErrorCode code) {
   return code == ErrorCode::kDenied || code == ErrorCode::kNotSupported ||
-         code == ErrorCode::kConflict || code == ErrorCode::kInternal;
+         code == ErrorCode::kCrossDevice || code == ErrorCode::kConflict ||
+         code == ErrorCode::kInternal;
 }
 
 }  // namespace
@@ -145,7 +146,7 @@ Result<RemoteEntry> PowerFolderStore::move(const CallContext& call, NodeKind kin
     if (parent_of(id) == new_parent) return stat(call, kind, id);
     if (is_root(new_parent) && kind == NodeKind::kFile) return fail(only_folders("move"));
     if (is_top(id) || is_root(new_parent)) {
-      return fail(ErrorCode::kNotSupported,
+      return fail(ErrorCode::kCrossDevice,
                   fmt::format("move id={} to={}: between the top level and a folder in it, rights "
                               "and members would change; copy it instead",
                               id.value, new_parent.value));
@@ -156,7 +157,7 @@ Result<RemoteEntry> PowerFolderStore::move(const CallContext& call, NodeKind kin
   Result<RemoteEntry> moved = files_.move(call, kind, id, new_parent);
   if (!moved && top_of(id) != top_of(new_parent) && means_impossible(moved.error().code)) {
     // They may live on different machines.
-    return fail(ErrorCode::kNotSupported,
+    return fail(ErrorCode::kCrossDevice,
                 moved.error().context + "; the server does not move between these two folders");
   }
   return finish(call, std::move(moved));

@@ -149,7 +149,8 @@ Result<std::vector<DavApi::Found>> DavApi::propfind(const CallContext& call, con
   for (WireResource& resource : *resources) {
     auto place = paths_.id_of(resource.href);
     if (!place && resources->size() == 1 && depth == Depth::kSelf) place = id;
-    if (!place || !is_within(*place, id)) {
+    const bool below = place && is_within(*place, depth == Depth::kSelf ? parent_of(id) : id);
+    if (!below) {
       if (outside++ == 0) {
         log_warn("{}: the answer names {}, which is not below it; ignored", about("PROPFIND", id),
                  resource.href.substr(0, 200));

@@ -179,8 +179,14 @@ Result<std::optional<WebDavStore::Seen>> WebDavStore::see(const CallContext& cal
     if (found.error().code == ErrorCode::kNotFound) return std::optional<Seen>();
     return fail(std::move(found).error());
   }
+  // The server's own spelling counts, where it is another case or another form of the same letters.
+  const bool exact = std::any_of(found->begin(), found->end(),
+                                 [&](const DavApi::Found& one) { return one.id == id; });
   for (DavApi::Found& one : *found) {
-    if (one.id != id) continue;
+    const bool same = exact ? one.id == id
+                            : parent_of(one.id) == parent_of(id) &&
+                                  fold_name(name_of(one.id)) == fold_name(name_of(id));
+    if (!same) continue;
     if (one.resource.status == 404 || one.resource.status == 410) return std::optional<Seen>();
     Seen seen;
     seen.entry = entry_of(one);

@@ -53,7 +53,9 @@ class RangeReceiver {
 
   bool on_headers(int status, const HttpHeaders& headers) {
     if (status < 200 || status > 299) return true;
+    // Again after a broken attempt.
     skip_ = 0;
+    whole_ = told_ = false;
     if (!validator_.empty()) {
       const auto fits =
           fits_validator(validator_, header(headers, "etag"), header(headers, "last-modified"));

@@ -26,14 +26,14 @@ struct Row {
 
 // The first row that fits counts; without one, what HTTP says.
 constexpr std::array kRows = {
-    Row{"MKCOL", 405, ErrorCode::kExists},       // RFC 4918 9.3.1
-    Row{"MKCOL", 409, ErrorCode::kNotFound},     // a parent is missing
-    Row{"PUT", 409, ErrorCode::kNotFound},       // the same; also onto a collection
-    Row{"MOVE", 409, ErrorCode::kNotFound},      // a parent of the destination is missing
-    Row{"COPY", 409, ErrorCode::kNotFound},      //
-    Row{"MOVE", 412, ErrorCode::kExists},        // sent with Overwrite: F only
-    Row{"COPY", 412, ErrorCode::kExists},        //
-    Row{"MOVE", 502, ErrorCode::kNotSupported},  // the destination is on another server
+    Row{"MKCOL", 405, ErrorCode::kExists},      // RFC 4918 9.3.1
+    Row{"MKCOL", 409, ErrorCode::kNotFound},    // a parent is missing
+    Row{"PUT", 409, ErrorCode::kNotFound},      // the same; also onto a collection
+    Row{"MOVE", 409, ErrorCode::kNotFound},     // a parent of the destination is missing
+    Row{"COPY", 409, ErrorCode::kNotFound},     //
+    Row{"MOVE", 412, ErrorCode::kExists},       // sent with Overwrite: F only
+    Row{"COPY", 412, ErrorCode::kExists},       //
+    Row{"MOVE", 502, ErrorCode::kCrossDevice},  // the destination is on another server
     Row{"COPY", 502, ErrorCode::kNotSupported},
     Row{"", 424, ErrorCode::kUnavailable},  // failed together with something else
     Row{"", 416, ErrorCode::kConflict},     // we ask within the size that we know

@@ -30,7 +30,7 @@ INSTANTIATE_TEST_SUITE_P(
                     "rename_extension": "full", "rename_duplicates": "fail", "root_id": "zero",
                     "next_href": "none", "same_name": "fail", "etag": "opaque",
                     "holder_value": "id", "discard_own": false, "viewer_url": false,
-                    "document_id_serves": "current", "next_href_end": "false"})")),
+                    "next_href_end": "false"})")),
     [](const auto& each) { return each.param.name; });
 
 }  // namespace

@@ -122,8 +122,9 @@ TEST_F(KenestoServer, TheObjectStoreSeesNothingThatItMustNot) {
 
 TEST_F(KenestoServer, ParallelRangesShareOneAddressAndOneLookAtTheVersions) {
   start();
-  const std::string content = pattern(400'000);
-  world().write_as_other("Work/a.bin", content);
+  std::string content = pattern(400'000);
+  for (char& c : content) c = static_cast<char>('a' + (static_cast<unsigned char>(c) & 15));
+  world().write_as_other("Work/a.bin", content);  // JSON: text only
   const RemoteEntry file = find(work_, "a.bin");
   world().reset_requests();
   const auto part = [&](std::uint64_t offset) -> std::string {
@@ -156,6 +157,52 @@ TEST_F(KenestoServer, TheCurrentVersionIsReadAlthoughTheIdNamesTheFirst) {
   world().write_as_other("Work/a.txt", "two");
   EXPECT_EQ(*read(store(), find(work_, "a.txt")), "two");
   EXPECT_EQ(file.id, find(work_, "a.txt").id);
+}
+
+TEST_F(KenestoServer, AServerThatGivesAnotherVersionIsFoundOut) {
+  start(R"({"document_id_serves": "current"})");
+  const RemoteEntry file = create(work_, "a.txt", "one");
+  world().write_as_other("Work/a.txt", "two and more");
+  const auto versions = store().versions(soon(), file.id);
+  ASSERT_TRUE(versions);
+  // The first version cannot be had from such a server: an error, never the wrong bytes.
+  std::string got;
+  const auto old = store().read(soon(), {file.id, versions->back().id, 0, 3, 3, {}}, [&](Bytes b) {
+    got += as_text(b);
+    return true;
+  });
+  EXPECT_CODE(old, ErrorCode::kCorrupt);
+  EXPECT_EQ(got, "");
+  EXPECT_EQ(*read(store(), find(work_, "a.txt")), "two and more");
+}
+
+TEST_F(KenestoServer, DocumentsThatAppearEarlyAreWrittenAllTheSame) {
+  start(R"({"visible_early": true})");
+  const RemoteEntry file = create(work_, "a.txt", "one");
+  EXPECT_EQ(*read(store(), file), "one");
+}
+
+TEST_F(KenestoServer, TwinsAreListedBothAndReadApart) {
+  start();
+  world().as("", {{"op", "put"}, {"path", "Work/a.txt"}, {"content", "one"}});
+  world().as("", {{"op", "put"}, {"path", "Work/a.txt"}, {"content", "other"}, {"twin", true}});
+  const auto entries = store().list(soon(), work_);
+  ASSERT_TRUE(entries);
+  ASSERT_EQ(entries->size(), 2u);
+  for (const RemoteEntry& entry : *entries) {
+    EXPECT_EQ(entry.name, "a.txt");
+    EXPECT_EQ(*read(store(), entry), entry.size == 3 ? "one" : "other");
+  }
+}
+
+TEST_F(KenestoServer, LinksToOtherServicesAreShownAndNotRead) {
+  start();
+  world().as("", {{"op", "link"}, {"path", "Work/box.txt"}, {"link_type", "DROPBOX"}, {"size", 7}});
+  const RemoteEntry link = find(work_, "box.txt");
+  EXPECT_EQ(link.size, 7u);
+  EXPECT_CODE(read(store(), link), ErrorCode::kNotSupported);
+  EXPECT_CODE(store().put(soon(), {link.id, {}, "box.txt", {}, {}}, as_bytes("x")),
+              ErrorCode::kNotSupported);
 }
 
 TEST_F(KenestoServer, AnExpiredAddressIsRenewedWhileReading) {

@@ -54,8 +54,8 @@ TEST(PowerFolderServer, NothingMovesBetweenTheTopLevelAndDeeper) {
   ASSERT_OK(store.account(soon()));
   ASSERT_OK(store.create_folder(soon(), {}, "Other"));
   ASSERT_OK(store.create_folder(soon(), {"Work"}, "sub"));
-  EXPECT_CODE(store.move(soon(), NodeKind::kFolder, {"Other"}, {"Work"}), ErrorCode::kNotSupported);
-  EXPECT_CODE(store.move(soon(), NodeKind::kFolder, {"Work/sub"}, {}), ErrorCode::kNotSupported);
+  EXPECT_CODE(store.move(soon(), NodeKind::kFolder, {"Other"}, {"Work"}), ErrorCode::kCrossDevice);
+  EXPECT_CODE(store.move(soon(), NodeKind::kFolder, {"Work/sub"}, {}), ErrorCode::kCrossDevice);
   // From one folder into another is fine where the server says so.
   ASSERT_OK(put(store, new_file("Work", "a.txt"), "hello"));
   const auto moved = store.move(soon(), NodeKind::kFile, {"Work/a.txt"}, {"Other"});

@@ -12,8 +12,14 @@ namespace {
 
 using Kind = Step::Kind;
 
-HarnessOptions options_of(std::uint64_t seed, bool others) {
+HarnessOptions options_of(std::uint64_t seed, bool others, bool path_ids) {
   HarnessOptions options;
+  if (path_ids) {
+    options.remote = FakeRemoteOptions::path_ids();
+    // With others, only versions show that nothing of ours is lost.
+    options.remote.capabilities.versions = others || seed % 2 == 0;
+    options.remote.hashes = seed % 3 == 0;
+  }
   options.remote.seed = seed;
   // Small, so that small files go through sessions of several chunks too.
   options.remote.capabilities.put_max = 64;
@@ -52,10 +58,10 @@ bool is_strange(ErrorCode code) {
 
 }  // namespace
 
-ModelPlayer::ModelPlayer(std::uint64_t seed, bool others)
+ModelPlayer::ModelPlayer(std::uint64_t seed, bool others, bool path_ids)
     : others_(others),
       h_(std::make_unique<VolumeHarness>(FakeRemoteStore::Files{{"d0/f0", "start 0"}, {"d1/", ""}},
-                                         options_of(seed, others))),
+                                         options_of(seed, others, path_ids))),
       seed_(seed) {
   model_["d0"] = {};
   model_["d1"] = {};
@@ -598,7 +604,8 @@ void ModelPlayer::finish() {
                            bool counts) {
     for (std::size_t i = 0; i < entry.versions.size(); ++i) {
       const std::string& text = entry.versions[i];
-      if (counts) kept.insert(text);
+      // What others had written over by the time that we deleted it is not lost by us.
+      if (counts || i + 1 < entry.versions.size()) kept.insert(text);
       if (i > 0 && text == entry.versions[i - 1])
         wrong(fmt::format("{}: '{}' is there twice in a row", path, text));
       if (!text.starts_with("theirs ") && !others_ && !committed_.contains(text))

@@ -21,7 +21,8 @@ namespace cabinetfs {
 // server agree.
 class ModelPlayer {
  public:
-  ModelPlayer(std::uint64_t seed, bool others);
+  // `path_ids`: against a store whose ids are paths.
+  ModelPlayer(std::uint64_t seed, bool others, bool path_ids = false);
   ~ModelPlayer();
 
   // Nothing: all is well. Else what is wrong.

@@ -1,5 +1,6 @@
 // Random plays against a map. MODEL_ITERATIONS=N: so many plays of each kind. MODEL_SEED=S: that
-// one play only (with MODEL_OTHERS=1: with a second writer). MODEL_STEPS=N: steps of a play.
+// one play only (with MODEL_OTHERS=1: with a second writer; with MODEL_PATHS=1: ids are paths).
+// MODEL_STEPS=N: steps of a play.
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
@@ -24,22 +25,24 @@ std::size_t step_count() { return from_env("MODEL_STEPS", 60); }
 constexpr std::chrono::seconds kTimeInCi{18};
 
 // Says nothing when all is well.
-std::string play_seed(std::uint64_t seed, bool others) {
-  ModelPlayer player(seed, others);
+std::string play_seed(std::uint64_t seed, bool others, bool paths = false) {
+  ModelPlayer player(seed, others, paths);
   const auto wrong = player.play(steps_of(seed, step_count(), others));
   if (!wrong) return {};
-  return "MODEL_SEED=" + std::to_string(seed) + (others ? " MODEL_OTHERS=1" : "") + ": " + *wrong;
+  return "MODEL_SEED=" + std::to_string(seed) + (others ? " MODEL_OTHERS=1" : "") +
+         (paths ? " MODEL_PATHS=1" : "") + ": " + *wrong;
 }
 
-void play_many(bool others) {
+void play_many(bool others, bool paths = false) {
   if (std::getenv("MODEL_SEED") != nullptr) {
-    if ((from_env("MODEL_OTHERS", 0) != 0) == others) {
-      EXPECT_EQ(play_seed(from_env("MODEL_SEED", 0), others), "");
+    if ((from_env("MODEL_OTHERS", 0) != 0) == others &&
+        (from_env("MODEL_PATHS", 0) != 0) == paths) {
+      EXPECT_EQ(play_seed(from_env("MODEL_SEED", 0), others, paths), "");
     }
     return;
   }
   const bool endless = std::getenv("MODEL_ITERATIONS") != nullptr;
-  const std::uint64_t iterations = from_env("MODEL_ITERATIONS", 200);
+  const std::uint64_t iterations = from_env("MODEL_ITERATIONS", paths ? 100 : 200);
   const auto until = std::chrono::steady_clock::now() + kTimeInCi;
   std::random_device device;
   const std::uint64_t first = from_env("MODEL_FIRST_SEED", device());
@@ -47,7 +50,7 @@ void play_many(bool others) {
   std::uint64_t played = 0;
   for (; played < iterations; ++played) {
     if (!endless && played >= 10 && std::chrono::steady_clock::now() > until) break;
-    ASSERT_EQ(play_seed(first + played, others), "");
+    ASSERT_EQ(play_seed(first + played, others, paths), "");
   }
   std::cout << played << " plays\n";
 }
@@ -55,6 +58,10 @@ void play_many(bool others) {
 TEST(Model, OneWriterSeesAndSendsExactlyWhatItDid) { play_many(false); }
 
 TEST(Model, TwoWritersLoseNothing) { play_many(true); }
+
+TEST(Model, OneWriterWhereIdsArePaths) { play_many(false, true); }
+
+TEST(Model, TwoWritersWhereIdsArePaths) { play_many(true, true); }
 
 // Steps that rapidcheck makes up, so that a failure is made as short as it can be. The seed for
 // RC_PARAMS is printed with it.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 #include "tests/support/fake_remote_state.h"
 
@@ -71,6 +72,10 @@ Result<void> FakeRemoteStore::read(const CallContext& call, const ReadRequest& r
         if (version.id == request.version) content = version.content;
       }
     }
+    if (options_.capabilities.conditional_write && request.version.empty() &&
+        !request.validator.empty() && request.validator != node->versions.back().validator) {
+      return fail(ErrorCode::kConflict, where + ": another content by now");
+    }
     if (content == nullptr) return fail(ErrorCode::kNotFound, where + ": no such version");
     if (content->size() != request.size) {
       return fail(ErrorCode::kConflict,
@@ -126,6 +131,13 @@ Result<void> FakeRemoteStore::check_target_locked(const char* operation, const U
   if (!target.file.empty()) {
     TRY_ASSIGN(const Node* const node, get_locked(operation, NodeKind::kFile, target.file));
     TRY(check_change_locked(operation, *node, Right::kWrite));
+    if (node->lock_to_write && node->lock_holder != options_.user) {
+      return fail(ErrorCode::kBusy, fmt::format("{}: the lock is needed first", operation));
+    }
+    if (options_.capabilities.conditional_write && !target.before.empty() &&
+        target.before != node->versions.back().validator) {
+      return fail(ErrorCode::kConflict, fmt::format("{}: changed meanwhile", operation));
+    }
   } else {
     TRY_ASSIGN(const Node* const folder, folder_locked(operation, target.parent, Right::kCreate));
     if (folder->parent.empty() && !options_.capabilities.root_takes_files) {
@@ -168,11 +180,28 @@ Result<RemoteEntry> FakeRemoteStore::put(const CallContext& call, const UploadTa
   return store_locked(target, std::string(as_text(content)));
 }
 
+Result<RemoteEntry> FakeRemoteStore::put_stream(const CallContext& call, const UploadTarget& target,
+                                                const ContentSource& source) {
+  Running running(*this, "put_stream", target.file.empty() ? target.name : target.file.value);
+  TRY(running.arrive(call));
+  if (!options_.capabilities.stream_put) return RemoteStore::put_stream(call, target, source);
+  std::string content(source.size, '\0');
+  const MutableBytes all = std::as_writable_bytes(std::span(content));
+  for (std::size_t at = 0; at < all.size(); at += kPiece) {
+    if (!source.read(at, all.subspan(at, std::min(kPiece, all.size() - at))))
+      return fail(ErrorCode::kIo, "put_stream: the content could not be read");
+  }
+  MutexLock lock(mutex_);
+  TRY(check_target_locked("put_stream", target, source.size, true));
+  return store_locked(target, std::move(content));
+}
+
 Result<UploadSession> FakeRemoteStore::upload_begin(const CallContext& call,
                                                     const UploadTarget& target,
                                                     std::uint64_t size) {
   Running running(*this, "upload_begin", target.file.empty() ? target.name : target.file.value);
   TRY(running.arrive(call));
+  if (options_.capabilities.stream_put) return RemoteStore::upload_begin(call, target, size);
   MutexLock lock(mutex_);
   TRY(check_target_locked("upload_begin", target, size, true));
   UploadSession session;

@@ -146,6 +146,16 @@ void FakeRemoteStore::unlock_as_other(const std::string& path) {
   must_locked(path).lock_holder.clear();
 }
 
+void FakeRemoteStore::set_lock_to_write(const std::string& path, bool needed) {
+  MutexLock lock(mutex_);
+  must_locked(path).lock_to_write = needed;
+}
+
+std::string FakeRemoteStore::lock_holder(const std::string& path) const {
+  MutexLock lock(mutex_);
+  return must_locked(path).lock_holder;
+}
+
 void FakeRemoteStore::set_rights(const std::string& path, Rights rights) {
   MutexLock lock(mutex_);
   must_locked(path).rights = rights;

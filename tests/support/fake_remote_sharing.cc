@@ -33,6 +33,18 @@ Result<RemoteEntry> FakeRemoteStore::unlock(const CallContext& call, const Remot
   return entry_locked(*node);
 }
 
+Result<RemoteEntry> FakeRemoteStore::discard_lock(const CallContext& call, const RemoteId& file) {
+  Running running(*this, "discard_lock", file.value);
+  TRY(running.arrive(call));
+  if (!options_.capabilities.locks) return RemoteStore::discard_lock(call, file);
+  MutexLock lock(mutex_);
+  TRY_ASSIGN(Node* const node, get_locked("discard_lock", NodeKind::kFile, file));
+  if (!node->rights.has(Right::kLock)) return fail(ErrorCode::kDenied, "discard_lock: no right");
+  if (!node->lock_holder.empty()) note_locked(*node, options_.user, "discard_lock");
+  node->lock_holder.clear();
+  return entry_locked(*node);
+}
+
 Result<std::vector<RemotePermission>> FakeRemoteStore::permissions(const CallContext& call,
                                                                    NodeKind kind,
                                                                    const RemoteId& id) {

@@ -34,6 +34,7 @@ struct FakeRemoteStore::Node {
   Rights rights = Rights::all();
   ScanState scan = ScanState::kAllowed;
   std::string lock_holder;
+  bool lock_to_write = false;
   bool system = false;
   bool deleted = false;
   std::vector<Version> versions;                  // files: oldest first

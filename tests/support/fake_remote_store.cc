@@ -50,6 +50,17 @@ Capabilities FakeRemoteOptions::bare() {
   return none;
 }
 
+FakeRemoteOptions FakeRemoteOptions::path_ids() {
+  FakeRemoteOptions options;
+  Capabilities& able = options.capabilities;
+  able.ids_follow_path = able.stream_put = able.conditional_write = true;
+  able.versions = able.promote = able.change_feed = able.mtime_at_upload = false;
+  able.names = NameRules();
+  able.bulk_read_max = 0;
+  able.bulk_remove_max = 1;
+  return options;
+}
+
 FakeRemoteStore::Running::Running(FakeRemoteStore& store, std::string operation,
                                   const std::string& what)
     : store_(store), operation_(std::move(operation)), what_(what) {
@@ -188,6 +199,7 @@ RemoteEntry FakeRemoteStore::entry_locked(const Node& node) const {
                    : node.lock_holder == options_.user ? LockState::kHeldByUs
                                                        : LockState::kHeldByOther;
       entry.lock_holder = node.lock_holder;
+      entry.lock_to_write = node.lock_to_write;
     }
   }
   return entry;
@@ -251,6 +263,7 @@ FakeRemoteStore::Node& FakeRemoteStore::add_node_locked(NodeKind kind, Node& par
   node->members[who] = AccessLevel::kOwner;
   Node& added = *node;
   state_->nodes.emplace(added.id.value, std::move(node));
+  added.lock_to_write = options_.lock_to_write && kind == NodeKind::kFile;
   attach_locked(added, parent, name);
   return added;
 }
@@ -258,7 +271,36 @@ FakeRemoteStore::Node& FakeRemoteStore::add_node_locked(NodeKind kind, Node& par
 void FakeRemoteStore::attach_locked(Node& node, Node& parent, const std::string& name) {
   node.name = name;
   node.parent = parent.id;
+  if (options_.capabilities.ids_follow_path) rename_ids_locked(node);
   parent.children.emplace(fold(name), node.id);
+}
+
+void FakeRemoteStore::rename_ids_locked(Node& node) {
+  auto held = state_->nodes.extract(node.id.value);
+  // What is deleted leaves its place to others.
+  node.id.value = node.deleted
+                      ? fmt::format("deleted {} {}", state_->next_id++, node.path_when_deleted)
+                      : node.parent.value + "/" + node.name;
+  held.key() = node.id.value;
+  if (!state_->nodes.insert(std::move(held)).inserted) {
+    fmt::print(stderr, "FakeRemoteStore: two objects at {}\n", node.id.value);
+    std::abort();
+  }
+  auto children = std::move(node.children);
+  node.children.clear();
+  for (const auto& [name, id] : children) {
+    Node& child = *state_->nodes.at(id.value);
+    child.parent = node.id;
+    rename_ids_locked(child);
+    node.children.emplace(name, child.id);
+  }
+}
+
+RemoteId FakeRemoteStore::rebase(const RemoteId& id, const RemoteId& from,
+                                 const RemoteId& to) const {
+  if (id == from) return to;
+  if (!id.value.starts_with(from.value + "/")) return id;
+  return RemoteId{to.value + id.value.substr(from.value.size())};
 }
 
 void FakeRemoteStore::detach_locked(Node& node) {
@@ -282,6 +324,7 @@ void FakeRemoteStore::delete_locked(Node& node, const std::string& who) {
   detach_locked(node);
   for (const Version& version : node.versions) state_->used -= version.content->size();
   node.deleted = true;
+  if (options_.capabilities.ids_follow_path) rename_ids_locked(node);
 }
 
 void FakeRemoteStore::note_locked(const Node& node, const std::string& who,
@@ -362,6 +405,9 @@ Result<RemoteEntry> FakeRemoteStore::rename(const CallContext& call, NodeKind ki
   TRY(check_name_locked(*parent, name, id));
   detach_locked(*node);
   attach_locked(*node, *parent, name);
+  // Some servers' ETags change with the place.
+  if (options_.capabilities.ids_follow_path && kind == NodeKind::kFile)
+    node->versions.back().validator = Validator{fmt::format("w{}", state_->next_validator++)};
   note_locked(*node, options_.user, "rename", name);
   return entry_locked(*node);
 }
@@ -387,6 +433,9 @@ Result<RemoteEntry> FakeRemoteStore::move(const CallContext& call, NodeKind kind
   const std::string name = node->name;
   detach_locked(*node);
   attach_locked(*node, *target, name);
+  // Some servers' ETags change with the place.
+  if (options_.capabilities.ids_follow_path && kind == NodeKind::kFile)
+    node->versions.back().validator = Validator{fmt::format("w{}", state_->next_validator++)};
   note_locked(*node, options_.user, "move");
   return entry_locked(*node);
 }

@@ -25,6 +25,9 @@ struct FakeRemoteOptions {
   static Capabilities like_kiteworks();
   // No versions, locks, feed, bulk calls, exclusive create or small puts; case-sensitive names.
   static Capabilities bare();
+  // Ids are paths, as over WebDAV: renames change the ids of all that is below, reads and uploads
+  // can name the content that they mean, large files go as streams; no versions.
+  static FakeRemoteOptions path_ids();
 
   Capabilities capabilities = strict();
   std::uint64_t seed = 1;  // of the order of listings
@@ -38,6 +41,8 @@ struct FakeRemoteOptions {
   // A session for a new file whose name was taken meanwhile ends as a version of that file, instead
   // of kExists.
   bool sessions_add_versions = false;
+  // New files take new content only from who holds their lock.
+  bool lock_to_write = false;
   // Servers keep whole seconds.
   bool whole_seconds = true;
   std::chrono::nanoseconds latency{0};  // of each call; obeys deadline and cancellation
@@ -92,6 +97,8 @@ class FakeRemoteStore final : public RemoteStore {
                                 const RemoteId& new_parent, const std::string& name) override;
   Result<RemoteEntry> put(const CallContext& call, const UploadTarget& target,
                           Bytes content) override;
+  Result<RemoteEntry> put_stream(const CallContext& call, const UploadTarget& target,
+                                 const ContentSource& content) override;
   Result<UploadSession> upload_begin(const CallContext& call, const UploadTarget& target,
                                      std::uint64_t size) override;
   Result<std::optional<RemoteEntry>> upload_chunk(const CallContext& call, UploadSession& session,
@@ -106,6 +113,8 @@ class FakeRemoteStore final : public RemoteStore {
   Result<RemoteEntry> lock(const CallContext& call, const RemoteId& file) override;
   Result<RemoteEntry> unlock(const CallContext& call, const RemoteId& file,
                              const std::string& comment) override;
+  Result<RemoteEntry> discard_lock(const CallContext& call, const RemoteId& file) override;
+  RemoteId rebase(const RemoteId& id, const RemoteId& from, const RemoteId& to) const override;
   Result<std::vector<RemotePermission>> permissions(const CallContext& call, NodeKind kind,
                                                     const RemoteId& id) override;
   Result<void> share(const CallContext& call, NodeKind kind, const RemoteId& id,
@@ -146,6 +155,9 @@ class FakeRemoteStore final : public RemoteStore {
   // Calls of that name ("put", "list"; "" = all) stand at the gate before they take effect. nullptr
   // takes it away. The gate must outlive the calls.
   void set_gate(const std::string& operation, Gate* gate);
+
+  void set_lock_to_write(const std::string& path, bool needed);
+  std::string lock_holder(const std::string& path) const;  // empty: nobody
 
   // What a test looks at.
   RemoteId id_of(const std::string& path) const;  // empty when there is nothing
@@ -202,6 +214,8 @@ class FakeRemoteStore final : public RemoteStore {
                                    std::uint64_t size, bool look_at_name) const REQUIRES(mutex_);
   Node& add_node_locked(NodeKind kind, Node& parent, const std::string& name,
                         const std::string& who) REQUIRES(mutex_);
+  // Where ids are paths: the node's own and all below get theirs.
+  void rename_ids_locked(Node& node) REQUIRES(mutex_);
   void attach_locked(Node& node, Node& parent, const std::string& name) REQUIRES(mutex_);
   void detach_locked(Node& node) REQUIRES(mutex_);
   void delete_locked(Node& node, const std::string& who) REQUIRES(mutex_);

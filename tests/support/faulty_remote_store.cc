@@ -291,6 +291,19 @@ Result<RemoteEntry> FaultyRemoteStore::put(const CallContext& call, const Upload
                               [&] { return wrapped_.put(call, target, content); });
 }
 
+Result<RemoteEntry> FaultyRemoteStore::put_stream(const CallContext& call,
+                                                  const UploadTarget& target,
+                                                  const ContentSource& content) {
+  return through<RemoteEntry>(call, "put_stream", Nature::kChange,
+                              target.file.empty() ? target.name : target.file.value,
+                              [&] { return wrapped_.put_stream(call, target, content); });
+}
+
+Result<RemoteEntry> FaultyRemoteStore::discard_lock(const CallContext& call, const RemoteId& file) {
+  return through<RemoteEntry>(call, "discard_lock", Nature::kChange, file.value,
+                              [&] { return wrapped_.discard_lock(call, file); });
+}
+
 Result<UploadSession> FaultyRemoteStore::upload_begin(const CallContext& call,
                                                       const UploadTarget& target,
                                                       std::uint64_t size) {

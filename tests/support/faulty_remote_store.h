@@ -98,6 +98,8 @@ class FaultyRemoteStore final : public RemoteStore {
                                 const RemoteId& new_parent, const std::string& name) override;
   Result<RemoteEntry> put(const CallContext& call, const UploadTarget& target,
                           Bytes content) override;
+  Result<RemoteEntry> put_stream(const CallContext& call, const UploadTarget& target,
+                                 const ContentSource& content) override;
   Result<UploadSession> upload_begin(const CallContext& call, const UploadTarget& target,
                                      std::uint64_t size) override;
   Result<std::optional<RemoteEntry>> upload_chunk(const CallContext& call, UploadSession& session,
@@ -112,6 +114,10 @@ class FaultyRemoteStore final : public RemoteStore {
   Result<RemoteEntry> lock(const CallContext& call, const RemoteId& file) override;
   Result<RemoteEntry> unlock(const CallContext& call, const RemoteId& file,
                              const std::string& comment) override;
+  Result<RemoteEntry> discard_lock(const CallContext& call, const RemoteId& file) override;
+  RemoteId rebase(const RemoteId& id, const RemoteId& from, const RemoteId& to) const override {
+    return wrapped_.rebase(id, from, to);
+  }
   Result<std::vector<RemotePermission>> permissions(const CallContext& call, NodeKind kind,
                                                     const RemoteId& id) override;
   Result<void> share(const CallContext& call, NodeKind kind, const RemoteId& id,

@@ -41,6 +41,28 @@ TEST(HttpRetry, ChangesAreNotRepeatedAfterServerErrors) {
   }
 }
 
+TEST(HttpRetry, AGetThatChangesSomethingIsSentOnce) {
+  for (const ScriptedAnswer& end :
+       {ScriptedAnswer{.status = 503}, ScriptedAnswer{.kind = Kind::kDrop},
+        ScriptedAnswer{.body = "cut", .kind = Kind::kDropMidBody}}) {
+    ScriptedHttpServer server;
+    server.script("/warm", {{.body = "ok"}});
+    server.script("/delete", {end, {.body = "deleted twice"}});
+    CurlHttpClient client(quick_options());
+    HttpRequest request = get_request(server.url("/delete"));
+    request.changes = true;
+    // On a connection that was in use before, which libcurl would replace by itself.
+    ASSERT_TRUE(client.perform(soon(), get_request(server.url("/warm"))));
+    const auto answer = client.perform(soon(), request);
+    if (answer) {
+      EXPECT_EQ(answer->status, 503);
+    } else {
+      EXPECT_EQ(answer.error().code, ErrorCode::kUnavailable) << to_string(answer.error());
+    }
+    EXPECT_EQ(server.hits("/delete"), 1u);
+  }
+}
+
 TEST(HttpRetry, IdempotentChangesAreRepeatedWithTheirBody) {
   ScriptedHttpServer server;
   server.script("/a", {{.status = 502}, {.kind = Kind::kDrop}, {.body = "ok"}});

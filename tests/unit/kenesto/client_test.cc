@@ -324,7 +324,7 @@ TEST_F(KenestoClient, UndocumentedCallsAreOffUnlessTheServerHasThem) {
   EXPECT_FALSE(store_->capabilities().move);
   listed({ItemJson()});
   EXPECT_EQ(code(store_->rename(soon(), NodeKind::kFile, RemoteId{kDoc}, "b.txt")),
-            ErrorCode::kNotSupported);
+            ErrorCode::kCrossDevice);
   // Not asked for when they are switched off.
   KenestoConfig off;
   off.undocumented_calls = KenestoConfig::Undocumented::kOff;

@@ -74,6 +74,7 @@ TEST_F(KenestoUpload, ANewVersionIsSentInThreeSteps) {
   for (const auto& one : seen) {
     const bool mutates = one.line.find(" UploadFile") != std::string::npos;
     EXPECT_EQ(one.request.idempotent, !mutates) << one.line;
+    EXPECT_EQ(one.request.changes, mutates) << one.line;
   }
   EXPECT_NE((put + 2)->line.find("u=" + percent_encode(kAddress)), std::string::npos)
       << "the whole address, encoded once";
@@ -384,13 +385,13 @@ TEST_F(KenestoRename, WhatTheServerMakesSomethingElseOfIsTakenBack) {
   http_.ok("GET UpdateAssetName?");
   expect_list(kFolder, {wrong});
   http_.ok("GET UpdateAssetName?t=tok%2B1&did=" + std::string(kDoc) + "&dn=a");
-  EXPECT_EQ(code(rename("b.txt")), ErrorCode::kNotSupported);
+  EXPECT_EQ(code(rename("b.txt")), ErrorCode::kCrossDevice);
 }
 
 TEST_F(KenestoRename, AnExtensionOrATakenNameIsRefused) {
   expect_list(kFolder, {ItemJson()});
   expect_list(kFolder, {ItemJson()});
-  EXPECT_EQ(code(rename("a.doc")), ErrorCode::kNotSupported);
+  EXPECT_EQ(code(rename("a.doc")), ErrorCode::kCrossDevice);
   ItemJson other;
   other.id = kDoc2;
   other.stem = "B";

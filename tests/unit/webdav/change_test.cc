@@ -42,7 +42,7 @@ TEST_F(WebDavClient, RefusalsOfAMove) {
   for (const auto& [status, code] :
        std::vector<std::pair<int, ErrorCode>>{{412, ErrorCode::kExists},
                                               {403, ErrorCode::kDenied},
-                                              {502, ErrorCode::kNotSupported},
+                                              {502, ErrorCode::kCrossDevice},
                                               {423, ErrorCode::kBusy},
                                               {507, ErrorCode::kOverQuota}}) {
     http_.answer("MOVE /dav/a", status, "");

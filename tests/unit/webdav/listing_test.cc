@@ -152,6 +152,16 @@ TEST_F(WebDavClient, AFileThatBecameAFolderIsGone) {
   EXPECT_TRUE(store_->remove(soon(), NodeKind::kFile, {"a"}));
 }
 
+TEST_F(WebDavClient, TheServersSpellingOfANameCounts) {
+  // Decomposed by a server on macOS.
+  found("d/%C3%BC", file("/dav/d/u%CC%88", 1));
+  const auto there = store_->find_child(soon(), {"d"}, "\xC3\xBC");
+  ASSERT_TRUE(there && *there);
+  EXPECT_EQ((*there)->id, RemoteId{"d/u\xCC\x88"});
+  found("d/a", file("/dav/d/b", 1));
+  EXPECT_EQ(code_of(store_->stat(soon(), NodeKind::kFile, {"d/a"})), ErrorCode::kCorrupt);
+}
+
 TEST_F(WebDavClient, ASizeThatIsNotToldIsAskedFor) {
   found("a",
         "<D:response><D:href>/dav/a</D:href>" + properties("<D:resourcetype/>") + "</D:response>");

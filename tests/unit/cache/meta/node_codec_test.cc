@@ -63,6 +63,7 @@ RemoteEntry any_entry() {
   entry.lock_holder = text();
   entry.version_count = any<std::uint32_t>();
   entry.system = any<bool>();
+  entry.lock_to_write = any<bool>();
   entry.mime = text();
   entry.creator = text();
   entry.modifier = text();
@@ -116,6 +117,8 @@ NodeRecord any_node() {
   node.staged = text();
   if (often()) node.base = ContentKey{{text()}, {text()}, {text()}, number(), {hash(32), hash(64)}};
   node.base_validator.value = text();
+  if (often()) node.base_modified = time();
+  if (often()) node.base_version = any<std::uint32_t>();
   node.upload_soon = any<bool>();
   node.changed_at = time();
   node.intent = any_intent();
@@ -127,7 +130,7 @@ NodeRecord any_node() {
   node.listed = any<bool>();
   node.pin = one_of(PinState::kUnpinned);
   node.sync = one_of(SyncMode::kRemote);
-  if (often()) node.lock_wanted = any<bool>();
+  if (often()) node.lock_taken = any<bool>();
   node.renamed = any<bool>();
   return node;
 }

@@ -62,6 +62,8 @@ void expect_same(const NodeRecord& a, const NodeRecord& b) {
   EXPECT_EQ(a.staged, b.staged);
   EXPECT_TRUE(a.base == b.base);
   EXPECT_EQ(a.base_validator.value, b.base_validator.value);
+  EXPECT_TRUE(a.base_modified == b.base_modified);
+  EXPECT_EQ(a.base_version, b.base_version);
   EXPECT_EQ(a.upload_soon, b.upload_soon);
   EXPECT_TRUE(a.changed_at == b.changed_at);
   EXPECT_TRUE(a.intent == b.intent);
@@ -90,7 +92,7 @@ void expect_same(const NodeRecord& a, const NodeRecord& b) {
   EXPECT_EQ(a.listed, b.listed);
   EXPECT_EQ(a.pin, b.pin);
   EXPECT_EQ(a.sync, b.sync);
-  EXPECT_EQ(a.lock_wanted, b.lock_wanted);
+  EXPECT_EQ(a.lock_taken, b.lock_taken);
   EXPECT_EQ(a.renamed, b.renamed);
 }
 

@@ -1,0 +1,38 @@
+#include "cache/write_lock.h"
+
+#include "cache/listing.h"
+
+namespace cabinetfs {
+namespace {
+
+Result<void> store_lock(VolumeCore& core, InodeNumber ino, bool taken, const RemoteEntry* told) {
+  Tree::Txn txn(core.tree);
+  TRY_ASSIGN(const NodePtr node, txn.find(ino));
+  if (node == nullptr) return fail(ErrorCode::kNotFound, "the file is gone");
+  NodeRecord next = *node;
+  next.lock_taken = taken;
+  // Nobody gives it back before the change that it is for has begun.
+  if (taken) next.changed_at = core.now();
+  if (told != nullptr && next.remote && next.remote->id == told->id) {
+    next.remote->lock = told->lock;
+    next.remote->lock_holder = told->lock_holder;
+  }
+  txn.put(std::move(next));
+  return txn.commit();
+}
+
+}  // namespace
+
+Result<RemoteEntry> take_write_lock(VolumeCore& core, const CallContext& call, InodeNumber ino,
+                                    const RemoteId& id) {
+  TRY(store_lock(core, ino, true, nullptr));
+  Result<RemoteEntry> locked = core.seen(core.remote.lock(call, id));
+  if (locked) {
+    TRY(store_lock(core, ino, true, &*locked));
+  } else if (!may_have_happened(locked.error().code)) {
+    TRY(store_lock(core, ino, false, nullptr));
+  }
+  return locked;
+}
+
+}  // namespace cabinetfs

@@ -1,0 +1,160 @@
+// Files that take new content only from who holds their lock.
+#include <gtest/gtest.h>
+
+#include "tests/unit/cache/tree/volume_harness.h"
+
+namespace cabinetfs {
+namespace {
+
+HarnessOptions locked() {
+  HarnessOptions options;
+  options.remote = FakeRemoteOptions();
+  options.remote.lock_to_write = true;
+  return options;
+}
+
+TEST(LockToWrite, IsTakenByTheFirstWriteAndGivenBackAfterTheUpload) {
+  VolumeHarness h({{"d/a", "old"}}, locked());
+  auto file = h.open_rw("d/a");
+  ASSERT_OK(file);
+  EXPECT_EQ(h.remote.calls("lock"), 0u) << "opening alone locks nothing";
+  EXPECT_ERROR(ErrorCode::kWouldBlock,
+               h.volume->write(h.local_only(), **file, 0, as_bytes(std::string("n"))));
+  ASSERT_OK(h.pwrite(**file, 0, "new"));
+  ASSERT_OK(h.pwrite(**file, 3, "er"));
+  EXPECT_EQ(h.remote.lock_holder("d/a"), "me@example.com");
+  EXPECT_EQ(h.remote.calls("lock"), 1u);
+  ASSERT_OK(h.close(*file));
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.versions("d/a"), (std::vector<std::string>{"old", "newer"}));
+  EXPECT_EQ(h.remote.lock_holder("d/a"), "");
+  EXPECT_EQ(h.remote.calls("unlock"), 1u);
+  EXPECT_EQ(h.unsent(), 0u);
+  EXPECT_EQ(h.state("d/a"), "clean");
+}
+
+TEST(LockToWrite, IsKeptWhileSomebodyWrites) {
+  VolumeHarness h({{"d/a", "old"}}, locked());
+  auto file = h.open_rw("d/a");
+  ASSERT_OK(file);
+  ASSERT_OK(h.pwrite(**file, 0, "new"));
+  ASSERT_OK(h.volume->fsync(h.call(), **file));
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.remote.content("d/a").value_or("?"), "new");
+  EXPECT_EQ(h.remote.lock_holder("d/a"), "me@example.com");
+  ASSERT_OK(h.close(*file));
+  h.pass_quiet_time();
+  EXPECT_TRUE(h.eventually([&] { return h.remote.lock_holder("d/a").empty(); }));
+}
+
+TEST(LockToWrite, TruncatingAndReplacingNeedItToo) {
+  VolumeHarness h({{"d/a", "old"}, {"d/b", "old"}}, locked());
+  ASSERT_OK(h.mount_tree());
+  ASSERT_OK(h.truncate("d/a", 1));
+  EXPECT_EQ(h.remote.lock_holder("d/a"), "me@example.com");
+  ASSERT_OK(h.write_file("d/tmp", "new"));
+  ASSERT_OK(h.rename("d/tmp", "d/b"));
+  EXPECT_EQ(h.remote.lock_holder("d/b"), "me@example.com");
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.versions("d/a"), (std::vector<std::string>{"old", "o"}));
+  EXPECT_EQ(h.versions("d/b"), (std::vector<std::string>{"old", "new"}));
+  EXPECT_EQ(h.remote.lock_holder("d/a"), "");
+  EXPECT_EQ(h.remote.lock_holder("d/b"), "");
+}
+
+TEST(LockToWrite, DeletedAndMadeAgainIsLockedForTheUpload) {
+  VolumeHarness h({{"d/a", "old"}}, locked());
+  ASSERT_OK(h.mount_tree());
+  ASSERT_OK(h.unlink("d/a"));
+  ASSERT_OK(h.write_file("d/a", "new"));
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.versions("d/a"), (std::vector<std::string>{"old", "new"}));
+  EXPECT_EQ(h.remote.lock_holder("d/a"), "");
+}
+
+TEST(LockToWrite, WhatAnotherHoldsIsDenied) {
+  VolumeHarness h({{"d/a", "old"}}, locked());
+  ASSERT_OK(h.mount_tree());
+  h.remote.lock_as_other("d/a");
+  const Result<void> unseen = h.write_at("d/a", 0, "new");
+  EXPECT_ERROR(ErrorCode::kDenied, unseen);
+  EXPECT_NE(unseen.error().context.find("other@example.com"), std::string::npos);
+  h.go_stale();
+  const Result<void> seen = h.write_at("d/a", 0, "new");
+  EXPECT_ERROR(ErrorCode::kDenied, seen);
+  EXPECT_NE(seen.error().context.find("other@example.com"), std::string::npos);
+  EXPECT_EQ(h.text("d/a"), "old");
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.remote.lock_holder("d/a"), "other@example.com");
+  EXPECT_EQ(h.remote.calls("unlock"), 0u);
+}
+
+TEST(LockToWrite, OfflineNothingIsWritten) {
+  VolumeHarness h({{"d/a", "old"}}, locked());
+  ASSERT_OK(h.mount_tree());
+  h.faulty.set_offline(true);
+  EXPECT_ERROR(ErrorCode::kUnavailable, h.write_at("d/a", 0, "new"));
+  EXPECT_EQ(h.text("d/a"), "old");
+  // A new file needs nobody's lock.
+  EXPECT_OK(h.write_file("d/b", "mine"));
+}
+
+TEST(LockToWrite, ALockWhoseAnswerIsLostIsGivenBack) {
+  VolumeHarness h({{"d/a", "old"}}, locked());
+  ASSERT_OK(h.mount_tree());
+  h.faulty.script("lock", RemoteFault::losing_answer());
+  EXPECT_ERROR(ErrorCode::kUnavailable, h.write_at("d/a", 0, "new"));
+  EXPECT_EQ(h.remote.lock_holder("d/a"), "me@example.com");
+  h.restart();
+  h.pass_quiet_time();
+  EXPECT_TRUE(h.eventually([&] { return h.remote.lock_holder("d/a").empty(); }));
+  EXPECT_EQ(h.versions("d/a"), (std::vector<std::string>{"old"}));
+}
+
+TEST(LockToWrite, ACrashBetweenTheLockAndTheUploadForgetsNothing) {
+  VolumeHarness h({{"d/a", "old"}}, locked());
+  ASSERT_OK(h.write_file("d/a", "new"));
+  EXPECT_EQ(h.remote.lock_holder("d/a"), "me@example.com");
+  h.restart();
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.versions("d/a"), (std::vector<std::string>{"old", "new"}));
+  EXPECT_EQ(h.remote.lock_holder("d/a"), "");
+}
+
+TEST(LockToWrite, GivingItBackIsRetried) {
+  VolumeHarness h({{"d/a", "old"}}, locked());
+  ASSERT_OK(h.write_file("d/a", "new"));
+  h.faulty.script("unlock", RemoteFault::failing(ErrorCode::kUnavailable), 2);
+  h.pass_quiet_time();
+  ASSERT_TRUE(h.eventually([&] {
+    h.clock.advance(std::chrono::seconds(30));
+    return h.unsent() == 0 && h.remote.lock_holder("d/a").empty();
+  }));
+  EXPECT_GE(h.faulty.calls("unlock"), 3u);
+}
+
+TEST(LockToWrite, DiscardingTheChangeGivesItUp) {
+  VolumeHarness h({{"d/a", "old"}}, locked());
+  ASSERT_OK(h.write_file("d/a", "new"));
+  ASSERT_OK(h.volume->discard(h.call(), h.must("d/a")));
+  EXPECT_EQ(h.remote.lock_holder("d/a"), "");
+  EXPECT_EQ(h.remote.calls("discard_lock"), 1u);
+  EXPECT_EQ(h.text("d/a"), "old");
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.remote.calls("unlock"), 0u);
+}
+
+TEST(LockToWrite, WhatTheUserLockedHimselfStaysLocked) {
+  VolumeHarness h({{"d/a", "old"}}, locked());
+  ASSERT_OK(h.volume->lock(h.call(), h.must("d/a")));
+  ASSERT_OK(h.write_file("d/a", "new"));
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.versions("d/a"), (std::vector<std::string>{"old", "new"}));
+  EXPECT_EQ(h.remote.lock_holder("d/a"), "me@example.com");
+  EXPECT_EQ(h.remote.calls("unlock"), 0u);
+  ASSERT_OK(h.volume->unlock(h.call(), h.must("d/a"), ""));
+  EXPECT_EQ(h.remote.lock_holder("d/a"), "");
+}
+
+}  // namespace
+}  // namespace cabinetfs
