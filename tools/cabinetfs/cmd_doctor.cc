@@ -26,6 +26,7 @@
 #include "tools/cabinetfs/output.h"
 #include "tools/cabinetfs/store_info.h"
 #include "tools/cabinetfs/units.h"
+#include "tools/cabinetfs/vendors/vendor.h"
 
 namespace cabinetfs {
 namespace {
@@ -218,10 +219,8 @@ ExitCode run_doctor(const Paths& paths, const std::string& remote) {
       report.bad(options.error().context, "");
       continue;
     }
-    if (options->remote.client_id.empty())
-      report.bad(fmt::format("{}: no client_id", entry.name),
-                 "ask an administrator for a custom application; put its id into [remote." +
-                     entry.name + "]");
+    if (const auto good = vendor_of(*options).check_options(entry.name, *options); !good)
+      report.bad(good.error().context, "see [remote." + entry.name + "]");
     check_allow_other(report, entry.name, *options);
     check_server(report, entry.name, *options);
     check_login(report, paths, entry.name, *options);

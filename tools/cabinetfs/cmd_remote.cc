@@ -16,6 +16,7 @@
 #include "tools/cabinetfs/output.h"
 #include "tools/cabinetfs/store_info.h"
 #include "tools/cabinetfs/units.h"
+#include "tools/cabinetfs/vendors/vendor.h"
 
 namespace cabinetfs {
 
@@ -49,9 +50,12 @@ ExitCode run_remote_add(const Paths& paths, const RemoteAddCommand& command) {
   if (const auto added = add_remote(paths.config_file, remote); !added)
     return config_error(added.error());
   say(printable(fmt::format("{} is in {} now", command.name, paths.config_file)));
-  if (value_of(remote, "client_id").empty())
-    say("before you log in, add the client_id of the custom application that an administrator "
-        "registered");
+  const auto written = Config::load(paths.config_file);
+  if (!written) return config_error(written.error());
+  if (const auto options = written->options_for(remote.name)) {
+    if (const auto good = vendor_of(*options).check_options(remote.name, *options); !good)
+      say("before you log in: " + printable(good.error().context));
+  }
   say(fmt::format("next: cabinetfs login {}", command.name));
   return ExitCode::kOk;
 }
