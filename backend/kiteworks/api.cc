@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <random>
 
@@ -42,6 +43,12 @@ std::string path_of(std::string_view before, const std::string& id, std::string_
 
 std::string object_path(NodeKind kind, const RemoteId& id, std::string_view after) {
   return path_of(kind == NodeKind::kFile ? "/rest/files/" : "/rest/folders/", id.value, after);
+}
+
+bool is_decimal_id(std::string_view id) {
+  // 18 digits fit into every integer; JSON has no leading zeros.
+  return !id.empty() && id.size() <= 18 && (id == "0" || id.front() != '0') &&
+         std::all_of(id.begin(), id.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
 Api::Api(HttpClient& http, const KiteworksConfig& config, std::string base_url)
@@ -208,6 +215,32 @@ JsonText& JsonText::add(std::string_view name, const std::vector<std::string>& v
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (i > 0) out_ += ',';
     text(values[i]);
+  }
+  out_ += ']';
+  return *this;
+}
+
+void JsonText::id(const std::string& value, bool numeric) {
+  if (numeric && is_decimal_id(value)) {
+    out_ += value;
+  } else {
+    text(value);
+  }
+}
+
+JsonText& JsonText::add_id(std::string_view name, const std::string& value, bool numeric) {
+  key(name);
+  id(value, numeric);
+  return *this;
+}
+
+JsonText& JsonText::add_ids(std::string_view name, const std::vector<std::string>& values,
+                            bool numeric) {
+  key(name);
+  out_ += '[';
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (i > 0) out_ += ',';
+    id(values[i], numeric);
   }
   out_ += ']';
   return *this;

@@ -84,6 +84,9 @@ std::string path_of(std::string_view before, const std::string& id, std::string_
 // "/rest/files" or "/rest/folders" and the id.
 std::string object_path(NodeKind kind, const RemoteId& id, std::string_view after = {});
 
+// Such ids look like numbers, which is not to say that the server wrote them so.
+bool is_decimal_id(std::string_view id);
+
 // The text of a JSON object with these members, which must be UTF-8 (kInvalid).
 class JsonText {
  public:
@@ -94,11 +97,15 @@ class JsonText {
   JsonText& add(std::string_view key, std::uint64_t value);
   JsonText& add(std::string_view key, bool value);
   JsonText& add(std::string_view key, const std::vector<std::string>& values);
+  // Ids as the server writes them: text, or the number that a decimal id was read from.
+  JsonText& add_id(std::string_view key, const std::string& id, bool numeric);
+  JsonText& add_ids(std::string_view key, const std::vector<std::string>& ids, bool numeric);
   Result<std::string> take();
 
  private:
   void key(std::string_view name);
   void text(std::string_view value);
+  void id(const std::string& value, bool numeric);
   std::string out_ = "{";
   bool valid_ = true;
 };

@@ -71,6 +71,12 @@ Result<KiteworksStore::Account> KiteworksStore::need_account(const CallContext& 
   return account_;
 }
 
+Result<bool> KiteworksStore::sent_as_number(const CallContext& call, const std::string& id) {
+  if (!is_decimal_id(id)) return false;
+  TRY_ASSIGN(const Account account, need_account(call));
+  return account->numeric_ids;
+}
+
 Result<RemoteAccount> KiteworksStore::account(const CallContext& call) {
   TRY_ASSIGN(const Account account, need_account(call));
   if (capabilities_.load() == &first_capabilities_) {

@@ -97,6 +97,8 @@ class KiteworksStore final : public RemoteStore {
 
   // client.cc
   Result<Account> need_account(const CallContext& call) EXCLUDES(mutex_);
+  // Whether such an id stands as a number in what we send; asks the account only where it may.
+  Result<bool> sent_as_number(const CallContext& call, const std::string& id);
   Result<RemoteEntry> finish(const CallContext& call, kiteworks::WireNode node, Origin origin);
   RemoteEntry decorate(const kiteworks::WireAccount& account, kiteworks::WireNode node,
                        std::uint32_t count_mark);
@@ -160,6 +162,11 @@ class KiteworksStore final : public RemoteStore {
   // client_mail.cc
   Result<std::string> attach(const CallContext& call, const std::string& mail,
                              const Mail::Attachment& attachment);
+  // Completes the draft, and sends it unless it is to stay one.
+  Result<void> put_mail(const CallContext& call, const std::string& id,
+                        const std::vector<std::string>& files, bool draft);
+  // Not under the caller's deadline, which may be why.
+  void drop_mail(const std::string& id);
 
   // Constants
   const KiteworksConfig config_;

@@ -38,7 +38,11 @@ Result<RemoteEntry> KiteworksStore::create_folder(const CallContext& call, const
   request.label = "POST /rest/folders/{id}/folders";
   request.about = "id=" + parent.value;
   request.idempotent = false;
-  TRY_ASSIGN(request.json, JsonText().add("name", name).take());
+  JsonText body;
+  body.add("name", name);
+  if (is_root(parent) && config_.secure_top_folders) body.add("secure", true);
+  if (is_root(parent) && config_.syncable_top_folders) body.add("syncable", true);
+  TRY_ASSIGN(request.json, body.take());
   const auto response = api_.send(call, request);
   if (!response) return fail(explain(call, parent, response.error()));
   Result<RemoteEntry> made = entity(call, *response, NodeKind::kFolder, RemoteId());
@@ -80,9 +84,10 @@ Result<RemoteEntry> KiteworksStore::move(const CallContext& call, NodeKind kind,
   request.label = file ? "POST /rest/files/actions/move" : "POST /rest/folders/{id}/actions/move";
   request.about = fmt::format("id={} to={}", id.value, new_parent.value);
   request.idempotent = false;
+  TRY_ASSIGN(const bool numeric, sent_as_number(call, id.value));
   JsonText body;
-  if (file) body.add("ids", std::vector<std::string>{id.value});
-  TRY_ASSIGN(request.json, body.add("destinationFolderId", new_parent.value).take());
+  if (file) body.add_ids("ids", {id.value}, numeric);
+  TRY_ASSIGN(request.json, body.add_id("destinationFolderId", new_parent.value, numeric).take());
   const auto response = api_.send(call, request);
   if (!response) return fail(explain(call, id, response.error()));
   TRY_ASSIGN(RemoteEntry moved, entity(call, *response, kind, id));
@@ -189,8 +194,9 @@ Result<RemoteEntry> KiteworksStore::copy_file(const CallContext& call, const Rem
   request.label = "POST /rest/files/actions/copy";
   request.about = fmt::format("id={} to={}", id.value, new_parent.value);
   request.idempotent = false;
+  TRY_ASSIGN(const bool numeric, sent_as_number(call, id.value));
   JsonText body;
-  body.add("ids", std::vector<std::string>{id.value}).add("destinationFolderId", new_parent.value);
+  body.add_ids("ids", {id.value}, numeric).add_id("destinationFolderId", new_parent.value, numeric);
   if (name != source.entry.name) body.add("newFileName", name);
   TRY_ASSIGN(request.json, body.take());
   const auto response = api_.send(call, request);

@@ -12,6 +12,30 @@ namespace cabinetfs {
 
 using namespace kiteworks;
 
+namespace {
+
+// For taking a draft away after the caller has given up.
+constexpr std::chrono::seconds kCleanUp{10};
+
+bool may_have_happened(ErrorCode code) {
+  return code == ErrorCode::kUnavailable || code == ErrorCode::kTimeout ||
+         code == ErrorCode::kCancelled;
+}
+
+// Of what was just made: in the body, or in a header where the server sends no entity.
+Result<std::string> made_id(const HttpResponse& response, const char* what) {
+  if (Result<std::string> id = parse_id(response.body)) return id;
+  for (const char* const name : {"x-accellion-location", "x-kiteworks-location"}) {
+    const std::string* const location = response.find(name);
+    if (location == nullptr) continue;
+    std::string id = id_of_location(*location);
+    if (!id.empty()) return id;
+  }
+  return fail(ErrorCode::kCorrupt, fmt::format("the server does not tell the id of {}", what));
+}
+
+}  // namespace
+
 Result<std::string> KiteworksStore::attach(const CallContext& call, const std::string& mail,
                                            const Mail::Attachment& attachment) {
   const std::uint64_t chunk_size = capabilities().chunk_size;
@@ -32,15 +56,37 @@ Result<std::string> KiteworksStore::attach(const CallContext& call, const std::s
     offset += size;
     const bool last = offset == attachment.size;
     TRY_ASSIGN(const HttpResponse response, send_chunk(call, path, index, last, chunk));
-    if (!last) continue;
-    if (Result<std::string> id = parse_id(response.body)) return id;
-    for (const char* const name : {"x-accellion-location", "x-kiteworks-location"}) {
-      const std::string* const location = response.find(name);
-      if (location == nullptr) continue;
-      std::string id = id_of_location(*location);
-      if (!id.empty()) return id;
-    }
-    return fail(ErrorCode::kCorrupt, "the server does not tell the id of an attachment");
+    if (last) return made_id(response, "an attachment");
+  }
+}
+
+Result<void> KiteworksStore::put_mail(const CallContext& call, const std::string& id,
+                                      const std::vector<std::string>& files, bool draft) {
+  TRY_ASSIGN(const bool numeric, sent_as_number(call, files.front()));
+  ApiRequest request;
+  request.method = "PUT";
+  request.path = path_of("/rest/mail/", id, "/actions/sendFile");
+  request.query = {{"returnEntity", "true"}};
+  request.label = "PUT /rest/mail/{id}/actions/sendFile";
+  request.about = "id=" + id;
+  request.idempotent = false;
+  TRY_ASSIGN(request.json, JsonText()
+                               .add_ids("files", files, numeric)
+                               .add("draft", draft ? "true" : "false")
+                               .add("uploading", std::uint64_t{0})
+                               .take());
+  TRY(api_.send(call, request));
+  return {};
+}
+
+void KiteworksStore::drop_mail(const std::string& id) {
+  ApiRequest drop;
+  drop.method = "DELETE";
+  drop.path = path_of("/rest/mail/", id);
+  drop.label = "DELETE /rest/mail/{id}";
+  drop.about = "id=" + id;
+  if (const auto dropped = api_.send(CallContext::within(kCleanUp), drop); !dropped) {
+    log_info("kiteworks: a draft was left behind: {}", dropped.error().context);
   }
 }
 
@@ -65,47 +111,34 @@ Result<void> KiteworksStore::send_mail(const CallContext& call, const Mail& mail
                                .add("draft", at_once ? "false" : "true")
                                .add("secureBody", "false")
                                .take());
-  TRY_ASSIGN(const HttpResponse created, api_.send(call, request));
+  const auto created = api_.send(call, request);
+  if (!created) {
+    const Error& error = created.error();
+    if (!at_once || !may_have_happened(error.code)) return fail(error);
+    return fail(error.code, error.context + "; it may have been sent: look into the sent mail");
+  }
   if (mail.attachments.empty()) return {};
-  TRY_ASSIGN(const std::string id, parse_id(created.body));
+  TRY_ASSIGN(const std::string id, made_id(*created, "the mail"));
 
-  const auto send = [&]() -> Result<void> {
-    std::vector<std::string> files;
-    for (const Mail::Attachment& attachment : mail.attachments) {
-      TRY_ASSIGN(std::string file, attach(call, id, attachment));
-      files.push_back(std::move(file));
+  std::vector<std::string> files;
+  for (const Mail::Attachment& attachment : mail.attachments) {
+    Result<std::string> file = attach(call, id, attachment);
+    if (!file) {
+      // It is a draft until the last request.
+      drop_mail(id);
+      return fail(file.error().code, file.error().context + "; nothing was sent");
     }
-    ApiRequest put;
-    put.method = "PUT";
-    put.path = path_of("/rest/mail/", id, "/actions/sendFile");
-    put.query = {{"returnEntity", "true"}};
-    put.label = "PUT /rest/mail/{id}/actions/sendFile";
-    put.about = "id=" + id;
-    put.idempotent = false;
-    TRY_ASSIGN(put.json, JsonText()
-                             .add("files", files)
-                             .add("draft", mail.draft ? "true" : "false")
-                             .add("uploading", std::uint64_t{0})
-                             .take());
-    TRY(api_.send(call, put));
-    return {};
-  };
-  const Result<void> sent = send();
+    files.push_back(*std::move(file));
+  }
+  const Result<void> sent = put_mail(call, id, files, mail.draft);
   if (sent) return {};
-  const ErrorCode code = sent.error().code;
-  if (code == ErrorCode::kUnavailable || code == ErrorCode::kTimeout ||
-      code == ErrorCode::kCancelled) {
-    // It may have gone out; what is left of it stays in the drafts.
-    return fail(code, sent.error().context + "; look into the drafts and the sent mail");
+  if (may_have_happened(sent.error().code)) {
+    // What is left of it stays in the drafts.
+    return fail(sent.error().code, sent.error().context +
+                                       "; it may have been sent: look into the "
+                                       "drafts and the sent mail");
   }
-  ApiRequest drop;
-  drop.method = "DELETE";
-  drop.path = path_of("/rest/mail/", id);
-  drop.label = "DELETE /rest/mail/{id}";
-  drop.about = "id=" + id;
-  if (const auto dropped = api_.send(call, drop); !dropped) {
-    log_info("kiteworks: a draft was left behind: {}", dropped.error().context);
-  }
+  drop_mail(id);
   return sent;
 }
 

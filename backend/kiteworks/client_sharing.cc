@@ -20,21 +20,8 @@ bool same_person(const WireUser& user, const std::string& who) {
          (user.email.empty() && user.name == who);
 }
 
-std::string id_as_json_number(const std::string& id) {
-  const bool digits =
-      !id.empty() && id.size() < 19 &&
-      std::all_of(id.begin(), id.end(), [](char c) { return c >= '0' && c <= '9'; });
-  return digits ? id : std::string();
-}
-
 // Role ids are numbers there; one that is not goes as text.
-void add_role(JsonText& body, const std::string& role) {
-  if (const std::string number = id_as_json_number(role); !number.empty()) {
-    body.add("roleId", static_cast<std::uint64_t>(std::stoull(number)));
-  } else {
-    body.add("roleId", std::string_view(role));
-  }
-}
+void add_role(JsonText& body, const std::string& role) { body.add_id("roleId", role, true); }
 
 }  // namespace
 
@@ -144,7 +131,8 @@ Result<void> KiteworksStore::share(const CallContext& call, NodeKind kind, const
   request.idempotent = false;
   JsonText body;
   body.add("emails", std::vector<std::string>{who}).add("notify", false);
-  if (file) body.add("ids", std::vector<std::string>{id.value});
+  TRY_ASSIGN(const bool numeric, sent_as_number(call, id.value));
+  if (file) body.add_ids("ids", {id.value}, numeric);
   add_role(body, role);
   TRY_ASSIGN(request.json, body.take());
   const auto response = api_.send(call, request);

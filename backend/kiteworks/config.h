@@ -22,6 +22,11 @@ struct KiteworksConfig {
   std::uint64_t put_max = 4u << 20;
   // Files that others share singly, beside the top folders in the root.
   bool shared_files_in_root = false;
+  // New top folders: restricted ones, from which not everybody may download; and such as the
+  // vendor's desktop client offers. What is false is left to the server. Folders below have no such
+  // choice.
+  bool secure_top_folders = false;
+  bool syncable_top_folders = false;
   // Small files of one bulk download; 0 = none.
   std::uint64_t bulk_read_max = 100;
 };

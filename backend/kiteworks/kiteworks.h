@@ -1,6 +1,9 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "backend/kiteworks/config.h"
 #include "backend/remote_store.h"
@@ -21,5 +24,12 @@ Result<std::unique_ptr<RemoteStore>> make_kiteworks_store(HttpClient& http,
 void apply_kiteworks_policy(HttpClientOptions& options);
 // The same for the authorized client: where tokens go and which answers mean that one is dead.
 void apply_kiteworks_policy(AuthorizedClientOptions& options, const KiteworksConfig& config);
+
+// Parameters of the code exchange (OAuthClient::exchange_parameters) by which the account's list of
+// devices tells this login from others. `host` is shown there; of `installation`, which should be
+// the same at the next login and another on every machine, account and remote, only a digest is
+// sent.
+std::vector<std::pair<std::string, std::string>> kiteworks_device(const std::string& host,
+                                                                  const std::string& installation);
 
 }  // namespace cabinetfs

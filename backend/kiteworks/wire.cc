@@ -18,6 +18,7 @@ Result<WireAccount> parse_account(std::string_view body) {
   WireAccount account;
   account.user = user_of(json);
   if (account.user.id.empty()) return not_understood("an account without an id");
+  account.numeric_ids = member(json, {"id", "userId", "user_id"}).is_number();
   account.my_folder = text_of(member(json, {"syncdirId", "syncdir_id"}));
   account.tray = text_of(member(json, {"mydirId", "mydir_id"}));
   account.base = text_of(member(json, {"basedirId", "basedir_id"}));

@@ -59,7 +59,8 @@ struct WireError {
 
 struct WireAccount {
   WireUser user;
-  std::string my_folder;  // may be missing: empty
+  bool numeric_ids = false;  // old servers: ids are JSON numbers, here in decimal
+  std::string my_folder;     // may be missing: empty
   std::string tray;
   std::string base;
 };
