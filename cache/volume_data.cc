@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "backend/base/pause.h"
 #include "cache/base_version.h"
 #include "cache/path_ids.h"
 #include "cache/volume_impl.h"
@@ -11,6 +12,9 @@ namespace {
 
 constexpr std::uint64_t kMaxFileSize = static_cast<std::uint64_t>(INT64_MAX);
 constexpr std::size_t kCopyBuffer = 1u << 20;
+// Between two looks at a content that the server's virus scan holds back.
+constexpr std::chrono::milliseconds kFirstScanPause{100};
+constexpr std::chrono::milliseconds kLongestScanPause{2'000};
 
 OpenFileImpl& impl(OpenFile& file) { return static_cast<OpenFileImpl&>(file); }
 
@@ -227,6 +231,23 @@ Result<bool> VolumeImpl::look_elsewhere(const CallContext& call, OpenFileImpl& f
 
 Result<std::size_t> VolumeImpl::read(const CallContext& call, OpenFile& open, std::uint64_t offset,
                                      MutableBytes out) {
+  const CallContext bounded = core_.bounded(call);
+  std::chrono::milliseconds wait = kFirstScanPause;
+  while (true) {
+    Result<std::size_t> got = read_once(call, open, offset, out);
+    // The server's virus scan has not let the content go yet: it does in a moment, or the call's
+    // deadline ends the wait.
+    if (got || !call.may_block || got.error().code != ErrorCode::kTryAgain) return got;
+    if (!pause(bounded, wait)) {
+      if (call.cancel.cancelled()) return fail(ErrorCode::kCancelled, "reading");
+      return got;
+    }
+    wait = std::min(wait * 2, kLongestScanPause);
+  }
+}
+
+Result<std::size_t> VolumeImpl::read_once(const CallContext& call, OpenFile& open,
+                                          std::uint64_t offset, MutableBytes out) {
   OpenFileImpl& file = impl(open);
   TRY_ASSIGN(std::shared_ptr<ReadableContent> content, content_of(file));
   {

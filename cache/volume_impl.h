@@ -147,6 +147,8 @@ class VolumeImpl final : public Volume {
   Result<std::shared_ptr<StagedContent>> stage(FileState& file, OpenFileImpl* through)
       REQUIRES(file.mutex);
   void mark_written(FileState& file, StagedContent& staged) REQUIRES(file.mutex);
+  Result<std::size_t> read_once(const CallContext& call, OpenFile& file, std::uint64_t offset,
+                                MutableBytes out);
   Result<std::shared_ptr<ReadableContent>> content_of(OpenFileImpl& file);
   // After a read that failed because what it wanted is not there under that id or version any more:
   // true when it is somewhere else, and the read may be repeated.

@@ -1,6 +1,8 @@
 // Reading and writing through open handles.
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "tests/unit/cache/tree/volume_harness.h"
 
 namespace cabinetfs {
@@ -253,6 +255,38 @@ TEST(Data, CorruptedDownloadsAreNeverData) {
   }
   h.faulty.heal();
   EXPECT_EQ(h.text("docs/a.bin"), content);
+}
+
+TEST(Data, AContentThatIsBeingScannedIsWaitedFor) {
+  VolumeHarness h({{"docs/a.txt", "clean"}});
+  h.remote.set_scan("docs/a.txt", ScanState::kScanning);
+  ASSERT_OK(h.names("docs"));
+  Result<std::string> got = fail(ErrorCode::kInternal, "not read");
+  std::thread reader([&] { got = h.read_file("docs/a.txt"); });
+  EXPECT_TRUE(h.eventually([&] { return h.remote.calls("read") >= 2; }));
+  h.remote.set_scan("docs/a.txt", ScanState::kAllowed);
+  reader.join();
+  ASSERT_OK(got);
+  EXPECT_EQ(*got, "clean");
+}
+
+TEST(Data, TheWaitForAScanEndsWithItsCaller) {
+  VolumeHarness h({{"docs/a.txt", "clean"}});
+  h.remote.set_scan("docs/a.txt", ScanState::kScanning);
+  auto file = h.open_read("docs/a.txt");
+  ASSERT_OK(file);
+  CancelSource cancel;
+  CallContext call = h.call();
+  call.cancel = cancel.token();
+  std::string buffer(10, '\0');
+  Result<std::size_t> got = fail(ErrorCode::kInternal, "not read");
+  std::thread reader(
+      [&] { got = h.volume->read(call, **file, 0, std::as_writable_bytes(std::span(buffer))); });
+  EXPECT_TRUE(h.eventually([&] { return h.remote.calls("read") >= 2; }));
+  cancel.cancel();
+  reader.join();
+  ASSERT_FALSE(got);
+  EXPECT_EQ(got.error().code, ErrorCode::kCancelled);
 }
 
 TEST(Data, OldVersionsAreReadable) {
