@@ -14,19 +14,44 @@
 #include "tools/cabinetfs/mount_call.h"
 #include "tools/cabinetfs/mount_table.h"
 #include "tools/cabinetfs/output.h"
+#include "tools/cabinetfs/progress.h"
+#include "tools/cabinetfs/units.h"
 
 namespace cabinetfs {
 namespace {
 
 std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
-Result<Mail::Attachment> attach(const std::string& path) {
+// How much of the attachments has been read; the rest of a chunk is still on its way then. Used by
+// the thread that sends.
+class SendDisplay {
+ public:
+  SendDisplay() : line_(errors_are_terminal()) {}
+  void expect(std::uint64_t bytes) { total_ += bytes; }
+  void read(const std::string& name, std::uint64_t bytes) {
+    const SteadyTime now = Clock::system().steady();
+    line_.show(fmt::format("{}  {} of {}  {}", progress_bar(done_, total_, kWidth),
+                           format_size(done_), format_size(total_), printable(name)),
+               now);
+    done_ += bytes;
+  }
+  void clear() { line_.clear(); }
+
+ private:
+  static constexpr unsigned kWidth = 20;
+  ProgressLine line_;
+  std::uint64_t done_ = 0, total_ = 0;
+};
+
+Result<Mail::Attachment> attach(const std::string& path, SendDisplay& display) {
   TRY_ASSIGN(File opened, File::open_read(path));
   const auto file = std::make_shared<File>(std::move(opened));
   Mail::Attachment out;
   out.name = base_name(absolute_path(path));
   TRY_ASSIGN(out.size, file->size());
-  out.read = [file](std::uint64_t offset, MutableBytes into) {
+  display.expect(out.size);
+  out.read = [file, &display, name = out.name](std::uint64_t offset, MutableBytes into) {
+    display.read(name, into.size());
     return file->read_exactly_at(offset, into).has_value();
   };
   return out;
@@ -80,8 +105,9 @@ ExitCode run_send(const Paths& paths, const SendCommand& command) {
   mail.draft = command.draft;
   if (command.body_stdin)
     mail.body.assign(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>());
+  SendDisplay display;
   for (const std::string& file : command.files) {
-    auto attachment = attach(file);
+    auto attachment = attach(file, display);
     if (!attachment) return fail_with(attachment.error());
     mail.attachments.push_back(std::move(*attachment));
   }
@@ -93,9 +119,11 @@ ExitCode run_send(const Paths& paths, const SendCommand& command) {
   // Attachments may take long; a transfer that stalls ends by itself.
   call.deadline = Clock::system().steady() + std::chrono::hours(12);
   const auto sent = (*connection)->store().send_mail(call, mail);
+  display.clear();
   if (!sent) {
     if (interrupt.interrupted()) {
-      complain("interrupted; nothing was sent");
+      // Whether it went out all the same is in the message.
+      complain("interrupted: " + printable(sent.error().context));
       return ExitCode::kFailed;
     }
     return fail_with(sent.error(), *remote);

@@ -35,6 +35,8 @@ struct RemoteOptions {
   double rate_limit = -1;  // requests per second; 0 = no limit, -1 = what the vendor asks for
   double rate_burst = 0;
   unsigned connections = 0;  // 0 = what suits the vendor
+  // Kiteworks
+  bool secure_top_folders = false, syncable_top_folders = false;
   // Kenesto
   std::string organization, tenant;
   enum class Undocumented { kProbe, kOn, kOff };

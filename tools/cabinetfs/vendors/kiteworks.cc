@@ -1,4 +1,7 @@
 #include <fmt/format.h>
+#include <unistd.h>
+
+#include <fstream>
 
 #include "backend/auth/authorized_client.h"
 #include "backend/auth/jwt.h"
@@ -18,6 +21,8 @@ KiteworksConfig kiteworks_config(const Options& options) {
   KiteworksConfig out;
   out.base_url = options.remote.url;
   out.api_version = std::to_string(options.remote.api_version);
+  out.secure_top_folders = options.remote.secure_top_folders;
+  out.syncable_top_folders = options.remote.syncable_top_folders;
   return out;
 }
 
@@ -25,6 +30,17 @@ AuthorizedClientOptions authorized_options(const Options& options) {
   AuthorizedClientOptions out;
   apply_kiteworks_policy(out, kiteworks_config(options));
   return out;
+}
+
+// What the account's list of devices shows of this login.
+std::vector<std::pair<std::string, std::string>> this_device(const std::string& remote) {
+  std::string host(256, '\0');
+  if (gethostname(host.data(), host.size() - 1) != 0) host.clear();
+  host.resize(host.find('\0') == std::string::npos ? 0 : host.find('\0'));
+  std::string machine;
+  std::ifstream("/etc/machine-id") >> machine;  // hosts may share a name; empty where there is none
+  return kiteworks_device(host.empty() ? "this machine" : host,
+                          fmt::format("{} {} {} {}", machine, host, getuid(), remote));
 }
 
 // The registered application, with the client secret that the last login saved.
@@ -38,6 +54,7 @@ Result<OAuthClient> oauth_client(SecretStore& secrets, const std::string& remote
   out.redirect_uri = options.remote.redirect_uri;
   TRY_ASSIGN(auto secret, secrets.get(remote, kClientSecretKey));
   if (secret) out.client_secret = std::move(*secret);
+  out.exchange_parameters = this_device(remote);
   return out;
 }
 
