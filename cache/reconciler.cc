@@ -400,11 +400,13 @@ void Reconciler::failed(InodeNumber ino, Plan::Action action, const Error& error
     failure.next_try = core_.now() + pause;
     take_it_back =
         is_place_change(action) && (failure.refused || failure.attempts >= kPlaceAttempts);
-    if (next.changed_at > (*node)->changed_at) return;
-    next.failure = failure;
-    txn.put(std::move(next));
-    if (const Result<void> stored = txn.commit(); !stored)
-      log_error("storing a failure: {}", to_string(stored.error()));
+    // What goes back at once is never seen as failed: it leaves a notice instead.
+    if (!take_it_back) {
+      next.failure = failure;
+      txn.put(std::move(next));
+      if (const Result<void> stored = txn.commit(); !stored)
+        log_error("storing a failure: {}", to_string(stored.error()));
+    }
   }
   const std::string path = core_.tree.path_of(ino).value_or("?");
   log_warn("{}: {} failed: {}", path, to_string(action), to_string(error));
