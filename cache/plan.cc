@@ -356,9 +356,8 @@ Result<void> hand_on_identity(VolumeCore& core, Tree::Txn& txn, InodeNumber dele
   next.uploaded_generation = same ? next.generation : 0;
   // A version of the other may have arrived without an answer: found out before it is taken for
   // somebody else's. It is none of this content's states.
-  next.intent = rest.intent;
+  std::swap(next.intent, rest.intent);
   next.intent.generation = 0;
-  rest.intent = Intent{};
   next.failure.reset();
   next.renamed = !core.shows_remote_name(next);
   txn.put(std::move(next));

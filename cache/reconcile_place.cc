@@ -74,7 +74,12 @@ Result<void> Reconciler::change_place(const NodeRecord& node, const Plan& plan) 
     if (there && plan.folder && core_.remote.capabilities().ids_follow_path &&
         core_.is_in_flight(plan.folder))
       return fail(ErrorCode::kTryAgain, "the folder is being renamed itself");
-    if (there) return plan.folder ? lost(plan.folder) : fail(std::move(changed).error());
+    if (there && !rename) {
+      const Result<RemoteEntry> folder =
+          core_.seen(core_.remote.stat(call, NodeKind::kFolder, plan.folder_id));
+      if (!folder && folder.error().code == ErrorCode::kNotFound) return lost(plan.folder);
+    }
+    if (there) return fail(ErrorCode::kTryAgain, changed.error().context);
     if (there.error().code == ErrorCode::kNotFound) return lost(node.ino);
     return fail(there.error());
   }

@@ -248,6 +248,12 @@ std::optional<Plan> Reconciler::consider(InodeNumber ino, bool rides_along) {
       break;
   }
   if (stopping_) return std::nullopt;
+  if (rides_along && plan.action != Plan::Action::kRemoveFile) {
+    // Not what the others are sent for: planned again by itself. Not "now", which they would meet
+    // once more.
+    schedule_locked(ino, core_.clock.steady() + std::chrono::milliseconds(1));
+    return std::nullopt;
+  }
   if (const auto pause = not_before_.find(ino); pause != not_before_.end()) {
     if (pause->second > core_.clock.steady()) {
       schedule_locked(ino, pause->second);
@@ -354,7 +360,7 @@ void Reconciler::execute(const Plan& plan) {
     attempts_.erase(node.ino);
     return;
   }
-  failed(node.ino, plan.action, done.error());
+  failed(node.ino, plan.action, done.error(), node.generation);
 }
 
 Result<void> Reconciler::upload(const NodeRecord& node) {
@@ -373,7 +379,8 @@ std::chrono::nanoseconds Reconciler::pause_after(InodeNumber ino) {
                          std::uniform_int_distribution<std::int64_t>(0, pause.count() / 2)(random));
 }
 
-void Reconciler::failed(InodeNumber ino, Plan::Action action, const Error& error) {
+void Reconciler::failed(InodeNumber ino, Plan::Action action, const Error& error,
+                        std::optional<std::uint64_t> sent) {
   if (error.code == ErrorCode::kCancelled) return;  // stopping
   const std::chrono::nanoseconds pause = pause_after(ino);
   if (is_network(error.code)) {
@@ -390,6 +397,8 @@ void Reconciler::failed(InodeNumber ino, Plan::Action action, const Error& error
     Tree::Txn txn(core_.tree);
     const Result<NodePtr> node = txn.find(ino);
     if (!node || *node == nullptr) return;
+    // A newer content is not to blame for what was wrong with the older one.
+    if (sent && action == Plan::Action::kUpload && (*node)->generation != *sent) return;
     NodeRecord next = **node;
     Failure failure = next.failure.value_or(Failure{});
     if (failure.attempts == 0) failure.since = core_.now();

@@ -109,7 +109,9 @@ class Reconciler final : public InFlight {
   Result<void> give_way(InodeNumber ino, const std::string& why);
   // A refused delete or rename goes back to what the server has.
   Result<void> take_back(InodeNumber ino, const Error& error);
-  void failed(InodeNumber ino, Plan::Action action, const Error& error);
+  // `sent`: the content generation that was planned.
+  void failed(InodeNumber ino, Plan::Action action, const Error& error,
+              std::optional<std::uint64_t> sent = std::nullopt);
   std::chrono::nanoseconds pause_after(InodeNumber ino) EXCLUDES(mutex_);
 
   VolumeCore& core_;

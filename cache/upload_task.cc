@@ -83,9 +83,9 @@ Result<void> UploadTask::take_snapshot() {
   TRY_ASSIGN(const std::shared_ptr<StagedContent> staged, core_.staged_of(*file_));
   if (staged == nullptr) return {};
   node_ = *node;
-  if (node_.staged.empty()) {
-    // An empty new file, or one that took another's identity over: there is no committed record
-    // yet.
+  if (node_.staged.empty() || file_->fresh_edit) {
+    // An empty new file, one that took another's identity over, or a content that has just been
+    // exchanged: there is no committed record of it yet.
     if (file_->live) {
       TRY(core_.commit(*file_));
       TRY_ASSIGN(const NodePtr now, core_.tree.find(ino_));
@@ -174,9 +174,15 @@ Result<bool> UploadTask::is_ours(const RemoteEntry& entry) {
   const Intent& intent = node_.intent;
   if (entry.kind != NodeKind::kFile || entry.size != intent.size) return false;
   if (!intent.before.empty() && entry.validator == intent.before) return false;
-  const std::string& md5 = intent.md5;
+  std::string md5 = intent.md5;
+  // A copy that was made at the server: its bytes are ours, its time is the server's.
+  const bool copied = md5.empty() && !intent.session && intent.generation == generation_;
+  if (copied) {
+    TRY_ASSIGN(md5, content_md5());
+  }
   if (!entry.hashes.md5.empty() && !md5.empty()) return entry.hashes.md5 == md5;
-  if (core_.remote.capabilities().mtime_at_upload && !same_second(entry.modified, intent.modified))
+  if (!copied && core_.remote.capabilities().mtime_at_upload &&
+      !same_second(entry.modified, intent.modified))
     return false;
   // A session whose last chunk was never sent has left nothing behind.
   if (md5.empty()) return false;
@@ -184,6 +190,25 @@ Result<bool> UploadTask::is_ours(const RemoteEntry& entry) {
   // in its bytes. Rare enough to fetch them.
   TRY_ASSIGN(const std::string theirs, remote_md5(entry));
   return theirs == md5;
+}
+
+// An upload that broke in the middle may have left its beginning in the file, where the server does
+// not put the new content in place only when it is whole. That is nobody's edit.
+Result<bool> UploadTask::is_our_fragment(const RemoteEntry& entry) {
+  const Intent& intent = node_.intent;
+  if (core_.remote.capabilities().versions || intent.kind != Intent::Kind::kPut ||
+      intent.generation != generation_ || entry.size >= size_)
+    return false;
+  Md5 ours;
+  std::vector<std::byte> buffer(std::min<std::uint64_t>(entry.size, 1u << 20));
+  for (std::uint64_t at = 0; at < entry.size;) {
+    const MutableBytes part(buffer.data(), std::min<std::uint64_t>(buffer.size(), entry.size - at));
+    TRY(read_exactly(*snapshot_, call(), at, part));
+    ours.update(part);
+    at += part.size();
+  }
+  TRY_ASSIGN(const std::string theirs, remote_md5(entry));
+  return ours.finish() == theirs;
 }
 
 Result<std::string> UploadTask::remote_md5(const RemoteEntry& entry) {
@@ -331,7 +356,11 @@ Result<void> UploadTask::send_version() {
         ErrorCode::kBusy,
         "locked by " + (before->lock_holder.empty() ? "somebody else" : before->lock_holder));
   }
-  const bool changed = !node_.base_validator.empty() && before->validator != node_.base_validator;
+  bool changed = !node_.base_validator.empty() && before->validator != node_.base_validator;
+  if (changed) {
+    TRY_ASSIGN(const bool fragment, is_our_fragment(*before));
+    changed = !fragment;
+  }
   if (changed) {
     ConflictPolicy policy = core_.options.conflict;
     if (policy == ConflictPolicy::kVersions && !core_.remote.capabilities().versions)

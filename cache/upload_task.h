@@ -28,6 +28,7 @@ class UploadTask {
   // it can be gone on with.
   Result<std::optional<RemoteEntry>> look();
   Result<bool> is_ours(const RemoteEntry& entry);
+  Result<bool> is_our_fragment(const RemoteEntry& entry);
   Result<std::string> remote_md5(const RemoteEntry& entry);
   Result<std::optional<RemoteEntry>> copy_at_server(const UploadTarget& target);
   Result<void> send_new();

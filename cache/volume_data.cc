@@ -207,6 +207,21 @@ Result<ContentKey> VolumeImpl::current_key(ContentKey key, FileState& file) {
 Result<bool> VolumeImpl::look_elsewhere(const CallContext& call, OpenFileImpl& file,
                                         const ContentKey* key) {
   if (key == nullptr) {
+    if (core_.remote.capabilities().ids_follow_path) {
+      // Perhaps only our own rename, which is on its way.
+      InodeNumber moving;
+      {
+        Tree::Txn txn(core_.tree);
+        TRY_ASSIGN(const NodePtr node, txn.find(file.ino()));
+        if (node != nullptr) {
+          TRY_ASSIGN(moving, moving_for(core_, txn, *node));
+        }
+      }
+      if (moving) {
+        TRY(core_.in_flight->wait_landed(core_.bounded(call), moving));
+        return true;
+      }
+    }
     // Unsent, on a version that others have replaced.
     TRY(stand_on_old_version(core_, core_.bounded(call), file.ino()));
     return true;
@@ -464,7 +479,14 @@ Result<std::uint64_t> VolumeImpl::copy_range(const CallContext& call, OpenFile& 
     TRY_ASSIGN(const NodePtr origin, core_.tree.find(in.ino()));
     MutexLock lock(state.mutex);
     TRY_ASSIGN(const std::shared_ptr<StagedContent> old, stage(state, nullptr));
-    if (clean != nullptr && old->size() == 0 && old->staged_bytes() == 0) {
+    // Not over a state that is on its way to the server: its answer would be taken for this one's.
+    // And only where the vendor keeps versions: else the source's next save takes the bytes away
+    // that this copy stands on.
+    TRY_ASSIGN(const NodePtr row, core_.tree.find(out.ino()));
+    const bool sending = core_.is_in_flight(out.ino()) ||
+                         (row != nullptr && row->intent.kind != Intent::Kind::kNone);
+    const bool kept = core_.remote.capabilities().versions;
+    if (clean != nullptr && kept && !sending && old->size() == 0 && old->staged_bytes() == 0) {
       TRY_ASSIGN(const std::shared_ptr<StagedContent> staged, core_.contents.create_staged(key));
       core_.contents.discard_staged(old);
       state.staged = staged;

@@ -178,8 +178,10 @@ Result<void> VolumeImpl::lock_for_change(const CallContext& call, InodeNumber in
   if (!call.may_block) return fail(ErrorCode::kWouldBlock, "the lock that writing needs");
   const CallContext bounded = core_.bounded(call);
   const Result<RemoteEntry> locked = take_write_lock(core_, bounded, ino, node->remote->id);
+  // Whatever becomes of the change: if there is none in the end, the lock goes back. Without an
+  // answer it is taken, perhaps.
+  core_.wake(ino);
   if (locked) return take_answer(ino, *locked);
-  core_.wake(ino);  // taken, perhaps, though no answer came
   if (locked.error().code != ErrorCode::kBusy && locked.error().code != ErrorCode::kConflict)
     return fail(locked.error());
   // Somebody was faster: who? Another thread of ours, perhaps.

@@ -272,10 +272,10 @@ Result<RemoteEntry> KenestoStore::upload_version(const CallContext& call,
         return one.size == source.size;
       });
       // A listing that lags behind the versions would give the new content the old validator.
-      if (ours != fresh.end() && after->entry.validator != before.entry.validator) {
-        if (ours->current && after->entry.size == ours->size) {
-          known_.bind(file, mark_of(after->entry.validator), {ours->id, ours->size});
-        }
+      // And a version that somebody has put on top of ours meanwhile is not ours.
+      if (ours != fresh.end() && ours->current && after->entry.size == ours->size &&
+          after->entry.validator != before.entry.validator) {
+        known_.bind(file, mark_of(after->entry.validator), {ours->id, ours->size});
         return std::move(after->entry);
       }
       if (!fresh.empty() && ours == fresh.end()) {

@@ -247,7 +247,9 @@ Result<RemoteEntry> WebDavStore::upload(const CallContext& call, const UploadTar
   while (true) {
     Result<std::optional<RemoteEntry>> done = attempt(call, upload);
     if (!done) {
-      if (is_lost(done.error()) || done.error().code == ErrorCode::kCancelled) {
+      // kIo: the source could not be read any more, after a part of it was sent.
+      if (is_lost(done.error()) || done.error().code == ErrorCode::kCancelled ||
+          done.error().code == ErrorCode::kIo) {
         remember_broken(upload.id, content.size);
       }
       return fail(std::move(done).error());

@@ -162,6 +162,61 @@ TEST(Data, ACopyThatIsEditedBeforeItIsSentHasBoth) {
   EXPECT_EQ(h.remote_tree(), (TreeDump{{"docs", "/"}, {"docs/b.bin", expected}}));
 }
 
+TEST(Data, WithoutVersionsACopyOutlivesItsSourcesNextSave) {
+  const std::string content = pattern_text(300'000);
+  HarnessOptions options;
+  options.remote.capabilities = FakeRemoteOptions::bare();
+  VolumeHarness h({{"docs/a.bin", content}}, options);
+  auto in = h.open_read("docs/a.bin");
+  auto out = h.create("docs/b.bin");
+  ASSERT_OK(in);
+  ASSERT_OK(out);
+  std::uint64_t copied = 0;
+  while (copied < content.size()) {
+    const auto more =
+        h.volume->copy_range(h.call(), **in, copied, **out, copied, content.size() - copied);
+    ASSERT_OK(more);
+    ASSERT_GT(*more, 0u);
+    copied += *more;
+  }
+  ASSERT_OK(h.close(*in));
+  ASSERT_OK(h.close(*out));
+  h.remote.write_file_as_other("docs/a.bin", "another content");
+  EXPECT_EQ(h.text("docs/b.bin"), content);
+  h.pass_quiet_time();
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.remote.content("docs/b.bin"), content);
+}
+
+TEST(Data, ACopyOverAFileThatIsBeingSentHasItsOwnBytes) {
+  const std::string first = pattern_text(300'000, 1);
+  const std::string second = pattern_text(200'000, 2);
+  VolumeHarness h({{"docs/x.bin", first}, {"docs/a.bin", second}, {"docs/b.bin", "b"}});
+  ASSERT_OK(h.mount_tree());
+  ASSERT_OK(h.write_file("docs/b.bin", first));
+  Gate gate;
+  gate.close();
+  h.remote.set_gate("put", &gate);
+  h.remote.set_gate("upload_begin", &gate);
+  h.pass_quiet_time();
+  ASSERT_TRUE(gate.wait_for_waiting(1));
+  auto in = h.open_read("docs/a.bin");
+  auto out = h.create("docs/b.bin");
+  ASSERT_OK(in);
+  ASSERT_OK(out);
+  SetAttributes empty;
+  empty.size = 0;
+  ASSERT_OK(h.volume->setattr(h.call(), (*out)->ino(), empty, out->get()));
+  ASSERT_OK(h.volume->copy_range(h.call(), **in, 0, **out, 0, second.size()));
+  gate.open();
+  ASSERT_OK(h.close(*in));
+  ASSERT_OK(h.close(*out));
+  h.pass_quiet_time();
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.text("docs/b.bin"), second);
+  EXPECT_EQ(h.remote.content("docs/b.bin"), second);
+}
+
 TEST(Data, CopyingAPartCopiesBytes) {
   VolumeHarness h({{"docs/a.txt", "0123456789"}, {"docs/b.txt", "abcdefghij"}});
   auto in = h.open_read("docs/a.txt");
