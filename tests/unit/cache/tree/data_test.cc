@@ -197,6 +197,7 @@ TEST(Data, ACopyOverAFileThatIsBeingSentHasItsOwnBytes) {
   Gate gate;
   gate.close();
   h.remote.set_gate("put", &gate);
+  h.remote.set_gate("put_stream", &gate);
   h.remote.set_gate("upload_begin", &gate);
   h.pass_quiet_time();
   ASSERT_TRUE(gate.wait_for_waiting(1));
