@@ -44,7 +44,9 @@ t_busy() {
   cat "$work/err"
   [[ $status -eq 0 ]] && grep -q "($sleeper)" "$work/err" && is_mounted
 }
-t_umount() { cabinetfs umount "$mnt" && ! is_mounted && cabinetfs status >"$work/status" && ! grep -qF "$mnt" "$work/status" && exits 1 cabinetfs umount "$mnt"; }
+# Its process may still be closing the store for a moment.
+forgotten() { cabinetfs status >"$work/status" && ! grep -qF "$mnt" "$work/status"; }
+t_umount() { cabinetfs umount "$mnt" && ! is_mounted && eventually 20 forgotten && exits 1 cabinetfs umount "$mnt"; }
 t_foreground() {
   cabinetfs mount -f work "$mnt" >"$work/fg.log" 2>&1 &
   local pid=$!
