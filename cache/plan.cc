@@ -30,9 +30,12 @@ Plan blocked_by(const NodePtr& node, InodeNumber blocker, SteadyTime now) {
   return plan;
 }
 
+// With the extension that it has: a vendor need not be able to change that.
 std::string temporary_name(const NodeRecord& node) {
+  const std::string& name = node.remote->name;
+  const std::size_t dot = node.kind == NodeKind::kFile ? name.rfind('.') : std::string::npos;
   return "cabinetfs-" + std::to_string(node.ino.value) + "-" + std::to_string(node.generation) +
-         ".tmp";
+         "-tmp" + (dot == std::string::npos ? std::string() : name.substr(dot));
 }
 
 Plan act(Plan::Action action, const NodePtr& node) {
