@@ -202,7 +202,7 @@ class VolumeImpl final : public Volume {
   std::optional<RemoteAccount> account_ GUARDED_BY(mutex_);
   std::optional<std::pair<SteadyTime, Quota>> quota_ GUARDED_BY(mutex_);
   std::unordered_map<InodeNumber, SteadyTime> in_use_
-      GUARDED_BY(mutex_);  // folders that programs have listed lately
+      GUARDED_BY(mutex_);  // folders that programs have looked into lately
 
   Mutex poll_mutex_;
   CondVar poll_wake_;

@@ -66,6 +66,11 @@ Result<NodePtr> VolumeImpl::existing_child(const CallContext& call, InodeNumber 
 Result<Attributes> VolumeImpl::lookup(const CallContext& call, InodeNumber parent,
                                       const std::string& name) {
   TRY_ASSIGN(const NodePtr child, existing_child(call, parent, name));
+  {
+    // The kernel keeps what it is told now: somebody must notice when it is not so any more.
+    MutexLock lock(mutex_);
+    in_use_[parent] = core_.clock.steady();
+  }
   Attributes out = core_.attributes(*child);
   core_.overlay_live(out);
   return out;
