@@ -32,6 +32,17 @@ bool is_known(std::string_view key) {
          (key.starts_with(kPermissionOf) && key.size() > kPermissionOf.size());
 }
 
+// What mv and cp -a read from one file and set on its copy: no mistake, and nothing to be set. They
+// pass over what is not supported in silence.
+bool is_told_state(std::string_view value) {
+  return value == "clean" || value == "dirty" || value == "offline" ||
+         value.starts_with("uploading:") || value.starts_with("failed:") ||
+         value.starts_with("conflict:");
+}
+bool is_told_lock(std::string_view value) {
+  return value == "free" || value == "held" || value.starts_with("held-by:");
+}
+
 // Attributes by which the kernel or libraries would do something that this file system does not.
 bool is_refused(std::string_view name) {
   return name == "security.capability" || name.starts_with("system.");
@@ -247,7 +258,7 @@ Result<void> CabinetXattrs::set_ours(const CallContext& call, InodeNumber ino, s
   if (key == "state") {
     if (value == "retry") return volume_.retry(ino);
     if (value == "discard") return volume_.discard(call, ino);
-    return bad();
+    return is_told_state(value) ? unsupported() : bad();
   }
   if (key == "description") {
     if (!can.description) return unsupported();
@@ -291,7 +302,7 @@ Result<void> CabinetXattrs::set_ours(const CallContext& call, InodeNumber ino, s
     }
     // Gives up the local changes, then the lock.
     if (value == "discard") return volume_.discard_lock(call, ino);
-    return bad();
+    return is_told_lock(value) ? unsupported() : bad();
   }
   return unsupported();
 }
@@ -302,7 +313,8 @@ Result<void> CabinetXattrs::remove(const CallContext& call, InodeNumber ino,
   const std::string_view key = std::string_view(name).substr(kPrefix.size());
   if (!is_known(key)) return fail(ErrorCode::kNoData, name);
   if (key.starts_with(kPermissionOf)) {
-    TRY(get_ours(call, ino, key));  // kNoData for somebody who has no level
+    // Who has no level is kNoData, from the store: it may know of somebody by his address only
+    // here.
     return set_ours(call, ino, key, std::string(to_string(AccessLevel::kNone)));
   }
   if (key == "description") return set_ours(call, ino, key, "");

@@ -681,7 +681,7 @@ Result<void> MemoryVolume::unshare(const CallContext& /*call*/, InodeNumber ino,
                                    const std::string& who) {
   MutexLock lock(mutex_);
   TRY_ASSIGN(const NodePtr node, find_locked(ino));
-  node->shares.erase(who);
+  if (node->shares.erase(who) == 0) return fail(ErrorCode::kNoData, who);
   return {};
 }
 

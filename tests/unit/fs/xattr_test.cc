@@ -130,7 +130,9 @@ TEST_F(Xattr, ActsOnWhatIsSet) {
   EXPECT_EQ(set(file_, "lock", "steal"), "invalid");
   EXPECT_EQ(set(file_, "state", "retry"), "ok");
   EXPECT_EQ(set(file_, "state", "discard"), "ok");
-  EXPECT_EQ(set(file_, "state", "clean"), "invalid");
+  EXPECT_EQ(set(file_, "state", "cleaner"), "invalid");
+  EXPECT_EQ(set(file_, "state", "clean"),
+            "not-supported");  // read from another file, as cp -a does
   EXPECT_EQ(set(file_, "pin", "pinned"), "ok");
   EXPECT_EQ(get(file_, "pin"), "pinned");
   EXPECT_EQ(set(file_, "pin", "nailed"), "invalid");
