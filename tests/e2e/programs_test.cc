@@ -22,17 +22,24 @@ TEST_P(Programs, Git) {
   const std::string git =
       "export HOME=/nonexistent GIT_CONFIG_NOSYSTEM=1 GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b "
       "GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b; ";
+  // Its temporary files have their names before anything is sent, as with a mount's usual delay.
+  MountedOptions options;
+  options.volume.upload_delay = std::chrono::seconds(5);
+  remount(options);
+  const std::string files = thorough_ ? "200" : "20";
   const auto made = sh(
-      git +
-      "git init -q repo && cd repo && for i in $(seq 200); do echo $i > f$i; done && "
+      git + "git init -q repo && cd repo && for i in $(seq " + files +
+      "); do echo $i > f$i; done && "
       "git add . && git commit -qm one && echo two >> f1 && git commit -qam two && "
       "git status --porcelain && git gc -q && git fsck --strict && cd .. && "
       "git clone -q repo copy && diff -r -x .git repo copy && git -C copy log --oneline | wc -l");
   EXPECT_EQ(made.output, "2\n");
   EXPECT_EQ(made.exit_code, 0);
   EXPECT_EQ(settle(), "");
-  EXPECT_EQ(on_server("repo/f200"), "200\n");
-  EXPECT_THAT(on_server("repo/%2Egit/HEAD"), HasSubstr("ref: "));
+  EXPECT_EQ(on_server("repo/f" + files), files + "\n");
+  EXPECT_THAT(on_server(std::string("repo/") + (can().names.leading_dot_forbidden ? "%2E" : ".") +
+                        "git/HEAD"),
+              HasSubstr("ref: "));
   // From the server alone.
   state_ = std::make_unique<TemporaryDirectory>();
   remount();
@@ -125,14 +132,14 @@ TEST_P(Programs, VimSaves) {
   EXPECT_EQ(settle(), "");
   EXPECT_EQ(on_server("doc.txt"), "second\n");
   EXPECT_EQ(id("doc.txt"), before);
-  EXPECT_EQ(versions("doc.txt"), 2u);
+  EXPECT_EQ(versions("doc.txt"), kept(2));
 }
 
 // "A tree of thousands of files goes in and comes back unchanged."
 TEST_P(Programs, ManyFiles) {
   TemporaryDirectory there;
   const std::string t = there.path();
-  const std::string count = GetParam() == "Fake" ? "5000" : "1000";
+  const std::string count = !thorough_ ? "200" : GetParam() == "Fake" ? "5000" : "1000";
   ASSERT_EQ(
       run_shell("mkdir " + t + "/src && cd " + t + "/src && mkdir $(seq 50) && for i in $(seq " +
                 count + "); do echo content $i > $((i % 50 + 1))/file$i; done")

@@ -19,14 +19,42 @@ CABINET_FOR_EACH_ACCOUNT(Rename);
 TEST_P(Rename, MovesFilesAndDirectories) {
   ASSERT_EQ(sh("mkdir -p a b && echo one > a/f && mkdir a/d && echo two > a/d/g").exit_code, 0);
   EXPECT_EQ(settle(), "");
-  const std::string file = id("a/f"), folder = id("a/d");
+  const std::string file = identity("a/f"), folder = identity("a/d");
   ASSERT_EQ(sh("mv a/f b/g && mv a/d b/e").output, "");
   EXPECT_EQ(sh("find . | sort").output, ".\n./a\n./b\n./b/e\n./b/e/g\n./b/g\n");
   EXPECT_EQ(settle(), "");
   EXPECT_THAT(server_tree(), ElementsAre("a/", "b/", "b/e/", "b/e/g", "b/g"));
-  // Moved, not copied: identity and history stay.
-  EXPECT_EQ(id("b/g"), file);
-  EXPECT_EQ(id("b/e"), folder);
+  // Moved, not copied, where the server can: identity and history stay.
+  EXPECT_EQ(identity("b/g") == file, can().move);
+  EXPECT_EQ(identity("b/e") == folder, can().move);
+}
+
+// "Where the server cannot rename or move, rename is EXDEV for what it has, and programs copy."
+TEST_P(Rename, WhatTheServerCannotMoveIsOnAnotherDevice) {
+  ASSERT_EQ(sh("mkdir a b && echo one > a/f").exit_code, 0);
+  EXPECT_EQ(settle(), "");
+  const std::string file = identity("a/f");
+  const auto outcome = [this](const char* from, const char* to) {
+    return ::rename(p(from).c_str(), p(to).c_str()) == 0 ? 0 : errno;
+  };
+  EXPECT_EQ(outcome("a/f", "a/g"), can().rename ? 0 : EXDEV);
+  EXPECT_EQ(settle(), "");
+  const std::string now = can().rename ? "a/g" : "a/f";
+  EXPECT_EQ(identity(now), file);
+  EXPECT_EQ(outcome(now.c_str(), "b/h"), can().move ? 0 : EXDEV);
+  EXPECT_EQ(settle(), "");
+  EXPECT_EQ(identity(can().move ? "b/h" : now), file);
+}
+
+// "What was never sent can be renamed and moved everywhere."
+TEST_P(Rename, WhatTheServerDoesNotHaveGoesAnywhere) {
+  MountedOptions options;
+  options.volume.upload_delay = std::chrono::seconds(3);
+  remount(options);
+  ASSERT_EQ(sh("mkdir a b && echo one > a/f.txt").exit_code, 0);
+  ASSERT_EQ(::rename(p("a/f.txt").c_str(), p("b/g.doc").c_str()), 0);
+  EXPECT_EQ(settle(), "");
+  EXPECT_THAT(server_tree(), ElementsAre("a/", "b/", "b/g.doc"));
 }
 
 // "A save by writing a temporary file and renaming it over the original becomes one new version of
@@ -41,7 +69,7 @@ TEST_P(Rename, WriteTempRenameOverIsANewVersion) {
   EXPECT_EQ(settle(), "");
   EXPECT_EQ(on_server("doc"), "second");
   EXPECT_EQ(id("doc"), before);
-  EXPECT_EQ(versions("doc"), 2u);
+  EXPECT_EQ(versions("doc"), kept(2));
   EXPECT_THAT(server_tree(), ElementsAre("doc"));
 }
 
@@ -56,7 +84,7 @@ TEST_P(Rename, BackupWriteUnlinkIsANewVersion) {
   EXPECT_EQ(settle(), "");
   EXPECT_EQ(on_server("doc"), "second");
   EXPECT_EQ(id("doc"), before);
-  EXPECT_EQ(versions("doc"), 2u);
+  EXPECT_EQ(versions("doc"), kept(2));
   EXPECT_THAT(server_tree(), ElementsAre("doc"));
 }
 
@@ -72,7 +100,7 @@ TEST_P(Rename, TemporaryFilesAreNotSent) {
     ASSERT_EQ(::unlink(p("lock").c_str()), 0);
   }
   EXPECT_EQ(settle(), "");
-  EXPECT_EQ(account_->requests("put") + account_->requests("upload"), 0u);
+  EXPECT_EQ(account_->uploads(), 0u);
 }
 
 // "A file that is replaced while it is open stays readable for who has it open."

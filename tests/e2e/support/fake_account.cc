@@ -38,10 +38,7 @@ class FakeAccount final : public TestAccount {
     std::ranges::sort(out);
     return out;
   }
-  std::uint64_t requests(const std::string& kind) override {
-    if (kind == "upload") return store_.calls("upload_chunk");
-    return kind.empty() ? store_.total_calls() : store_.calls(kind);
-  }
+  std::uint64_t uploads() override { return store_.calls("put") + store_.calls("upload_chunk"); }
   void reset_requests() override { store_.reset_calls(); }
 
   void write(const std::string& path, const std::string& content) override {

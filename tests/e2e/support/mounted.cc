@@ -36,6 +36,8 @@ VolumeOptions MountedOptions::fast() {
 
 MountedAccount::MountedAccount(TestAccount& account, MountedOptions options)
     : store_(account.connect()) {
+  // What it can do is known from here on, as for every mount that starts with a network.
+  must(store_->account(CallContext::within(std::chrono::seconds(30))), "account");
   const std::string state = options.state_dir.empty() ? own_state_.path() : options.state_dir;
   ::mkdir((state + "/cache").c_str(), 0700);
   ::mkdir((state + "/staged").c_str(), 0700);
@@ -73,7 +75,14 @@ std::string MountedAccount::settle(std::chrono::seconds patience) {
 
 void Mounted::SetUp() {
   if (const std::string why = why_no_fuse(); !why.empty()) GTEST_SKIP() << why;
-  account_ = make_account(GetParam());
+  const AccountKind* kind = nullptr;
+  for (const AccountKind& each : account_table()) {
+    if (each.name == GetParam()) kind = &each;
+  }
+  ASSERT_NE(kind, nullptr) << GetParam();
+  if (!kind->missing.empty()) GTEST_SKIP() << kind->missing;
+  thorough_ = kind->thorough;
+  account_ = kind->make();
   state_ = std::make_unique<TemporaryDirectory>();
   mount();
 }
@@ -94,15 +103,11 @@ void Mounted::remount(MountedOptions options) {
 }
 
 std::vector<std::string> account_kinds() {
-  std::vector<std::string> kinds{"Fake"};
-  if (has_sandbox_account()) kinds.push_back("Sandbox");
   // One of them only, for a quick look.
   if (const char* only = std::getenv("CABINETFS_E2E_ACCOUNT")) return {only};
+  std::vector<std::string> kinds;
+  for (const AccountKind& kind : account_table()) kinds.push_back(kind.name);
   return kinds;
-}
-
-std::unique_ptr<TestAccount> make_account(const std::string& kind) {
-  return kind == "Sandbox" ? make_sandbox_account() : make_fake_account();
 }
 
 }  // namespace cabinetfs

@@ -70,17 +70,21 @@ class Mounted : public ::testing::TestWithParam<std::string> {
   std::vector<std::string> server_tree(const std::string& name = {}) {
     return account_->tree(name.empty() ? "Work" : "Work/" + name);
   }
+  std::string identity(const std::string& name) { return account_->identity("Work/" + name); }
+  // The versions of a file after so many different contents.
+  std::size_t kept(std::size_t contents) { return can().versions ? contents : 1; }
+  const Capabilities& can() { return account_->capabilities(); }
   std::string settle() { return mounted_->settle(); }
   void mount(MountedOptions options = {});
   void remount(MountedOptions options = {});  // with the same state
 
+  bool thorough_ = false;  // see AccountKind
   std::unique_ptr<TestAccount> account_;
   std::unique_ptr<MountedAccount> mounted_;
   std::unique_ptr<TemporaryDirectory> state_;
 };
 
 std::vector<std::string> account_kinds();
-std::unique_ptr<TestAccount> make_account(const std::string& kind);
 inline std::string kind_name(const ::testing::TestParamInfo<std::string>& info) {
   return info.param;
 }

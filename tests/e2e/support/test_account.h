@@ -17,15 +17,19 @@ class TestAccount {
   virtual ~TestAccount() = default;
   // A store of its own for each mount.
   virtual std::unique_ptr<RemoteStore> connect() = 0;
+  // What its stores say that they can do. From one thread.
+  const Capabilities& capabilities();
 
   virtual std::optional<std::string> content(const std::string& path) = 0;
   virtual std::string id_of(const std::string& path) = 0;  // empty when there is nothing
-  // How many versions the file has.
+  // What stays with an object that is moved, and not with one that is copied.
+  virtual std::string identity(const std::string& path) { return id_of(path); }
+  // How many versions the file has; 1 where the vendor keeps none.
   virtual std::size_t versions(const std::string& path) = 0;
   // Paths of live objects below `path`, sorted, folders with a slash at the end.
   virtual std::vector<std::string> tree(const std::string& path) = 0;
-  // Requests of one kind since reset_requests(): "list", "put", "upload", "read", or "" for all.
-  virtual std::uint64_t requests(const std::string& kind) = 0;
+  // Contents that were sent, or begun to be, since reset_requests().
+  virtual std::uint64_t uploads() = 0;
   virtual void reset_requests() = 0;
 
   // What somebody else does meanwhile.
@@ -36,12 +40,40 @@ class TestAccount {
   // False where the account cannot make one file of a folder read-only.
   virtual bool make_read_only(const std::string& path) = 0;
   virtual void lock(const std::string& path) = 0;
+
+  // False where a name may not begin with a blank.
+  virtual bool takes_leading_blanks() const { return true; }
+  // The top folder whose files can be locked.
+  virtual std::string lock_folder() const { return "Work"; }
+  // By what the vendor knows the other user when something is shared, and when it tells of that.
+  virtual std::string other_user() { return "bob@example.com"; }
+  virtual std::string other_id() { return other_user(); }
+  // False where a list of all whom something is shared with cannot be had.
+  virtual bool lists_people() const { return true; }
+  // False where only top folders can be shared.
+  virtual bool shares_below_the_top() const { return true; }
+
+ private:
+  std::optional<Capabilities> told_;
 };
 
 // In memory, with the rules of Kiteworks and stricter.
 std::unique_ptr<TestAccount> make_fake_account();
-// A local Kiteworks server with the real client in front of it; null where that is not built in.
+// Real clients, each with a server of its own. A vendor's test servers need not be built in.
 std::unique_ptr<TestAccount> make_sandbox_account();
-bool has_sandbox_account();
+std::unique_ptr<TestAccount> make_kenesto_account();
+std::unique_ptr<TestAccount> make_powerfolder_account();
+std::unique_ptr<TestAccount> make_webdav_account();
+
+struct AccountKind {
+  std::string name;
+  std::unique_ptr<TestAccount> (*make)();
+  // Why it cannot run on this machine; empty when it can.
+  std::string missing;
+  // Programs run with their full numbers here, with fewer files on the others.
+  bool thorough = false;
+};
+// Those that are built in.
+const std::vector<AccountKind>& account_table();
 
 }  // namespace cabinetfs
