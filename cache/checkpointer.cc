@@ -10,13 +10,13 @@
 
 namespace cabinetfs {
 namespace {
-constexpr int kCacheKib = 256;  // copies pages from file to file; needs next to nothing
+constexpr int kCheckpointCacheKib = 256;  // copies pages from file to file; needs next to nothing
 }  // namespace
 
 Result<std::unique_ptr<Checkpointer>> Checkpointer::start(const std::string& path, int log_frames,
                                                           MetaWriter& writer, WalSync& sync) {
   std::unique_ptr<Checkpointer> made(new Checkpointer(log_frames, writer, sync));
-  TRY_ASSIGN(Database db, open_connection(path, kCacheKib));
+  TRY_ASSIGN(Database db, open_connection(path, kCheckpointCacheKib));
   {
     MutexLock lock(made->db_mutex_);
     made->db_ = std::move(db);

@@ -7,7 +7,7 @@
 namespace cabinetfs {
 namespace {
 
-constexpr int kCacheKib = 16 << 10;
+constexpr int kReaderCacheKib = 16 << 10;
 
 // In the order of MetaReader::Statements. Each gives ino and body.
 constexpr const char* kSql[] = {
@@ -43,7 +43,7 @@ struct MetaReader::SealedRows {
 Result<std::unique_ptr<MetaReader>> MetaReader::open(const std::string& path,
                                                      const Sealer& sealer) {
   std::unique_ptr<MetaReader> reader(new MetaReader(sealer));
-  TRY_ASSIGN(Database db, open_connection(path, kCacheKib));
+  TRY_ASSIGN(Database db, open_connection(path, kReaderCacheKib));
   {
     MutexLock lock(reader->mutex_);
     reader->db_ = std::move(db);

@@ -10,7 +10,7 @@
 namespace cabinetfs {
 namespace {
 
-constexpr int kCacheKib = 8 << 10;
+constexpr int kWriterCacheKib = 8 << 10;
 constexpr std::uint64_t kInodeBlock = 1024;
 
 // In the order of MetaWriter::Statements.
@@ -51,7 +51,7 @@ struct MetaWriter::SealedRow {
 Result<std::unique_ptr<MetaWriter>> MetaWriter::open(const std::string& path,
                                                      const Sealer& sealer) {
   std::unique_ptr<MetaWriter> writer(new MetaWriter(sealer));
-  TRY_ASSIGN(Database db, open_connection(path, kCacheKib));
+  TRY_ASSIGN(Database db, open_connection(path, kWriterCacheKib));
   MutexLock lock(writer->mutex_);
   writer->db_ = std::move(db);
   TRY(writer->prepare());

@@ -30,6 +30,11 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
 endif()
 add_compile_definitions(_FILE_OFFSET_BITS=64)
 
+# Several files of a target are compiled as one: most of the time goes into headers that they share. What stands in
+# anonymous namespaces meets there, so names must differ within a target. `-DCMAKE_UNITY_BUILD=OFF` compiles each alone.
+option(CMAKE_UNITY_BUILD "compile several files as one" ON)
+set(CMAKE_UNITY_BUILD_BATCH_SIZE 8 CACHE STRING "how many")
+
 # Adds those of the given folders that hold a CMakeLists.txt.
 function(cabinet_add_subdirectories)
   foreach(dir IN LISTS ARGN)

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <utility>
 
+#include "backend/base/descriptor.h"
 #include "backend/base/log.h"
 #include "cache/volume.h"
 #include "fs/control_files.h"
@@ -35,20 +36,6 @@ sigset_t stop_signals() {
   sigaddset(&set, SIGHUP);
   return set;
 }
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd = -1) : fd_(fd) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 class MountImpl final : public Mount {
  public:

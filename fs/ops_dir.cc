@@ -169,18 +169,12 @@ void op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int /*datasync*/, fuse_file_inf
       answer_ok);
 }
 
-// A virtual directory, and what is in one, cannot be changed.
-bool is_fixed(InodeNumber parent, const std::string& name) {
-  return VirtualNodes::contains(parent) ||
-         (parent == kRootInode && name == VirtualNodes::kControlDirectory);
-}
-
 void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode) {
   run(
       req, RequestFamily::kNames, "mkdir",
       [&shell = Shell::of(req), parent = InodeNumber{parent}, name = std::string(name),
        mode](const CallContext& call) -> Result<Attributes> {
-        if (is_fixed(parent, name)) return fail(ErrorCode::kReadOnly, "virtual node");
+        if (VirtualNodes::is_fixed(parent, name)) return fail(ErrorCode::kReadOnly, "virtual node");
         return shell.volume.mkdir(call, parent, name, mode & 07777);
       },
       answer_entry);
@@ -200,7 +194,7 @@ void op_unlink(fuse_req_t req, fuse_ino_t parent, const char* name) {
       req, RequestFamily::kNames, "unlink",
       [&shell = Shell::of(req), parent = InodeNumber{parent},
        name = std::string(name)](const CallContext& call) -> Result<void> {
-        if (is_fixed(parent, name)) return fail(ErrorCode::kReadOnly, "virtual node");
+        if (VirtualNodes::is_fixed(parent, name)) return fail(ErrorCode::kReadOnly, "virtual node");
         return explain_virtual(shell.volume.unlink(call, parent, name), parent, name);
       },
       answer_ok);
@@ -211,7 +205,7 @@ void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char* name) {
       req, RequestFamily::kNames, "rmdir",
       [&shell = Shell::of(req), parent = InodeNumber{parent},
        name = std::string(name)](const CallContext& call) -> Result<void> {
-        if (is_fixed(parent, name)) return fail(ErrorCode::kReadOnly, "virtual node");
+        if (VirtualNodes::is_fixed(parent, name)) return fail(ErrorCode::kReadOnly, "virtual node");
         return explain_virtual(shell.volume.rmdir(call, parent, name), parent, name);
       },
       answer_ok);

@@ -19,11 +19,6 @@ Result<Volume::RenameMode> to_rename_mode(unsigned flags) {
   }
 }
 
-bool is_fixed(InodeNumber parent, const std::string& name) {
-  return VirtualNodes::contains(parent) ||
-         (parent == kRootInode && name == VirtualNodes::kControlDirectory);
-}
-
 void op_rename(fuse_req_t req, fuse_ino_t parent, const char* name, fuse_ino_t new_parent,
                const char* new_name, unsigned int flags) {
   run(
@@ -31,7 +26,7 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char* name, fuse_ino_t n
       [&shell = Shell::of(req), parent = InodeNumber{parent}, name = std::string(name),
        new_parent = InodeNumber{new_parent}, new_name = std::string(new_name),
        flags](const CallContext& call) -> Result<void> {
-        if (is_fixed(parent, name) || is_fixed(new_parent, new_name)) {
+        if (VirtualNodes::is_fixed(parent, name) || VirtualNodes::is_fixed(new_parent, new_name)) {
           return fail(ErrorCode::kReadOnly, "virtual node");
         }
         TRY_ASSIGN(const Volume::RenameMode mode, to_rename_mode(flags));

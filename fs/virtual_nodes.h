@@ -28,6 +28,10 @@ class VirtualNodes {
   static constexpr const char* kControlDirectory = ".cabinet";
   static constexpr std::uint64_t kFirst = 1ull << 62;
   static bool contains(InodeNumber ino) { return ino.value >= kFirst; }
+  // A virtual directory, and what is in one, cannot be changed.
+  static bool is_fixed(InodeNumber parent, const std::string& name) {
+    return contains(parent) || (parent == kRootInode && name == kControlDirectory);
+  }
   // The volume's node behind it; none for `.cabinet` and what is in it.
   static InodeNumber backing(InodeNumber ino);
   // For a version: its file and its number.

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "backend/base/mutex.h"
+#include "backend/base/text.h"
 
 namespace cabinetfs {
 namespace {
@@ -19,15 +20,13 @@ namespace {
 // second costs nothing.
 constexpr std::chrono::milliseconds kPollEvery{20};
 
-std::string reason(int error) { return std::generic_category().message(error); }
-
 }  // namespace
 
 Result<void> make_private_parents(const std::string& path) {
   for (std::size_t at = path.find('/', 1); at != std::string::npos; at = path.find('/', at + 1)) {
     const std::string parent = path.substr(0, at);
     if (::mkdir(parent.c_str(), 0700) != 0 && errno != EEXIST) {
-      return fail(ErrorCode::kIo, parent + ": " + reason(errno));
+      return fail(ErrorCode::kIo, parent + ": " + errno_text(errno));
     }
   }
   return {};
@@ -36,7 +35,7 @@ Result<void> make_private_parents(const std::string& path) {
 Result<FileLock> FileLock::acquire(const std::string& path, const CallContext& call) {
   TRY(make_private_parents(path));
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd < 0) return fail(ErrorCode::kIo, path + ": " + reason(errno));
+  if (fd < 0) return fail(ErrorCode::kIo, path + ": " + errno_text(errno));
   FileLock held(fd);
   Mutex mutex;
   CondVar changed;
@@ -46,7 +45,7 @@ Result<FileLock> FileLock::acquire(const std::string& path, const CallContext& c
   });
   while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK && errno != EINTR) {
-      return fail(ErrorCode::kIo, path + ": " + reason(errno));
+      return fail(ErrorCode::kIo, path + ": " + errno_text(errno));
     }
     const SteadyTime now = Clock::system().steady();
     if (call.deadline <= now) return fail(ErrorCode::kTimeout, path + " is locked by another");

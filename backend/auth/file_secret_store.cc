@@ -10,6 +10,7 @@
 
 #include "backend/auth/file_lock.h"
 #include "backend/auth/secret_store.h"
+#include "backend/base/descriptor.h"
 #include "backend/base/mutex.h"
 #include "backend/base/text.h"
 
@@ -21,15 +22,6 @@ using nlohmann::json;
 // A credential is a few hundred bytes; a file of this size is none of ours.
 constexpr std::size_t kMaxFile = 4u << 20;
 constexpr std::chrono::seconds kLockWait{10};
-
-struct Descriptor {
-  int fd = -1;
-  ~Descriptor() {
-    if (fd >= 0) ::close(fd);
-  }
-};
-
-std::string reason(int error) { return std::generic_category().message(error); }
 
 // Strings inside a parsed document are not wiped: they live as long as one call. The whole text is.
 class FileSecretStore final : public SecretStore {
@@ -69,12 +61,13 @@ class FileSecretStore final : public SecretStore {
  private:
   Result<json> load() {
     const Descriptor file{::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
-    if (file.fd < 0) {
+    if (file.get() < 0) {
       if (errno == ENOENT) return json::object();
-      return fail(ErrorCode::kIo, path_ + ": " + reason(errno));
+      return fail(ErrorCode::kIo, path_ + ": " + errno_text(errno));
     }
     struct stat info {};
-    if (::fstat(file.fd, &info) != 0) return fail(ErrorCode::kIo, path_ + ": " + reason(errno));
+    if (::fstat(file.get(), &info) != 0)
+      return fail(ErrorCode::kIo, path_ + ": " + errno_text(errno));
     if (!S_ISREG(info.st_mode) || (info.st_mode & 077) != 0 || info.st_uid != ::geteuid()) {
       return fail(ErrorCode::kDenied,
                   path_ +
@@ -85,9 +78,9 @@ class FileSecretStore final : public SecretStore {
     while (text.size() <= kMaxFile) {
       const std::size_t before = text.size();
       text.resize(before + 65536);
-      const ssize_t got = ::read(file.fd, text.data() + before, 65536);
+      const ssize_t got = ::read(file.get(), text.data() + before, 65536);
       text.resize(before + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
-      if (got < 0 && errno != EINTR) return fail(ErrorCode::kIo, path_ + ": " + reason(errno));
+      if (got < 0 && errno != EINTR) return fail(ErrorCode::kIo, path_ + ": " + errno_text(errno));
       if (got == 0) break;
     }
     json all = json::parse(text, nullptr, false);
@@ -115,28 +108,28 @@ class FileSecretStore final : public SecretStore {
   Result<void> replace_file(std::string_view text) {
     std::string temporary = path_ + ".XXXXXX";
     const Descriptor file{::mkostemp(temporary.data(), O_CLOEXEC)};  // 0600
-    if (file.fd < 0) return fail(ErrorCode::kIo, temporary + ": " + reason(errno));
+    if (file.get() < 0) return fail(ErrorCode::kIo, temporary + ": " + errno_text(errno));
     int error = 0;
     while (error == 0 && !text.empty()) {
-      const ssize_t sent = ::write(file.fd, text.data(), text.size());
+      const ssize_t sent = ::write(file.get(), text.data(), text.size());
       if (sent >= 0) {
         text.remove_prefix(static_cast<std::size_t>(sent));
       } else if (errno != EINTR) {
         error = errno;
       }
     }
-    if (error == 0 && ::fsync(file.fd) != 0) error = errno;
+    if (error == 0 && ::fsync(file.get()) != 0) error = errno;
     if (error == 0 && ::rename(temporary.c_str(), path_.c_str()) != 0) error = errno;
     if (error != 0) {
       ::unlink(temporary.c_str());
-      return fail(ErrorCode::kIo, path_ + ": " + reason(error));
+      return fail(ErrorCode::kIo, path_ + ": " + errno_text(error));
     }
     const std::size_t slash = path_.rfind('/');
     const std::string directory =
         slash == std::string::npos ? "." : path_.substr(0, slash == 0 ? 1 : slash);
     const Descriptor parent{::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-    if (parent.fd < 0 || ::fsync(parent.fd) != 0) {
-      return fail(ErrorCode::kIo, directory + ": " + reason(errno));
+    if (parent.get() < 0 || ::fsync(parent.get()) != 0) {
+      return fail(ErrorCode::kIo, directory + ": " + errno_text(errno));
     }
     return {};
   }

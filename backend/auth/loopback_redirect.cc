@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "backend/auth/oauth.h"
+#include "backend/base/descriptor.h"
 #include "backend/base/text.h"
 
 namespace cabinetfs {
@@ -27,13 +28,6 @@ constexpr std::size_t kMaxRequest = 64u << 10;
 // A browser sends its request at once; a connection that stays silent (browsers open spare ones)
 // must not keep the real one waiting for long.
 constexpr std::chrono::milliseconds kReadTimeout{2000};
-
-struct Descriptor {
-  int fd = -1;
-  ~Descriptor() {
-    if (fd >= 0) ::close(fd);
-  }
-};
 
 std::string page(int status, std::string_view text) {
   const std::string body = fmt::format(
@@ -111,15 +105,16 @@ Result<LoopbackRedirect> LoopbackRedirect::listen(std::uint16_t port, std::strin
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t length = sizeof address;
-  if (socket.fd < 0 || ::setsockopt(socket.fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
-      ::bind(socket.fd, reinterpret_cast<sockaddr*>(&address), length) != 0 ||
-      ::listen(socket.fd, 16) != 0 ||
-      ::getsockname(socket.fd, reinterpret_cast<sockaddr*>(&address), &length) != 0) {
+  if (socket.get() < 0 ||
+      ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
+      ::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), length) != 0 ||
+      ::listen(socket.get(), 16) != 0 ||
+      ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &length) != 0) {
     const int error = errno;
     return fail(error == EADDRINUSE ? ErrorCode::kBusy : ErrorCode::kIo,
-                fmt::format("127.0.0.1:{}: {}", port, std::generic_category().message(error)));
+                fmt::format("127.0.0.1:{}: {}", port, errno_text(error)));
   }
-  return LoopbackRedirect(std::exchange(socket.fd, -1), ntohs(address.sin_port), std::move(path));
+  return LoopbackRedirect(socket.release(), ntohs(address.sin_port), std::move(path));
 }
 
 std::string LoopbackRedirect::redirect_uri() const {
@@ -128,43 +123,44 @@ std::string LoopbackRedirect::redirect_uri() const {
 
 Result<SecretString> LoopbackRedirect::wait(const CallContext& call, const std::string& state) {
   const Descriptor stop{::eventfd(0, EFD_CLOEXEC)};
-  if (stop.fd < 0) return fail(ErrorCode::kIo, "eventfd");
-  const auto registration = call.cancel.on_cancel([fd = stop.fd] { ::eventfd_write(fd, 1); });
+  if (stop.get() < 0) return fail(ErrorCode::kIo, "eventfd");
+  const auto registration = call.cancel.on_cancel([fd = stop.get()] { ::eventfd_write(fd, 1); });
   while (true) {
-    if (!wait_readable(listener_, stop.fd, call.deadline)) {
+    if (!wait_readable(listener_, stop.get(), call.deadline)) {
       if (call.cancel.cancelled()) return fail(ErrorCode::kCancelled, "login");
       return fail(ErrorCode::kTimeout, "login: the browser did not come back in time");
     }
     const Descriptor client{::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC)};
-    if (client.fd < 0) continue;
+    if (client.get() < 0) continue;
     std::optional<std::string> target = read_target(
-        client.fd, stop.fd, std::min(call.deadline, Clock::system().steady() + kReadTimeout));
+        client.get(), stop.get(), std::min(call.deadline, Clock::system().steady() + kReadTimeout));
     if (!target) {
-      send_all(client.fd, page(400, "This is not the answer of a login."));
+      send_all(client.get(), page(400, "This is not the answer of a login."));
       continue;
     }
     std::map<std::string, std::string> query = parse_query(*target);
     const std::string path = target->substr(0, target->find('?'));
     SecretString::wipe(*target);
     if (path != path_) {
-      send_all(client.fd, page(404, "There is nothing here."));
+      send_all(client.get(), page(404, "There is nothing here."));
       continue;
     }
     if (!same(query["state"], state)) {
-      send_all(client.fd, page(400, "This answer belongs to another login. Please start again."));
+      send_all(client.get(),
+               page(400, "This answer belongs to another login. Please start again."));
       continue;
     }
     if (!query["error"].empty()) {
-      send_all(client.fd, page(200, "The login was refused. You can close this page."));
+      send_all(client.get(), page(200, "The login was refused. You can close this page."));
       std::string said = query["error"];
       if (!query["error_description"].empty()) said += ": " + query["error_description"];
       return fail(ErrorCode::kDenied, "login: the server answered " + said.substr(0, 300));
     }
     if (query["code"].empty()) {
-      send_all(client.fd, page(400, "The answer holds no code."));
+      send_all(client.get(), page(400, "The answer holds no code."));
       continue;
     }
-    send_all(client.fd, page(200, "Logged in. You can close this page."));
+    send_all(client.get(), page(200, "Logged in. You can close this page."));
     return SecretString(std::move(query["code"]));
   }
 }

@@ -70,6 +70,10 @@ std::string to_string(const Error& error) {
   return std::string(to_string(error.code)) + ": " + error.context;
 }
 
+bool is_lost(const Error& error) {
+  return error.code == ErrorCode::kUnavailable || error.code == ErrorCode::kTimeout;
+}
+
 bool is_transient(ErrorCode code) {
   switch (code) {
     case ErrorCode::kUnavailable:

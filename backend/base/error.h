@@ -56,6 +56,9 @@ struct Error {
 // "code: context", for messages.
 std::string to_string(const Error& error);
 
+// The answer of a change did not come: nobody knows whether it happened.
+bool is_lost(const Error& error);
+
 // The change may succeed when repeated later without anybody doing something about it.
 bool is_transient(ErrorCode code);
 

@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <memory>
+#include <system_error>
 
 namespace cabinetfs {
 namespace {
@@ -128,6 +129,16 @@ std::string fold_name(std::string_view name) {
   if (length < 0) return std::string(name);
   return {reinterpret_cast<const char*>(folded), static_cast<std::size_t>(length)};
 }
+
+std::string ascii_lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return out;
+}
+
+std::string errno_text(int error) { return std::generic_category().message(error); }
 
 std::string replace_all(std::string text, std::string_view from, std::string_view to) {
   if (from.empty()) return text;

@@ -37,6 +37,12 @@ std::size_t utf8_length(std::string_view text);
 // agree. Invalid UTF-8 comes back unchanged.
 std::string fold_name(std::string_view name);
 
+// A-Z only, whatever the locale.
+std::string ascii_lower(std::string_view text);
+
+// What the system says about an errno.
+std::string errno_text(int error);
+
 // Replaces every occurrence.
 std::string replace_all(std::string text, std::string_view from, std::string_view to);
 std::vector<std::string> split(std::string_view text, char separator);

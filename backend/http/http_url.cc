@@ -1,4 +1,5 @@
 #include "backend/http/http_url.h"
+#include "backend/base/text.h"
 
 #include <fmt/format.h>
 
@@ -7,14 +8,6 @@
 
 namespace cabinetfs {
 namespace {
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return out;
-}
 
 std::string bracketed(const std::string& host) {
   return host.find(':') == std::string::npos ? host : "[" + host + "]";
@@ -44,7 +37,7 @@ Result<HttpUrl> parse_http_url(std::string_view text) {
   }
   const std::size_t colon = text.find("://");
   HttpUrl url;
-  if (colon != std::string_view::npos) url.scheme = lower(text.substr(0, colon));
+  if (colon != std::string_view::npos) url.scheme = ascii_lower(text.substr(0, colon));
   if (url.scheme != "http" && url.scheme != "https") {
     return fail(ErrorCode::kInvalid, "the URL begins with neither https:// nor http://");
   }
@@ -61,7 +54,7 @@ Result<HttpUrl> parse_http_url(std::string_view text) {
   if (!authority.empty() && authority.front() == '[') {
     const std::size_t close = authority.find(']');
     if (close == std::string_view::npos) return fail(ErrorCode::kInvalid, "the URL's host is cut");
-    url.host = lower(authority.substr(1, close - 1));
+    url.host = ascii_lower(authority.substr(1, close - 1));
     port = authority.substr(close + 1);
     if (!port.empty() && port.front() != ':') {
       return fail(ErrorCode::kInvalid, "the URL's port is malformed");
@@ -69,7 +62,7 @@ Result<HttpUrl> parse_http_url(std::string_view text) {
     if (!port.empty()) port.remove_prefix(1);
   } else {
     const std::size_t at = authority.find(':');
-    url.host = lower(authority.substr(0, at));
+    url.host = ascii_lower(authority.substr(0, at));
     if (at != std::string_view::npos) port = authority.substr(at + 1);
   }
   if (url.host.empty()) return fail(ErrorCode::kInvalid, "the URL names no host");

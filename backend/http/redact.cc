@@ -1,4 +1,5 @@
 #include "backend/http/redact.h"
+#include "backend/base/text.h"
 
 #include <algorithm>
 #include <array>
@@ -17,14 +18,6 @@ constexpr std::array<std::string_view, 19> kSecretWords = {
 
 // What follows this in a path is a secret (Kenesto's access key, 2026).
 constexpr std::string_view kSecretPath = "/authenticate/json/";
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = lower(c);
-  return out;
-}
 
 bool is_name_character(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
@@ -54,14 +47,14 @@ std::size_t end_of_plain(std::string_view text, std::size_t at) {
 }
 
 bool is_auth_scheme(std::string_view word) {
-  const std::string lowered = lower(word);
+  const std::string lowered = ascii_lower(word);
   return lowered == "bearer" || lowered == "basic" || lowered == "negotiate" || lowered == "digest";
 }
 
 }  // namespace
 
 bool is_secret_name(std::string_view name) {
-  const std::string lowered = lower(name);
+  const std::string lowered = ascii_lower(name);
   // Only the whole word: "code" also stands in error codes, which logs need.
   if (lowered == "code" || lowered == "pin") return true;
   // Kenesto's session token, user or upload address, and password (2026).
@@ -141,7 +134,7 @@ std::string redact_url(std::string_view url) {
   }
   const std::size_t query = url.find_first_of("?#");
   const std::string_view path = url.substr(0, query);
-  const std::size_t marked = lower(path).find(kSecretPath);
+  const std::size_t marked = ascii_lower(path).find(kSecretPath);
   if (marked == std::string::npos) {
     out += path;
   } else {
@@ -172,7 +165,7 @@ std::string redact_url(std::string_view url) {
 
 std::string redact_header(std::string_view name, std::string_view value) {
   if (is_secret_name(name)) return std::string(kHidden);
-  const std::string lowered = lower(name);
+  const std::string lowered = ascii_lower(name);
   if (lowered == "location" || lowered == "referer" || lowered == "content-location" ||
       lowered.ends_with("-location")) {
     return redact_url(value);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,9 @@
 #include "backend/webdav/wire.h"
 
 namespace cabinetfs::webdav {
+
+// Below it, a connection of its own costs more than it brings.
+inline constexpr std::uint64_t kOwnConnection = 256u << 10;
 
 struct DavRequest {
   std::string method;

@@ -16,10 +16,6 @@ namespace {
 
 bool is_success(int status) { return status >= 200 && status < 300 && status != 207; }
 
-bool is_lost(const Error& error) {
-  return error.code == ErrorCode::kUnavailable || error.code == ErrorCode::kTimeout;
-}
-
 Error root_stays(const char* operation) {
   return {ErrorCode::kNotPermitted, fmt::format("{}: the root of the remote", operation)};
 }

@@ -17,8 +17,6 @@ namespace {
 
 // A broken transfer goes on where it broke, so often in a row.
 constexpr int kResumes = 3;
-// Below it, a connection of its own costs more than it brings.
-constexpr std::uint64_t kOwnConnection = 256u << 10;
 constexpr std::size_t kCompared = 256u << 10;
 
 std::optional<std::uint64_t> take_number(std::string_view& text) {

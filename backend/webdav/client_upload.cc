@@ -16,7 +16,6 @@ using namespace webdav;
 namespace {
 
 constexpr std::size_t kBroken = 1024;
-constexpr std::uint64_t kOwnConnection = 256u << 10;
 
 HttpBody body_of(const ContentSource& content) {
   HttpBody body;
@@ -27,10 +26,6 @@ HttpBody body_of(const ContentSource& content) {
     return count > 0 && content.read(offset, out.first(count)) ? count : 0;
   };
   return body;
-}
-
-bool is_lost(const Error& error) {
-  return error.code == ErrorCode::kUnavailable || error.code == ErrorCode::kTimeout;
 }
 
 bool has_ended(const CallContext& call) {

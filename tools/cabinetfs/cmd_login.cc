@@ -12,11 +12,7 @@
 #include "tools/cabinetfs/vendors/vendor.h"
 
 namespace cabinetfs {
-namespace {
-
-constexpr std::chrono::seconds kServerPatience{30};
-
-}  // namespace
+namespace {}  // namespace
 
 ExitCode run_login(const Paths& paths, const LoginCommand& command) {
   const auto config = Config::load(paths.config_file);

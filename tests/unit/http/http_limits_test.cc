@@ -10,12 +10,6 @@ namespace {
 
 using Kind = ScriptedAnswer::Kind;
 using std::chrono::milliseconds;
-using Stopwatch = std::chrono::steady_clock;
-
-double ms_since(Stopwatch::time_point start) {
-  return std::chrono::duration<double, std::milli>(Stopwatch::now() - start).count();
-}
-
 // The promise is about 50 ms; a loaded machine with sanitizers gets some room.
 constexpr double kPromptly = 200;
 

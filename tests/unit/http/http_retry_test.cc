@@ -12,11 +12,6 @@ namespace {
 
 using Kind = ScriptedAnswer::Kind;
 
-double ms_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
-      .count();
-}
-
 TEST(HttpRetry, ReadsAreRepeatedAfterServerErrors) {
   for (const int status : {500, 502, 503, 504, 509, 408}) {
     ScriptedHttpServer server;

@@ -8,6 +8,12 @@
 
 namespace cabinetfs {
 
+using Stopwatch = std::chrono::steady_clock;
+
+inline double ms_since(Stopwatch::time_point start) {
+  return std::chrono::duration<double, std::milli>(Stopwatch::now() - start).count();
+}
+
 // Waits short enough for a test, long enough to be seen.
 inline HttpClientOptions quick_options() {
   HttpClientOptions options;

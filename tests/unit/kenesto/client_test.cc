@@ -11,10 +11,6 @@ constexpr const char* kStore =
     "https://store.example.com/Files/8409ddd6?AWSAccessKeyId=A&Expires="
     "4102444800&Signature=eW0%2Bx%3D";
 
-ErrorCode code(const auto& result) {
-  return result ? static_cast<ErrorCode>(-1) : result.error().code;
-}
-
 std::vector<ItemJson> many(std::size_t from, std::size_t count) {
   std::vector<ItemJson> items;
   for (std::size_t i = from; i < from + count; ++i) {

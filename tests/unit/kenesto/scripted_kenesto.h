@@ -13,6 +13,11 @@
 
 namespace cabinetfs {
 
+// No code at all where the call went well.
+ErrorCode code(const auto& result) {
+  return result ? static_cast<ErrorCode>(-1) : result.error().code;
+}
+
 // Answers requests from a script, in order, and remembers them. Requests are written like
 // "GET RetrieveDocuments?t=..." (KDocuments.svc), "GET Access.svc/Login/..." or, to other hosts,
 // "PUT https://store.example.com/...".

@@ -11,10 +11,6 @@ using nlohmann::json;
 
 constexpr const char* kPerson = "be3a3293-bc0a-a046-bbcd-704bfb088a2f";
 
-ErrorCode code(const auto& result) {
-  return result ? static_cast<ErrorCode>(-1) : result.error().code;
-}
-
 class KenestoVault : public KenestoClient {
  protected:
   void SetUp() override {

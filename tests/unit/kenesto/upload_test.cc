@@ -11,10 +11,6 @@ const std::string kAddress =
     "https://store.example.com/Temp/7/" + std::string(kDoc2) + "/x?Signature=a%2Bb&Expires=1";
 const std::string kAnswer = R"({"AccessUrl":")" + kAddress + "\"}";
 
-ErrorCode code(const auto& result) {
-  return result ? static_cast<ErrorCode>(-1) : result.error().code;
-}
-
 class KenestoUpload : public KenestoClient {
  protected:
   void SetUp() override {

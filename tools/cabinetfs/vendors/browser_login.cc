@@ -19,8 +19,6 @@
 namespace cabinetfs {
 namespace {
 
-constexpr std::chrono::seconds kServerPatience{30};
-
 // Waits for the answer on the loopback address and, where there is a terminal and no browser was
 // opened, for a pasted one: whichever comes first.
 Result<SecretString> wait_for_code(const LoginContext& login, LoopbackRedirect* loopback,

@@ -18,11 +18,10 @@
 namespace cabinetfs {
 namespace {
 
-constexpr std::chrono::seconds kServerPatience{30};
 constexpr const char* kPasswordKey = "password";
-using Auth = RemoteOptions::Auth;
-
-bool by_bearer(const Options& options) { return options.remote.auth == Auth::kBearer; }
+bool by_bearer(const Options& options) {
+  return options.remote.auth == RemoteOptions::Auth::kBearer;
+}
 
 WebDavConfig webdav_config(const Options& options) {
   WebDavConfig out;
@@ -82,12 +81,12 @@ Result<SecretString> read_password(const LoginContext& login, const std::string&
 class DavVendor : public Vendor {
  public:
   Result<void> check_options(const std::string& remote, const Options& options) const override {
-    const Auth auth = options.remote.auth;
-    if (auth == Auth::kCode || auth == Auth::kJwt)
+    const RemoteOptions::Auth auth = options.remote.auth;
+    if (auth == RemoteOptions::Auth::kCode || auth == RemoteOptions::Auth::kJwt)
       return fail(ErrorCode::kInvalid,
                   fmt::format("[remote.{}]: {} takes auth = \"password\", \"token\" or \"bearer\"",
                               remote, name()));
-    if (options.remote.user.empty() && auth != Auth::kBearer)
+    if (options.remote.user.empty() && auth != RemoteOptions::Auth::kBearer)
       return fail(ErrorCode::kInvalid, fmt::format("[remote.{}] has no user", remote));
     return {};
   }
@@ -100,7 +99,8 @@ class DavVendor : public Vendor {
   }
 
   Result<void> log_in(const LoginContext& login) const override {
-    const bool token = login.command.token || login.options.remote.auth == Auth::kToken;
+    const bool token =
+        login.command.token || login.options.remote.auth == RemoteOptions::Auth::kToken;
     TRY_ASSIGN(SecretString secret,
                read_password(login, by_bearer(login.options) ? std::string("Access token")
                                     : token ? "Token of " + login.options.remote.user

@@ -13,8 +13,6 @@
 namespace cabinetfs {
 namespace {
 
-constexpr std::chrono::seconds kServerPatience{30};
-
 KenestoConfig kenesto_config(const Options& options) {
   KenestoConfig out;
   out.base_url = options.remote.url;
@@ -58,13 +56,13 @@ class Kenesto final : public Vendor {
   void apply_policy(HttpClientOptions& http) const override { apply_kenesto_policy(http); }
 
   Result<void> check_options(const std::string& remote, const Options& options) const override {
-    using Auth = RemoteOptions::Auth;
-    const Auth auth = options.remote.auth;
-    if (auth != Auth::kAutomatic && auth != Auth::kPassword && auth != Auth::kToken)
+    const RemoteOptions::Auth auth = options.remote.auth;
+    if (auth != RemoteOptions::Auth::kAutomatic && auth != RemoteOptions::Auth::kPassword &&
+        auth != RemoteOptions::Auth::kToken)
       return fail(
           ErrorCode::kInvalid,
           fmt::format("[remote.{}]: Kenesto takes auth = \"password\" or \"token\"", remote));
-    if (options.remote.user.empty() && auth != Auth::kToken)
+    if (options.remote.user.empty() && auth != RemoteOptions::Auth::kToken)
       return fail(ErrorCode::kInvalid, fmt::format("[remote.{}] has no user", remote));
     return {};
   }

@@ -86,9 +86,9 @@ class Kiteworks final : public Vendor {
   void apply_policy(HttpClientOptions& http) const override { apply_kiteworks_policy(http); }
 
   Result<void> check_options(const std::string& remote, const Options& options) const override {
-    using Auth = RemoteOptions::Auth;
-    const Auth auth = options.remote.auth;
-    if (auth != Auth::kAutomatic && auth != Auth::kCode && auth != Auth::kJwt)
+    const RemoteOptions::Auth auth = options.remote.auth;
+    if (auth != RemoteOptions::Auth::kAutomatic && auth != RemoteOptions::Auth::kCode &&
+        auth != RemoteOptions::Auth::kJwt)
       return fail(ErrorCode::kInvalid,
                   fmt::format("[remote.{}]: Kiteworks takes auth = \"code\" or \"jwt\"", remote));
     if (options.remote.client_id.empty())

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -63,6 +64,9 @@ const Vendor& webdav_vendor();
 
 // The one that the options name; set_option() has let no other name in.
 const Vendor& vendor_of(const Options& options);
+
+// How long a login waits for the server.
+inline constexpr std::chrono::seconds kServerPatience{30};
 
 // The lock that all processes of a remote take to renew its tokens.
 std::string token_lock_file(const Paths& paths, const std::string& remote);

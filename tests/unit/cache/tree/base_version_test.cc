@@ -6,7 +6,7 @@
 namespace cabinetfs {
 namespace {
 
-const std::size_t kLarge = 3u << 20;  // too large to be fetched whole with its first read
+const std::size_t kFetchedInParts = 3u << 20;  // too large to be fetched whole with its first read
 
 std::string edited(std::string text) {
   text.replace(1'500'000, 7, "CHANGED");
@@ -24,7 +24,8 @@ class BaseVersion : public testing::Test {
   }
   // Theirs has the same size, so that only its validator tells.
   static void expect_both(const HarnessOptions& options) {
-    const std::string old = pattern_text(kLarge, 1), theirs = pattern_text(kLarge, 2);
+    const std::string old = pattern_text(kFetchedInParts, 1),
+                      theirs = pattern_text(kFetchedInParts, 2);
     VolumeHarness h({{"d/a", old}}, options);
     ASSERT_OK(h.write_at("d/a", 1'500'000, "CHANGED"));
     h.remote.write_file_as_other("d/a", theirs);
@@ -47,7 +48,8 @@ TEST_F(BaseVersion, IsFoundByItsNumberWhereTheServerTells) {
 }
 
 TEST_F(BaseVersion, IsFoundAfterARestartToo) {
-  const std::string old = pattern_text(kLarge, 1), theirs = pattern_text(kLarge, 2);
+  const std::string old = pattern_text(kFetchedInParts, 1),
+                    theirs = pattern_text(kFetchedInParts, 2);
   VolumeHarness h({{"d/a", old}}, with_versions(false, true));
   ASSERT_OK(h.write_at("d/a", 1'500'000, "CHANGED"));
   h.remote.write_file_as_other("d/a", theirs);
@@ -59,12 +61,12 @@ TEST_F(BaseVersion, IsFoundAfterARestartToo) {
 }
 
 TEST_F(BaseVersion, IsWhatProgramsGoOnReading) {
-  const std::string old = pattern_text(kLarge, 1);
+  const std::string old = pattern_text(kFetchedInParts, 1);
   VolumeHarness h({{"d/a", old}}, with_versions(true, true));
   auto file = h.open_rw("d/a");
   ASSERT_OK(file);
   ASSERT_OK(h.pwrite(**file, 1'500'000, "CHANGED"));
-  h.remote.write_file_as_other("d/a", pattern_text(kLarge, 2));
+  h.remote.write_file_as_other("d/a", pattern_text(kFetchedInParts, 2));
   const Result<std::string> all = h.read_all(**file);
   ASSERT_OK(all);
   EXPECT_TRUE(*all == edited(old));
@@ -74,7 +76,8 @@ TEST_F(BaseVersion, IsWhatProgramsGoOnReading) {
 TEST_F(BaseVersion, WhereTheVendorHasNoneTheChangeWaitsForAPerson) {
   HarnessOptions options = with_versions(false, true);
   options.remote.capabilities.versions = options.remote.capabilities.promote = false;
-  const std::string old = pattern_text(kLarge, 1), theirs = pattern_text(kLarge, 2);
+  const std::string old = pattern_text(kFetchedInParts, 1),
+                    theirs = pattern_text(kFetchedInParts, 2);
   VolumeHarness h({{"d/a", old}}, options);
   ASSERT_OK(h.write_at("d/a", 1'500'000, "CHANGED"));
   h.remote.write_file_as_other("d/a", theirs);
@@ -94,12 +97,12 @@ TEST_F(BaseVersion, WhereTheVendorHasNoneTheChangeWaitsForAPerson) {
 
 TEST_F(BaseVersion, WhatWasFetchedInTimeNeedsNoVersion) {
   HarnessOptions options = with_versions(false, true);
-  const std::string old = pattern_text(kLarge, 1);
+  const std::string old = pattern_text(kFetchedInParts, 1);
   VolumeHarness h({{"d/a", old}}, options);
   ASSERT_TRUE(h.text("d/a") == old);
   ASSERT_OK(h.volume->prefetch(h.call(), h.must("d/a")));
   ASSERT_OK(h.write_at("d/a", 1'500'000, "CHANGED"));
-  h.remote.write_file_as_other("d/a", pattern_text(kLarge, 2));
+  h.remote.write_file_as_other("d/a", pattern_text(kFetchedInParts, 2));
   ASSERT_OK(h.drain());
   EXPECT_TRUE(h.remote.content("d/a") == edited(old));
 }

@@ -7,7 +7,7 @@ namespace cabinetfs {
 namespace {
 
 using Versions = std::vector<std::string>;
-const std::size_t kLarge = 100'000;  // several chunks of the store in memory
+const std::size_t kSeveralChunks = 100'000;  // several chunks of the store in memory
 
 // Each test runs straight on, and with a crash between the loss and the second look.
 class LostAnswer : public testing::TestWithParam<bool> {
@@ -229,51 +229,51 @@ TEST_P(LostAnswer, OfARenameThatIsTakenBackBeforeTheLook) {
 }
 
 TEST_P(LostAnswer, OfAServerSideCopy) {
-  VolumeHarness h({{"docs/a.bin", pattern_text(kLarge)}});
+  VolumeHarness h({{"docs/a.bin", pattern_text(kSeveralChunks)}});
   auto in = h.open_read("docs/a.bin");
   auto out = h.create("docs/b.bin");
   ASSERT_OK(in);
   ASSERT_OK(out);
-  ASSERT_OK(h.volume->copy_range(h.call(), **in, 0, **out, 0, kLarge));
+  ASSERT_OK(h.volume->copy_range(h.call(), **in, 0, **out, 0, kSeveralChunks));
   ASSERT_OK(h.close(*in));
   ASSERT_OK(h.close(*out));
   h.faulty.script("copy_file", RemoteFault::losing_answer());
   lose_and_heal(h);
   EXPECT_EQ(h.versions("docs/b.bin").size(), 1u);
-  EXPECT_EQ(h.remote.content("docs/b.bin"), pattern_text(kLarge));
+  EXPECT_EQ(h.remote.content("docs/b.bin"), pattern_text(kSeveralChunks));
   EXPECT_EQ(h.remote.dump().size(), 3u);
 }
 
 TEST_P(LostAnswer, OfAChunkInTheMiddle) {
   VolumeHarness h({{"docs/", ""}});
-  ASSERT_OK(h.write_file("docs/a.bin", pattern_text(kLarge)));
+  ASSERT_OK(h.write_file("docs/a.bin", pattern_text(kSeveralChunks)));
   h.faulty.script("upload_chunk", RemoteFault::losing_answer(), 1, 2);
   lose_and_heal(h);
-  EXPECT_EQ(h.versions("docs/a.bin"), Versions{pattern_text(kLarge)});
+  EXPECT_EQ(h.versions("docs/a.bin"), Versions{pattern_text(kSeveralChunks)});
   EXPECT_EQ(h.remote.calls("upload_begin"), 1u);
   EXPECT_EQ(h.remote.open_uploads(), 0u);
 }
 
 TEST_P(LostAnswer, OfTheLastChunk) {
   VolumeHarness h({{"docs/a.bin", "old"}});
-  ASSERT_OK(h.write_file("docs/a.bin", pattern_text(kLarge)));
+  ASSERT_OK(h.write_file("docs/a.bin", pattern_text(kSeveralChunks)));
   h.faulty.script("upload_chunk", RemoteFault::losing_answer(), 1, 6);
   lose_and_heal(h);
-  EXPECT_EQ(h.versions("docs/a.bin"), (Versions{"old", pattern_text(kLarge)}));
+  EXPECT_EQ(h.versions("docs/a.bin"), (Versions{"old", pattern_text(kSeveralChunks)}));
 }
 
 TEST_P(LostAnswer, OfTheBeginningOfAnUpload) {
   VolumeHarness h({{"docs/", ""}});
-  ASSERT_OK(h.write_file("docs/a.bin", pattern_text(kLarge)));
+  ASSERT_OK(h.write_file("docs/a.bin", pattern_text(kSeveralChunks)));
   h.faulty.script("upload_begin", RemoteFault::losing_answer());
   lose_and_heal(h);
-  EXPECT_EQ(h.versions("docs/a.bin"), Versions{pattern_text(kLarge)});
+  EXPECT_EQ(h.versions("docs/a.bin"), Versions{pattern_text(kSeveralChunks)});
 }
 
 TEST_P(LostAnswer, OfTheLastChunkOfANewFileThatIsMovedBeforeTheLook) {
   VolumeHarness h({{"docs/", ""}, {"other/", ""}});
   ASSERT_OK(h.mount_tree());
-  ASSERT_OK(h.write_file("docs/a.bin", pattern_text(kLarge)));
+  ASSERT_OK(h.write_file("docs/a.bin", pattern_text(kSeveralChunks)));
   h.faulty.set_hook([](const RemoteCall& call) {
     if (call.operation == "upload_resume" || call.operation == "stat" ||
         call.operation == "find_child")
@@ -286,7 +286,8 @@ TEST_P(LostAnswer, OfTheLastChunkOfANewFileThatIsMovedBeforeTheLook) {
   h.faulty.set_offline(true);
   ASSERT_OK(h.rename("docs/a.bin", "other/b.bin"));
   lose_and_heal(h);
-  const TreeDump expected{{"docs", "/"}, {"other", "/"}, {"other/b.bin", pattern_text(kLarge)}};
+  const TreeDump expected{
+      {"docs", "/"}, {"other", "/"}, {"other/b.bin", pattern_text(kSeveralChunks)}};
   EXPECT_EQ(h.remote_tree(), expected);
   EXPECT_EQ(*h.mount_tree(), expected);
 }

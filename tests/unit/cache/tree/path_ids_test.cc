@@ -10,7 +10,7 @@ namespace {
 
 using RenameMode = Volume::RenameMode;
 
-const std::size_t kLarge = 3u << 20;  // too large to be fetched whole with its first read
+const std::size_t kInParts = 3u << 20;  // too large to be fetched whole with its first read
 
 HarnessOptions paths() {
   HarnessOptions options;
@@ -55,7 +55,7 @@ TEST(PathIds, WhatIsDeletedOrMovedAwayBelowAFolderIsStillFound) {
 }
 
 TEST(PathIds, AnEditInPlaceStandsOnTheFileUnderItsNewId) {
-  std::string text = pattern_text(kLarge);
+  std::string text = pattern_text(kInParts);
   VolumeHarness h({{"a/b/f", text}}, paths());
   auto file = h.open_rw("a/b/f");
   ASSERT_OK(file);
@@ -75,7 +75,7 @@ TEST(PathIds, AnEditInPlaceStandsOnTheFileUnderItsNewId) {
 }
 
 TEST(PathIds, AnUnsentEditStandsOnTheFileUnderItsNewIdAfterARestart) {
-  std::string text = pattern_text(kLarge);
+  std::string text = pattern_text(kInParts);
   VolumeHarness h({{"a/b/f", text}}, paths());
   ASSERT_OK(h.write_at("a/b/f", 1'000'000, "FIRST"));
   ASSERT_OK(h.rename("a", "n"));
@@ -97,14 +97,14 @@ TEST(PathIds, AnUnsentEditStandsOnTheFileUnderItsNewIdAfterARestart) {
 TEST(PathIds, ACopyStandsOnItsSourceUnderItsNewId) {
   HarnessOptions options = paths();
   options.remote.capabilities.copy = false;
-  const std::string text = pattern_text(kLarge);
+  const std::string text = pattern_text(kInParts);
   VolumeHarness h({{"a/f", text}, {"o/", ""}}, options);
   ASSERT_OK(h.mount_tree(false));
   auto in = h.open_read("a/f");
   auto out = h.create("o/g");
   ASSERT_OK(in);
   ASSERT_OK(out);
-  ASSERT_OK(h.volume->copy_range(h.call(), **in, 0, **out, 0, kLarge));
+  ASSERT_OK(h.volume->copy_range(h.call(), **in, 0, **out, 0, kInParts));
   ASSERT_OK(h.close(*in));
   ASSERT_OK(h.volume->flush(h.call(), **out));
   ASSERT_OK(h.rename("a", "n"));
@@ -117,7 +117,7 @@ TEST(PathIds, ACopyStandsOnItsSourceUnderItsNewId) {
 }
 
 TEST(PathIds, AnOpenFileIsReadOnUnderItsNewId) {
-  const std::string text = pattern_text(kLarge);
+  const std::string text = pattern_text(kInParts);
   VolumeHarness h({{"a/b/f", text}}, paths());
   auto file = h.open_read("a/b/f");
   ASSERT_OK(file);
@@ -126,7 +126,7 @@ TEST(PathIds, AnOpenFileIsReadOnUnderItsNewId) {
   ASSERT_OK(h.drain());
   EXPECT_EQ(h.pread(**file, 2'500'000, 10).value_or("?"), text.substr(2'500'000, 10));
   // Another file at the old place is not taken for it.
-  h.remote.write_file_as_other("a/b/f", pattern_text(kLarge, 2));
+  h.remote.write_file_as_other("a/b/f", pattern_text(kInParts, 2));
   const Result<std::string> all = h.read_all(**file);
   ASSERT_OK(all);
   EXPECT_TRUE(*all == text);

@@ -7,7 +7,7 @@
 namespace cabinetfs {
 namespace {
 
-const std::size_t kLarge = 300'000;  // five blocks; more than one put takes
+const std::size_t kFiveBlocks = 300'000;  // five blocks; more than one put takes
 
 HarnessOptions streams() {
   HarnessOptions options;
@@ -17,12 +17,12 @@ HarnessOptions streams() {
 
 TEST(Stream, ALargeFileTravelsInOneRequest) {
   VolumeHarness h({{"docs/", ""}}, streams());
-  ASSERT_OK(h.write_file("docs/a.bin", pattern_text(kLarge)));
+  ASSERT_OK(h.write_file("docs/a.bin", pattern_text(kFiveBlocks)));
   ASSERT_OK(h.drain());
-  EXPECT_EQ(h.remote.content("docs/a.bin"), pattern_text(kLarge));
+  EXPECT_EQ(h.remote.content("docs/a.bin"), pattern_text(kFiveBlocks));
   EXPECT_EQ(h.remote.calls("put_stream"), 1u);
   EXPECT_EQ(h.remote.calls("upload_begin"), 0u);
-  EXPECT_EQ(h.volume->status().sent_bytes, kLarge);
+  EXPECT_EQ(h.volume->status().sent_bytes, kFiveBlocks);
   EXPECT_EQ(h.state("docs/a.bin"), "clean");
 }
 
@@ -36,7 +36,7 @@ TEST(Stream, ASmallFileIsStillPut) {
 
 TEST(Stream, ItsProgressIsShown) {
   VolumeHarness h({{"docs/", ""}}, streams());
-  ASSERT_OK(h.write_file("docs/a.bin", pattern_text(kLarge)));
+  ASSERT_OK(h.write_file("docs/a.bin", pattern_text(kFiveBlocks)));
   Gate gate;
   gate.close();
   h.remote.set_gate("put_stream", &gate);
@@ -48,7 +48,7 @@ TEST(Stream, ItsProgressIsShown) {
 }
 
 TEST(Stream, WhatIsNotHereOfTheBaseIsFetchedBeforeItRuns) {
-  const std::string old = pattern_text(kLarge);
+  const std::string old = pattern_text(kFiveBlocks);
   VolumeHarness h({{"docs/a.bin", old}}, streams());
   ASSERT_OK(h.write_at("docs/a.bin", 100'000, "CHANGED"));
   ASSERT_OK(h.drain());
@@ -60,13 +60,13 @@ TEST(Stream, WhatIsNotHereOfTheBaseIsFetchedBeforeItRuns) {
 
 TEST(Stream, ALostAnswerIsLookedUp) {
   VolumeHarness h({{"docs/", ""}}, streams());
-  ASSERT_OK(h.write_file("docs/a.bin", pattern_text(kLarge)));
+  ASSERT_OK(h.write_file("docs/a.bin", pattern_text(kFiveBlocks)));
   h.faulty.script("put_stream", RemoteFault::losing_answer());
   h.pass_quiet_time();
   ASSERT_TRUE(h.eventually([&] { return h.faulty.faults() > 0; }));
   h.clock.advance(std::chrono::minutes(10));
   ASSERT_OK(h.drain());
-  EXPECT_EQ(h.remote.content("docs/a.bin"), pattern_text(kLarge));
+  EXPECT_EQ(h.remote.content("docs/a.bin"), pattern_text(kFiveBlocks));
   EXPECT_EQ(h.remote.calls("put_stream"), 1u);
   EXPECT_EQ(h.remote.dump().size(), 2u);
 }
