@@ -12,8 +12,6 @@
 #include "tools/cabinetfs/vendors/vendor.h"
 
 namespace cabinetfs {
-namespace {}  // namespace
-
 ExitCode run_login(const Paths& paths, const LoginCommand& command) {
   const auto config = Config::load(paths.config_file);
   if (!config) return usage_error(config.error().context);
