@@ -228,8 +228,7 @@ void CachedFile::conclude_fetch_locked(const Fetch& fetch, Result<void> result) 
   if (!result) {
     Error error = std::move(result).error();
     // Gone, or another version by now.
-    if (error.code == ErrorCode::kNotFound || error.code == ErrorCode::kConflict)
-      error.code = ErrorCode::kStale;
+    if (is_gone(error.code) || error.code == ErrorCode::kConflict) error.code = ErrorCode::kStale;
     for (Waiter* waiter : waiters_) {
       const std::uint64_t from = std::max(came, waiter->first);
       const std::uint64_t to = std::min(fetch.end(), waiter->first + waiter->blocks.size());

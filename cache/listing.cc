@@ -172,8 +172,7 @@ Result<void> ListingService::fetch(const CallContext& call, InodeNumber folder) 
       }
     } else {
       // The folder's own folder knows whether it is really gone; asking it is somebody else's call.
-      if (entries.error().code != ErrorCode::kNotFound ||
-          !core_.remote.capabilities().ids_follow_path)
+      if (!is_gone(entries.error().code) || !core_.remote.capabilities().ids_follow_path)
         return fail(std::move(entries).error());
       TRY_ASSIGN(const bool moved, moved_on(call, folder, id));
       if (!moved) return fail(std::move(entries).error());
@@ -301,7 +300,7 @@ Result<void> ListingService::revalidate(const CallContext& call, InodeNumber fil
   const SteadyTime asked = core_.clock.steady();
   Result<RemoteEntry> entry =
       core_.seen(core_.remote.stat(core_.bounded(call), node->kind, node->remote->id));
-  if (!entry && entry.error().code != ErrorCode::kNotFound) return fail(std::move(entry).error());
+  if (!entry && !is_gone(entry.error().code)) return fail(std::move(entry).error());
   Notices notices;
   {
     Tree::Txn txn(core_.tree);

@@ -30,7 +30,7 @@ class ListingService {
   // on the pool.
   void refresh_ahead(InodeNumber folder, bool again, std::function<void()> then = {})
       EXCLUDES(mutex_);
-  // One object's state, by its id: cheaper than its folder. kNotFound removes it from the tree.
+  // One object's state, by its id: cheaper than its folder. What is gone is removed from the tree.
   Result<void> revalidate(const CallContext& call, InodeNumber file);
   // The node of the mount root knows its remote id.
   Result<void> ensure_root(const CallContext& call);

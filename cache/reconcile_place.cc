@@ -19,7 +19,7 @@ Result<void> Reconciler::look_at_place(const NodeRecord& node) {
   if (core_.remote.capabilities().ids_follow_path) return look_for_new_id(node);
   const CallContext call = core_.background_call(Priority::kUpload);
   const Result<RemoteEntry> there = core_.seen(core_.remote.stat(call, node.kind, node.remote->id));
-  if (!there && there.error().code == ErrorCode::kNotFound) {
+  if (!there && is_gone(there.error().code)) {
     TRY(store_sent_place(node.ino, std::nullopt));
     return lost(node.ino);
   }
@@ -35,9 +35,7 @@ Result<void> Reconciler::look_at_place(const NodeRecord& node) {
 Result<void> Reconciler::look_for_new_id(const NodeRecord& node) {
   const CallContext call = core_.background_call(Priority::kUpload);
   const Result<RemoteEntry> old = core_.seen(core_.remote.stat(call, node.kind, node.remote->id));
-  const bool old_gone = !old && (old.error().code == ErrorCode::kNotFound ||
-                                 old.error().code == ErrorCode::kIsDirectory ||
-                                 old.error().code == ErrorCode::kNotDirectory);
+  const bool old_gone = !old && is_gone(old.error().code);
   if (!old && !old_gone) return fail(old.error());
   Intent place;
   place.folder = node.sent_place->folder;
@@ -67,7 +65,7 @@ Result<void> Reconciler::change_place(const NodeRecord& node, const Plan& plan) 
   if (changed) return confirm(node.ino, *changed, rename ? node.remote_parent : plan.folder);
   const ErrorCode code = changed.error().code;
   if (!may_have_happened(code)) TRY(store_sent_place(node.ino, std::nullopt));
-  if (code == ErrorCode::kNotFound) {
+  if (is_gone(code)) {
     // The object, or the folder that it should go to?
     const Result<RemoteEntry> there =
         core_.seen(core_.remote.stat(call, node.kind, node.remote->id));
@@ -77,10 +75,10 @@ Result<void> Reconciler::change_place(const NodeRecord& node, const Plan& plan) 
     if (there && !rename) {
       const Result<RemoteEntry> folder =
           core_.seen(core_.remote.stat(call, NodeKind::kFolder, plan.folder_id));
-      if (!folder && folder.error().code == ErrorCode::kNotFound) return lost(plan.folder);
+      if (!folder && is_gone(folder.error().code)) return lost(plan.folder);
     }
     if (there) return fail(ErrorCode::kTryAgain, changed.error().context);
-    if (there.error().code == ErrorCode::kNotFound) return lost(node.ino);
+    if (is_gone(there.error().code)) return lost(node.ino);
     return fail(there.error());
   }
   if (code == ErrorCode::kExists) {

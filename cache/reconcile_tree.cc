@@ -14,7 +14,7 @@ Result<std::optional<RemoteEntry>> Reconciler::find_created(const CallContext& c
   if (folder == nullptr || !folder->remote) return std::optional<RemoteEntry>();
   Result<std::optional<RemoteEntry>> found =
       core_.seen(core_.remote.find_child(call, folder->remote->id, intent.name));
-  if (!found && found.error().code == ErrorCode::kNotFound) return std::optional<RemoteEntry>();
+  if (!found && is_gone(found.error().code)) return std::optional<RemoteEntry>();
   return found;
 }
 
@@ -113,7 +113,7 @@ Result<void> Reconciler::create_folder(const NodeRecord& node) {
   Result<RemoteEntry> made = core_.seen(core_.remote.create_folder(call, parent_id, name));
   if (made) return adopt_folder(node, *made);
   if (!may_have_happened(made.error().code)) TRY(store_intent(node, Intent{}));
-  if (made.error().code == ErrorCode::kNotFound) return lost(parent->ino);
+  if (is_gone(made.error().code)) return lost(parent->ino);
   if (made.error().code != ErrorCode::kExists) return fail(std::move(made).error());
   TRY_ASSIGN(const std::optional<RemoteEntry> there,
              core_.seen(core_.remote.find_child(call, parent_id, name)));
@@ -148,7 +148,7 @@ Result<void> Reconciler::remove_folder(const NodeRecord& node) {
   const CallContext call = core_.background_call(Priority::kUpload);
   const Result<void> done =
       core_.seen(core_.remote.remove(call, NodeKind::kFolder, node.remote->id));
-  if (done || done.error().code == ErrorCode::kNotFound) return removed(node);
+  if (done || is_gone(done.error().code)) return removed(node);
   if (done.error().code != ErrorCode::kNotEmpty) return done;
   // Something that we do not know, or an answer of ours that is still on its way. The listing
   // tells.
@@ -204,7 +204,7 @@ void Reconciler::remove_files(const std::vector<NodePtr>& nodes) {
     const Result<NodePtr> folder = core_.tree.find(node->remote_parent);
     if (folder && *folder != nullptr && (*folder)->remote && !(*folder)->deleted) {
       const Result<void> listed = listings_.ensure(call, node->remote_parent, core_.options.fresh);
-      if (!listed && listed.error().code != ErrorCode::kNotFound) {
+      if (!listed && !is_gone(listed.error().code)) {
         failed(node->ino, Plan::Action::kRemoveFile, listed.error());
         continue;
       }
@@ -223,7 +223,7 @@ void Reconciler::remove_files(const std::vector<NodePtr>& nodes) {
         core_.recent.confirmed(node->ino, now);
         continue;
       }
-      if (!there && there.error().code != ErrorCode::kNotFound) {
+      if (!there && !is_gone(there.error().code)) {
         failed(node->ino, Plan::Action::kRemoveFile, there.error());
         continue;
       }
@@ -244,7 +244,7 @@ void Reconciler::remove_files(const std::vector<NodePtr>& nodes) {
       core_.net.failed(result.error());
     }
     Result<void> outcome = result;
-    if (result || result.error().code == ErrorCode::kNotFound) outcome = removed(*sent[i]);
+    if (result || is_gone(result.error().code)) outcome = removed(*sent[i]);
     if (!outcome) failed(sent[i]->ino, Plan::Action::kRemoveFile, outcome.error());
   }
 }
@@ -271,7 +271,7 @@ Result<void> Reconciler::give_lock_back(const NodeRecord& node) {
       core_.seen(core_.remote.unlock(call, node.remote->id, std::string()));
   // Refused: it is not ours any more, or the object is gone; the listing tells which.
   if (!done && is_transient(done.error().code)) return fail(done.error());
-  if (!done && done.error().code != ErrorCode::kNotFound)
+  if (!done && !is_gone(done.error().code))
     core_.notice(node, core_.tree.path_of(node.ino).value_or(node.name), "unlock",
                  to_string(done.error()));
   {

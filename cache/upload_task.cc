@@ -146,7 +146,7 @@ Result<void> UploadTask::check_base(const std::optional<RemoteEntry>& told) {
   }
   const auto is_current = [&](const Result<RemoteEntry>& there) -> Result<bool> {
     if (there) return there->validator == key.validator;
-    if (there.error().code == ErrorCode::kNotFound) return false;
+    if (is_gone(there.error().code)) return false;
     return fail(there.error());
   };
   Result<RemoteEntry> there =
@@ -243,7 +243,7 @@ Result<std::optional<RemoteEntry>> UploadTask::look() {
   if (node_.remote) {
     Result<RemoteEntry> there =
         core_.seen(core_.remote.stat(call(), NodeKind::kFile, node_.remote->id));
-    if (!there && there.error().code != ErrorCode::kNotFound) return fail(std::move(there).error());
+    if (!there && !is_gone(there.error().code)) return fail(std::move(there).error());
     if (there) found = std::move(*there);
   } else {
     TRY_ASSIGN(found, reconciler_.find_created(call(), intent));
@@ -289,11 +289,10 @@ Result<void> UploadTask::send_new() {
   TRY(check_base(std::nullopt));
   Result<RemoteEntry> sent = send(target, Validator{}, 0);
   if (sent) return settle(*sent, generation_);
-  if (sent.error().code == ErrorCode::kNotFound) {
+  if (is_gone(sent.error().code)) {
     const Result<RemoteEntry> folder =
         core_.seen(core_.remote.stat(call(), NodeKind::kFolder, target.parent));
-    if (!folder && folder.error().code == ErrorCode::kNotFound)
-      return reconciler_.lost(parent->ino);
+    if (!folder && is_gone(folder.error().code)) return reconciler_.lost(parent->ino);
     return fail(ErrorCode::kTryAgain, sent.error().context);
   }
   if (sent.error().code != ErrorCode::kExists) return fail(std::move(sent).error());
@@ -346,9 +345,7 @@ Result<void> UploadTask::send_version() {
       core_.seen(core_.remote.stat(call(), NodeKind::kFile, node_.remote->id));
   if (!before) {
     // Where ids are places, a folder may stand there by now.
-    if (before.error().code == ErrorCode::kNotFound ||
-        before.error().code == ErrorCode::kIsDirectory)
-      return reconciler_.lost(ino_);
+    if (is_gone(before.error().code)) return reconciler_.lost(ino_);
     return fail(std::move(before).error());
   }
   if (before->lock == LockState::kHeldByOther) {
@@ -389,7 +386,7 @@ Result<void> UploadTask::send_version() {
   target.modified = node_.mtime;
   target.before = before->validator;
   Result<RemoteEntry> sent = send(target, before->validator, before->version_count);
-  if (!sent && sent.error().code == ErrorCode::kNotFound) return reconciler_.lost(ino_);
+  if (!sent && is_gone(sent.error().code)) return reconciler_.lost(ino_);
   // Somebody was faster; the next look sees what he wrote.
   if (!sent && sent.error().code == ErrorCode::kConflict &&
       (!node_.failure || node_.failure->attempts < kConflictTries))

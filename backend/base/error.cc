@@ -74,6 +74,11 @@ bool is_lost(const Error& error) {
   return error.code == ErrorCode::kUnavailable || error.code == ErrorCode::kTimeout;
 }
 
+bool is_gone(ErrorCode code) {
+  return code == ErrorCode::kNotFound || code == ErrorCode::kIsDirectory ||
+         code == ErrorCode::kNotDirectory;
+}
+
 bool is_transient(ErrorCode code) {
   switch (code) {
     case ErrorCode::kUnavailable:

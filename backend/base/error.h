@@ -59,6 +59,10 @@ std::string to_string(const Error& error);
 // The answer of a change did not come: nobody knows whether it happened.
 bool is_lost(const Error& error);
 
+// The object that was asked for is not there any more. Where ids are places, something of the other
+// kind may be.
+bool is_gone(ErrorCode code);
+
 // The change may succeed when repeated later without anybody doing something about it.
 bool is_transient(ErrorCode code);
 

@@ -1,6 +1,7 @@
 // Stores whose ids are places: a rename gives new ids to all that is below.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "tests/unit/cache/tree/volume_harness.h"
@@ -255,6 +256,29 @@ TEST(PathIds, OthersPutAFolderWhereAFileWas) {
   h.remote.remove_as_other("a/f");
   h.remote.write_file_as_other("a/f/inside", "2");
   expect_agreement(h, {{"a", "/"}, {"a/f", "/"}, {"a/f/inside", "2"}});
+}
+
+TEST(PathIds, OthersPutAFileWhereAFolderWasThatWeSaveInto) {
+  VolumeHarness h({{"a/old", "old"}, {"a/sub/", ""}}, paths());
+  ASSERT_OK(h.mount_tree());
+  h.faulty.set_offline(true);
+  ASSERT_OK(h.write_file("a/new", "ours"));
+  ASSERT_OK(h.mkdir("a/made"));
+  ASSERT_OK(h.rename("a/old", "a/sub/old"));
+  h.remote.remove_as_other("a");
+  h.remote.write_file_as_other("a", "theirs");
+  h.faulty.set_offline(false);
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.unsent(), 0u);
+  const TreeDump server = h.remote_tree();
+  EXPECT_EQ(server.at("a"), "theirs");
+  // The folder is made anew beside their file, with what nobody else has.
+  const auto ours =
+      std::ranges::find_if(server, [](const auto& entry) { return entry.second == "ours"; });
+  ASSERT_NE(ours, server.end());
+  EXPECT_TRUE(ours->first.starts_with("a (conflict ")) << ours->first;
+  EXPECT_EQ(server.at(ours->first.substr(0, ours->first.rfind('/')) + "/made"), "/");
+  EXPECT_EQ(h.read_file("a").value_or("?"), "theirs");
 }
 
 TEST(PathIds, OthersPutAFolderWhereWeEditAFile) {

@@ -270,6 +270,25 @@ TEST(Save, AnEditWhileItsUploadRunsBecomesTheNextVersion) {
   EXPECT_EQ(h.text("docs/a.txt"), "two!");
 }
 
+TEST(Save, WhatWasRefusedOfAnOlderContentDoesNotStopTheNewer) {
+  VolumeHarness h({{"docs/", ""}});
+  ASSERT_OK(h.write_file("docs/a.txt", "with a virus"));
+  Gate gate;
+  gate.close();
+  RemoteFault refusal = RemoteFault::failing(ErrorCode::kDenied, "refused by the scanner");
+  refusal.gate = &gate;
+  h.faulty.script("put", refusal);
+  h.pass_quiet_time();
+  ASSERT_TRUE(gate.wait_for_waiting(1));
+  ASSERT_OK(h.write_file("docs/a.txt", "clean"));
+  gate.open();
+  ASSERT_TRUE(h.eventually([&] { return !h.state("docs/a.txt").starts_with("uploading"); }));
+  EXPECT_EQ(h.state("docs/a.txt"), "dirty");
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.versions("docs/a.txt"), Versions{"clean"});
+  EXPECT_EQ(h.state("docs/a.txt"), "clean");
+}
+
 // The upload of the first has been planned, but has not said yet where it goes to.
 TEST(Save, AFileThatIsReplacedBeforeItsUploadBeginsIsNoConflict) {
   VolumeHarness h({{"docs/", ""}});

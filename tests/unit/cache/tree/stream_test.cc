@@ -113,6 +113,44 @@ TEST(Stream, WithoutVersionsTheFasterOneIsKeptBesideOurs) {
   EXPECT_EQ(h.remote.dump().size(), 3u);
 }
 
+// Servers that put a content in place before it is whole, and keep what came of it.
+class Fragment : public testing::Test {
+ protected:
+  Fragment() {
+    h_ = std::make_unique<VolumeHarness>(FakeRemoteStore::Files{{"docs/a.bin", "old"}}, streams());
+  }
+  // Ours breaks off, and then this stands at the server.
+  void break_off(const std::string& left) {
+    ASSERT_OK(h_->mount_tree());
+    ASSERT_OK(h_->write_file("docs/a.bin", ours_));
+    h_->faulty.set_hook([this, left](const RemoteCall& call) {
+      if (call.operation != "put_stream" || call.number > 1) return RemoteFault::pass();
+      h_->remote.write_file_as_other("docs/a.bin", left);
+      return RemoteFault::failing(ErrorCode::kUnavailable);
+    });
+    h_->pass_quiet_time();
+    ASSERT_TRUE(h_->eventually([&] { return h_->faulty.faults() == 1; }));
+    h_->clock.advance(std::chrono::minutes(10));
+    ASSERT_OK(h_->drain());
+  }
+  const std::string ours_ = pattern_text(kFiveBlocks, 2);
+  std::unique_ptr<VolumeHarness> h_;
+};
+
+TEST_F(Fragment, OfAnUploadOfOursIsNobodysEdit) {
+  break_off(ours_.substr(0, 100'000));
+  EXPECT_EQ(h_->remote_tree(), (TreeDump{{"docs", "/"}, {"docs/a.bin", ours_}}));
+  EXPECT_EQ(h_->volume->status().conflicts, 0u);
+}
+
+TEST_F(Fragment, WhatOnlyLooksLikeOneIsKept) {
+  break_off(ours_.substr(0, 100'000) + "theirs");
+  const TreeDump server = h_->remote_tree();
+  EXPECT_EQ(server.size(), 3u);
+  EXPECT_EQ(server.at("docs/a.bin"), ours_.substr(0, 100'000) + "theirs");
+  EXPECT_EQ(h_->volume->status().conflicts, 1u);
+}
+
 TEST(Stream, AServerThatAlwaysSaysConflictIsNotAskedForEver) {
   VolumeHarness h({{"docs/a.txt", "base"}}, streams());
   ASSERT_OK(h.write_file("docs/a.txt", "ours"));
