@@ -331,8 +331,12 @@ std::unique_ptr<Transfer> CurlHttpClient::Engine::detach(
   curl_multi_remove_handle(multi_.get(), transfer->easy.get());
   slots_.finish(transfer->origin);
   record(*transfer, transfer->exchange->response.status);
+  // libcurl 7.88 leaves a buffer at a handle whose connection others still use, and takes no other
+  // size for it then.
   curl_easy_reset(transfer->easy.get());
-  if (idle_handles_.size() < options_.max_connections) {
+  const bool usable = curl_easy_setopt(transfer->easy.get(), CURLOPT_BUFFERSIZE,
+                                       long{CURL_MAX_WRITE_SIZE}) == CURLE_OK;
+  if (usable && idle_handles_.size() < options_.max_connections) {
     idle_handles_.push_back(std::move(transfer->easy));
   }
   return transfer;

@@ -41,6 +41,7 @@ void write_secrets(const DavServerOptions& options, const fs::path& run_dir) {
 }
 
 std::string apache_config(const DavServerOptions& options, const DavPlace& place) {
+  if (options.http2) throw std::invalid_argument("HTTP/2 is for nginx here");
   const std::string run = place.run_dir.string();
   const fs::path modules = dav_modules(DavServer::Kind::kApache);
   std::string text = fmt::format("ServerRoot {0}\nDefaultRuntimeDir {0}\nPidFile {0}/pid\n", run);
@@ -104,21 +105,26 @@ std::string nginx_config(const DavServerOptions& options, const DavPlace& place)
   const std::string run = place.run_dir.string();
   const fs::path module = dav_modules(DavServer::Kind::kNginx) / "ngx_http_dav_ext_module.so";
   const bool tls = !options.certificate.empty();
+  if (options.http2 && !tls) throw std::invalid_argument("HTTP/2 needs HTTPS");
   std::string text =
       fmt::format("load_module {};\ndaemon off;\nmaster_process off;\n", module.string());
   if (::geteuid() == 0) text += "user root root;\n";
   text += fmt::format(
       "pid {0}/pid;\nerror_log {0}/error.log warn;\nevents {{ worker_connections 512; }}\nhttp {{\n"
-      "  log_format short '$request_method $uri $status $body_bytes_sent';\n"
+      "  log_format short '$request_method $uri $status $body_bytes_sent{2}';\n"
       "  access_log {0}/access.log short;\n  client_body_temp_path {0}/body;\n"
       "  proxy_temp_path {0}/proxy;\n  fastcgi_temp_path {0}/fastcgi;\n"
       "  uwsgi_temp_path {0}/uwsgi;\n  scgi_temp_path {0}/scgi;\n"
       "  client_max_body_size 0;\n  keepalive_timeout 60s;\n  keepalive_requests 1000000;\n"
       "  default_type application/octet-stream;\n  etag {1};\n",
-      run, options.etags == DavServerOptions::Etags::kNone ? "off" : "on");
+      run, options.etags == DavServerOptions::Etags::kNone ? "off" : "on",
+      options.http2 ? " $server_protocol $connection" : "");
   if (options.locks) text += "  dav_ext_lock_zone zone=locks:1m;\n";
   text += fmt::format("  server {{\n    listen 127.0.0.1:{}{};\n    server_name localhost;\n",
-                      place.port, tls ? " ssl" : "");
+                      place.port,
+                      options.http2 ? " ssl http2"
+                      : tls         ? " ssl"
+                                    : "");
   if (tls) {
     text += fmt::format(
         "    ssl_certificate {0}/server.pem;\n    ssl_certificate_key {0}/server.key;\n", run);

@@ -26,6 +26,7 @@ struct DavServerOptions {
   Etags etags = Etags::kMtimeSize;
   std::int64_t rate = 0;  // bytes per second of each answer's body; 0 = unlimited
   bool locks = true;      // LOCK and UNLOCK, class 2
+  bool http2 = false;     // offered besides HTTP/1.1; nginx over HTTPS only
 };
 
 // A real WebDAV server (Apache with mod_dav, or nginx with its extended module) over a directory,
@@ -59,7 +60,8 @@ class DavServer {
   void start();
 
   std::string error_log() const;
-  // One line for each request: method, target, status, bytes sent.
+  // One line for each request: method, target, status, bytes sent. With http2 also the protocol
+  // ("HTTP/2.0") and the connection's number.
   std::string access_log() const;
 
  private:
