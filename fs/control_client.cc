@@ -23,14 +23,6 @@ constexpr std::size_t kMaxLine = 64u << 20;
 // How soon a cancellation is noticed.
 constexpr int kLookMilliseconds = 100;
 
-ErrorCode parse_code(const std::string& text) {
-  for (int i = 0; i <= static_cast<int>(ErrorCode::kInternal); ++i) {
-    const auto code = static_cast<ErrorCode>(i);
-    if (to_string(code) == text) return code;
-  }
-  return ErrorCode::kInternal;
-}
-
 Result<void> send_all(int fd, std::string_view text) {
   while (!text.empty()) {
     const ssize_t sent = ::send(fd, text.data(), text.size(), MSG_NOSIGNAL);
@@ -141,7 +133,8 @@ Result<json> ControlClient::call(const json& request, std::chrono::milliseconds 
     }
     if (answer.value("ok", false)) return answer.value("result", json::object());
     const json error = answer.value("error", json::object());
-    return fail(parse_code(error.value("code", "internal")), error.value("message", "no reason"));
+    return fail(error_code_named(error.value("code", "internal")),
+                error.value("message", "no reason"));
   }
 }
 

@@ -70,6 +70,14 @@ std::string to_string(const Error& error) {
   return std::string(to_string(error.code)) + ": " + error.context;
 }
 
+ErrorCode error_code_named(std::string_view name) {
+  for (int i = 0; i <= static_cast<int>(ErrorCode::kCrossDevice); ++i) {
+    const auto code = static_cast<ErrorCode>(i);
+    if (to_string(code) == name) return code;
+  }
+  return ErrorCode::kInternal;
+}
+
 bool is_lost(const Error& error) {
   return error.code == ErrorCode::kUnavailable || error.code == ErrorCode::kTimeout;
 }

@@ -43,6 +43,8 @@ enum class ErrorCode {
 
 // The name as it stands in logs, JSON and `user.cabinet.state`, such as "over-quota".
 std::string_view to_string(ErrorCode code);
+// The other way round; kInternal for a name that is none.
+ErrorCode error_code_named(std::string_view name);
 
 // `context` says what was tried, on which remote object, and what the server answered. It is shown
 // to users and logged, so it never holds a secret.

@@ -286,12 +286,16 @@ Result<void> set_up_transfer(Transfer& transfer, const HttpClientOptions& option
 TransferFailure describe_failure(const Transfer& transfer, CURLcode result) {
   const Exchange& exchange = *transfer.exchange;
   const std::string_view message(transfer.message.data());
-  const Failure failure = classify(result, exchange, message);
+  Failure failure = classify(result, exchange, message);
+  // An answer that cannot be read is no answer: the change may have been made all the same.
+  const bool unread = failure.code == ErrorCode::kCorrupt || failure.code == ErrorCode::kTooLarge;
+  const bool lost_change = unread && exchange.sent && !exchange.request.idempotent;
+  if (lost_change) failure.code = ErrorCode::kUnavailable;
   std::string_view said = describe_stop(exchange.stopped());
   if (said.empty()) said = message.empty() ? curl_easy_strerror(result) : message;
   std::string context =
       fmt::format("{} ({}): {}", exchange.name(), exchange.url.origin(), redact_text(said));
-  if (failure.end == AttemptEnd::kConnectionLost && !exchange.request.idempotent) {
+  if (lost_change || (failure.end == AttemptEnd::kConnectionLost && !exchange.request.idempotent)) {
     context += "; it may have been carried out";
   }
   return {failure.end, {failure.code, std::move(context)}};

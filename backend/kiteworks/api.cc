@@ -94,6 +94,15 @@ ApiResult<HttpResponse> Api::finish(const CallContext& call, HttpRequest http,
   if (response->status < 200 || response->status > 299) {
     return tl::unexpected<ApiFailure>(failure(*response, request.label, request.about));
   }
+  // A page of something in between (a portal, a filter): nobody knows whether the server was asked.
+  const std::string* const type = response->find("content-type");
+  if (type != nullptr && ascii_lower(*type).find("html") != std::string::npos) {
+    ApiFailure page;
+    page.code = ErrorCode::kUnavailable;
+    page.context =
+        fmt::format("{} {}: a web page instead of an answer", request.label, request.about);
+    return tl::unexpected<ApiFailure>(std::move(page));
+  }
   return *std::move(response);
 }
 

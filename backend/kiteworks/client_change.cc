@@ -117,9 +117,15 @@ Result<void> KiteworksStore::remove(const CallContext& call, NodeKind kind, cons
       return fail(error);
     }
     TRY_ASSIGN(const WirePage<WireNode> page, parse_nodes(response->body));
-    const bool empty = std::all_of(page.items.begin(), page.items.end(),
-                                   [](const WireNode& node) { return node.deleted; });
-    if (!empty || page.received > page.items.size()) {
+    bool empty = page.received == 0 && page.total.value_or(0) == 0;
+    const bool only_deleted = std::all_of(page.items.begin(), page.items.end(),
+                                          [](const WireNode& node) { return node.deleted; });
+    if (!empty && only_deleted && page.received == page.items.size()) {
+      // A server that lists the deleted ones too: all of it has to be seen.
+      TRY_ASSIGN(const std::vector<RemoteEntry> inside, list(call, id));
+      empty = inside.empty();
+    }
+    if (!empty) {
       return fail(ErrorCode::kNotEmpty, fmt::format("remove id={}: not empty", id.value));
     }
   }

@@ -201,6 +201,13 @@ Result<void> WebDavStore::remove(const CallContext& call, NodeKind kind, const R
     TRY(check_partial(response, id));
   } else if (!is_success(response.status) && response.status != 404 && response.status != 410) {
     return fail(api_.failure(response, "DELETE", id));
+  } else if (is_html(response)) {
+    // Some servers say it with a page; so do portals that never asked the server.
+    TRY_ASSIGN(const auto still, look(call, id, kind));
+    if (still) {
+      return fail(ErrorCode::kUnavailable,
+                  about("DELETE", id) + ": answered with a web page, and it is still there");
+    }
   }
   forget(id);
   return {};

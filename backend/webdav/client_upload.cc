@@ -154,6 +154,15 @@ Result<RemoteEntry> WebDavStore::confirm(const CallContext& call, const Upload& 
                 fmt::format("{}: accepted, but the server holds {} bytes of {}",
                             about("PUT", upload.id), now ? now->size : 0, upload.content.size));
   }
+  // The same validator as before: either the server cannot tell (another content of that size
+  // within its clock's step), or something in between has answered in its place.
+  if (upload.before && now->validator == upload.before->entry.validator) {
+    TRY_ASSIGN(const Match match, compare(call, *now, upload.content));
+    if (match != Match::kSame) {
+      return fail(ErrorCode::kUnavailable,
+                  about("PUT", upload.id) + ": accepted, but the server holds what it held before");
+    }
+  }
   const std::string* const told = response.find("etag");
   const auto fits = fits_validator(now->validator, told, nullptr);
   if (fits == true) put_etags_agree_ = true;

@@ -31,11 +31,16 @@ std::string_view local_name(const pugi::xml_node& node) {
   return colon == std::string_view::npos ? name : name.substr(colon + 1);
 }
 
+// What a server may write into one element before we stop reading it: it is read for each property.
+constexpr int kAttributesLookedAt = 64;
+
 // Elements are only ever looked at near the top of the document, so the way up is short.
 std::string_view namespace_of(const pugi::xml_node& node) {
   const std::string_view prefix = prefix_of(node.name());
   for (pugi::xml_node at = node; at; at = at.parent()) {
+    int seen = 0;
     for (const pugi::xml_attribute& attribute : at.attributes()) {
+      if (++seen > kAttributesLookedAt) break;
       const std::string_view name = attribute.name();
       const bool declares = prefix.empty()
                                 ? name == "xmlns"

@@ -24,7 +24,7 @@ ExitCode ask_all(const Paths& paths, const std::vector<std::string>& files, cons
     if (answer) continue;
     Error error = answer.error();
     if (error.context.find(file) == std::string::npos) error.context = file + ": " + error.context;
-    worst = fail_with(error);
+    worst = std::max(worst, fail_with(error));
   }
   return worst;
 }
@@ -56,7 +56,7 @@ ExitCode ask_together(const Paths& paths, const std::vector<std::string>& files,
     asked["paths"] = part.inside;
     const auto answer = ask_mount(paths, part.volume, asked);
     if (!answer) {
-      worst = fail_with(answer.error(), part.volume.remote);
+      worst = std::max(worst, fail_with(answer.error(), part.volume.remote));
       continue;
     }
     const auto results = answer->find("results");
@@ -64,8 +64,9 @@ ExitCode ask_together(const Paths& paths, const std::vector<std::string>& files,
       if (results == answer->end() || !results->is_array() || i >= results->size()) break;
       const json& result = (*results)[i];
       if (!result.is_object()) continue;
-      complain(printable(part.files[i] + ": " + text_field(result, "message")));
-      worst = ExitCode::kFailed;
+      const Error error{error_code_named(text_field(result, "code")),
+                        part.files[i] + ": " + text_field(result, "message")};
+      worst = std::max(worst, fail_with(error, part.volume.remote));
     }
   }
   return worst;

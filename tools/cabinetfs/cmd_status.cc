@@ -127,7 +127,8 @@ ExitCode run_status(const Paths& paths, const StatusCommand& command) {
       if (terminal) fmt::print("\x1b[H\x1b[2J");
       fmt::print("{}{}", render(snapshot, terminal_width(), 15), terminal ? "" : "\n");
     }
-    std::fflush(stdout);
+    // Whoever read this has gone.
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) return ExitCode::kFailed;
     if (!wait_a_second(signals)) return ExitCode::kOk;
   }
 }

@@ -18,6 +18,7 @@
 #include "fs/mount.h"
 #include "tools/cabinetfs/commands.h"
 #include "tools/cabinetfs/mount_call.h"
+#include "tools/cabinetfs/offline_store.h"
 #include "tools/cabinetfs/output.h"
 #include "tools/cabinetfs/progress.h"
 #include "tools/cabinetfs/units.h"
@@ -30,6 +31,8 @@ namespace {
 
 // While the server cannot be reached, waiting longer than this brings nothing.
 constexpr std::chrono::seconds kOfflinePatience{10};
+// For an answer that needs no waiting: a process that does not give it hangs.
+constexpr std::chrono::seconds kAnswerPatience{10};
 // For the mount's process to end once nothing is mounted: it writes its index and closes the store.
 constexpr std::chrono::seconds kExitPatience{60};
 
@@ -104,7 +107,7 @@ Wait wait_for_unsent(const Paths& paths, const MountedVolume& volume, const Umou
                       : 0.0;
   const auto answer = ask_mount(
       paths, volume, {{"cmd", "flush"}, {"path", ""}, {"timeout", timeout}},
-      std::chrono::milliseconds(0),
+      command.timeout ? *command.timeout + kAnswerPatience : std::chrono::milliseconds(0),
       [&](const json& progress) {
         last = summarize_unsent(progress);
         const SteadyTime now = Clock::system().steady();
@@ -168,19 +171,31 @@ ExitCode run_umount(const Paths& paths, const UmountCommand& command) {
   if (!volume.alive) {
     if (const auto cleared = clear_dead_mount(mount_point); !cleared)
       return fail_with(cleared.error());
-    say(
-        printable(fmt::format("{}: its server was gone already; cleared. What was unsent is kept "
-                              "for the next mount of {}",
-                              mount_point, volume.remote)));
-    return ExitCode::kOk;
+    say(printable(fmt::format("{}: its process was gone already; cleared", mount_point)));
+    UnsentSummary left;
+    for (const IdleStore& store : idle_stores_with_unsent(paths)) {
+      if (store.remote != volume.remote) continue;
+      left.items += store.unsent;
+      left.bytes += store.bytes;
+    }
+    if (left.items == 0) return ExitCode::kOk;
+    complain(printable(
+        fmt::format("{} not on the server. Nothing is lost: kept on this disk and sent at the next "
+                    "mount of {}",
+                    describe_unsent(left), volume.remote)));
+    return ExitCode::kUnsentRemains;
   }
 
-  const auto status = ask_mount(paths, volume, {{"cmd", "status"}});
-  if (!status) return fail_with(status.error(), volume.remote);
-  const auto pid = static_cast<pid_t>(number_field(*status, "pid"));
-  UnsentSummary unsent = summarize_unsent(*status);
+  const auto status = ask_mount(paths, volume, {{"cmd", "status"}}, kAnswerPatience);
+  if (!status && !command.force && !command.detach) {
+    fail_with(status.error(), volume.remote);
+    complain("--force unmounts all the same; what is unsent stays on this disk");
+    return ExitCode::kFailed;
+  }
+  const pid_t pid = status ? static_cast<pid_t>(number_field(*status, "pid")) : 0;
+  UnsentSummary unsent = status ? summarize_unsent(*status) : UnsentSummary{};
   std::string why;
-  if (!command.detach) {
+  if (!command.detach && status) {
     // Asked even when nothing is known to be unsent: open files are written out by it.
     switch (wait_for_unsent(paths, volume, command, unsent, why)) {
       case Wait::kSent:
@@ -205,7 +220,7 @@ ExitCode run_umount(const Paths& paths, const UmountCommand& command) {
       complain(printable(fmt::format("{}: {}", mount_point, std::strerror(error))));
       return ExitCode::kFailed;
     }
-    const auto ended = ask_mount(paths, volume, {{"cmd", "unmount"}});
+    const auto ended = ask_mount(paths, volume, {{"cmd", "unmount"}}, kAnswerPatience);
     if (!ended) return fail_with(ended.error(), volume.remote);
   }
   // The store is free for the next mount only once the process has ended.

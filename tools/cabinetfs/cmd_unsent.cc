@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -26,7 +27,7 @@ ExitCode for_each_file(const std::vector<std::string>& files, Function function)
   ExitCode worst = ExitCode::kOk;
   for (const std::string& file : files) {
     const ExitCode code = function(file);
-    if (code != ExitCode::kOk) worst = code;
+    worst = std::max(worst, code);
   }
   return worst;
 }

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tools/cabinetfs/background.h"
 #include "tools/cabinetfs/cli.h"
 #include "tools/cabinetfs/output.h"
 #include "tools/cabinetfs/paths.h"
@@ -15,6 +16,8 @@ int main(int argc, char** argv) {
   // A reader that went away (`cabinetfs status | head`) is a write error, not a reason to die in
   // the middle of something.
   ::signal(SIGPIPE, SIG_IGN);
+  // Every command may hold a password, a token or the store's key.
+  harden_process();
   try {
     std::vector<std::string> arguments(argv + 1, argv + argc);
     const std::string_view program = argc > 0 ? argv[0] : "";
