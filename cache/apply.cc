@@ -124,7 +124,12 @@ Result<void> apply_entry(VolumeCore& core, Tree::Txn& txn, InodeNumber folder,
   if (core.recent.removed_since(entry.id, asked)) return {};
   TRY_ASSIGN(const NodePtr known, txn.find_remote(entry.id));
   if (known == nullptr) return add_node(core, txn, folder, entry, notices);
-  if (core.is_in_flight(known->ino) || core.recent.confirmed_since(known->ino, asked)) return {};
+  if (core.is_in_flight(known->ino)) {
+    if (known->deleted && known->kind == NodeKind::kFile)
+      core.recent.told(known->ino, entry.validator);
+    return {};
+  }
+  if (core.recent.confirmed_since(known->ino, asked)) return {};
   if (known->sent_place) return {};  // our own rename or move, perhaps: whoever sent it looks first
   if (known->kind != entry.kind) {
     // Where ids are places, another object stands there now; else believe what we had.

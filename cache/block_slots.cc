@@ -4,8 +4,8 @@
 
 namespace cabinetfs {
 
-void BlockSlots::load(const std::vector<Slot>& used, std::uint64_t file_slots,
-                      std::uint64_t record) {
+void BlockSlots::load(const std::vector<Slot>& used, std::uint64_t file_slots, std::uint64_t record,
+                      bool keep_others) {
   const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(file_slots, kMaxSlots));
   slots_.assign(count, State{record, 0});
   for (Slot slot = 0; slot < count; ++slot) free_.insert(free_.end(), slot);
@@ -14,6 +14,9 @@ void BlockSlots::load(const std::vector<Slot>& used, std::uint64_t file_slots,
     free_.erase(slot);
     slots_[slot].serial = ++last_serial_;
   }
+  if (!keep_others || record == 0) return;
+  for (const Slot slot : free_) dead_.push_back({slot, 0, record - 1});
+  free_.clear();
 }
 
 Result<Slot> BlockSlots::allocate(std::uint64_t record) {
@@ -39,8 +42,9 @@ void BlockSlots::release(Slot slot, std::uint64_t record) {
     dead_.push_back({slot, slots_[slot].born, record - 1});
 }
 
-void BlockSlots::reclaim(const std::set<std::uint64_t>& live) {
+void BlockSlots::reclaim(const std::set<std::uint64_t>& live, std::uint64_t from) {
   std::erase_if(dead_, [&](const Dead& dead) {
+    if (dead.last >= from) return false;
     const auto needed = live.lower_bound(dead.first);
     if (needed != live.end() && *needed <= dead.last) return false;
     free_.insert(dead.slot);

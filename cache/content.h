@@ -82,14 +82,20 @@ class StagedContent : public ReadableContent {
   // committed(). load_staged() gives back exactly that state.
   virtual Result<std::string> prepare() = 0;
   virtual void committed(const std::string& record) = 0;
-  // After a committed record: everything that it refers to is on stable storage.
-  virtual Result<void> sync() = 0;
+  // After a committed record: everything that it refers to is on stable storage. Returns a number
+  // for row_synced(), which says that the caller's database has been synced since.
+  virtual Result<std::uint64_t> sync() = 0;
+  virtual void row_synced(std::uint64_t state) = 0;
+  // So much is kept for states that a power loss may bring back that syncing is worth it.
+  virtual bool wants_sync() const = 0;
 
   // The state of the last committed record; stays readable and unchanged while it is held, whatever
   // is written meanwhile.
   virtual Result<std::shared_ptr<ReadableContent>> snapshot() = 0;
 
   virtual std::uint64_t staged_bytes() const = 0;  // on this disk
+  // All of it is the base version, unchanged: nothing was written, cut off or blanked out.
+  virtual bool is_base() const = 0;
   // The base version's bytes under the uncovered ranges are from now on read as `base` (the
   // server's newer version holds the same bytes there, because it was made from an earlier state of
   // this content).

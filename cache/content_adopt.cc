@@ -92,6 +92,7 @@ void ContentStoreImpl::adopt(const std::shared_ptr<StagedContent>& content, cons
   const auto snapshot = staged->snapshot();
   const StagedFile::Adopted adopted = staged->give_away();
   if (!snapshot || !adopted.file) return;
+  note_unsynced(staged->id(), false);
   const Name name = name_of(key);
   // Somebody reads under this name already: the new content, from the server, or an older one,
   // where the vendor's validator is a time in seconds and a size and both were sent in the same

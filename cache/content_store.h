@@ -77,6 +77,17 @@ class ContentStoreImpl final : public ContentStore, public CachedHost, public St
     return open_cached(key);
   }
   bool make_room(std::uint64_t bytes) override;
+  void note_unsynced(const ContentId& id, bool unsynced) override EXCLUDES(unsynced_mutex_) {
+    MutexLock lock(unsynced_mutex_);
+    if (unsynced)
+      unsynced_.insert(id);
+    else
+      unsynced_.erase(id);
+  }
+  bool is_unsynced(const ContentId& id) override EXCLUDES(unsynced_mutex_) {
+    MutexLock lock(unsynced_mutex_);
+    return unsynced_.contains(id);
+  }
 
   Name name_of(const ContentKey& key) const;
   std::shared_ptr<CachedFile> find_file(const Name& name) EXCLUDES(mutex_);
@@ -113,6 +124,8 @@ class ContentStoreImpl final : public ContentStore, public CachedHost, public St
   std::set<ContentId> adopting_ GUARDED_BY(mutex_);
   std::unordered_map<std::string, std::weak_ptr<StagedFile>> staged_ GUARDED_BY(mutex_);
 
+  Mutex unsynced_mutex_;  // leaf
+  std::set<ContentId> unsynced_ GUARDED_BY(unsynced_mutex_);
   Mutex prefetch_mutex_;
   double prefetch_used_ GUARDED_BY(prefetch_mutex_) = 0;
   double prefetch_unused_ GUARDED_BY(prefetch_mutex_) = 0;

@@ -99,35 +99,45 @@ Result<void> ListingService::refresh(const CallContext& call, InodeNumber folder
   if (const auto found = flights_.find(folder); found != flights_.end() && found->second == flight)
     flights_.erase(found);
   landed_.notify_all();
+  const bool again = flight->again;
+  lock.unlock();
+  if (again) refresh_ahead(folder, true);
   return result;
 }
 
-void ListingService::refresh_ahead(InodeNumber folder, bool again, std::function<void()> then) {
+void ListingService::refresh_ahead(InodeNumber folder, bool again, std::function<void()> then,
+                                   std::function<void()> otherwise) {
   std::shared_ptr<Flight> flight;
   {
     MutexLock lock(mutex_);
-    if (flights_.contains(folder)) return;
+    if (const auto found = flights_.find(folder); found != flights_.end()) {
+      // What is queued only will be asked later than now; what runs was perhaps asked too early.
+      if (again && found->second->running) found->second->again = true;
+      return;
+    }
     flight = std::make_shared<Flight>();
     flights_[folder] = flight;
   }
-  pool_.submit([this, folder, again, flight, then = std::move(then)] {
-    {
-      MutexLock lock(mutex_);
-      const auto found = flights_.find(folder);
-      if (found == flights_.end() || found->second != flight) return;  // taken over
-      flights_.erase(found);
-    }
-    const Result<NodePtr> node = core_.tree.find(folder);
-    if (!node || *node == nullptr || (*node)->deleted || !(*node)->remote) return;
-    if ((*node)->listed && !again) return;
-    const Result<void> asked = refresh(core_.background_call(Priority::kPrefetch), folder);
-    if (!asked) {
-      log_debug("listing ahead: {}", to_string(asked.error()));
-      return;
-    }
-    ++core_.listings_ahead;
-    if (then) then();
-  });
+  pool_.submit(
+      [this, folder, again, flight, then = std::move(then), otherwise = std::move(otherwise)] {
+        {
+          MutexLock lock(mutex_);
+          const auto found = flights_.find(folder);
+          if (found == flights_.end() || found->second != flight) return;  // taken over
+          flights_.erase(found);
+        }
+        const Result<NodePtr> node = core_.tree.find(folder);
+        if (!node || *node == nullptr || (*node)->deleted || !(*node)->remote) return;
+        if ((*node)->listed && !again) return;
+        const Result<void> asked = refresh(core_.background_call(Priority::kPrefetch), folder);
+        if (!asked) {
+          log_debug("listing ahead: {}", to_string(asked.error()));
+          if (otherwise) otherwise();
+          return;
+        }
+        ++core_.listings_ahead;
+        if (then) then();
+      });
 }
 
 Result<void> ListingService::ensure_root(const CallContext& call) {

@@ -28,8 +28,8 @@ class ListingService {
   Result<void> refresh(const CallContext& call, InodeNumber folder) EXCLUDES(mutex_);
   // Soon, in the background, if nobody knows the folder yet (or `again`). `then` runs afterwards,
   // on the pool.
-  void refresh_ahead(InodeNumber folder, bool again, std::function<void()> then = {})
-      EXCLUDES(mutex_);
+  void refresh_ahead(InodeNumber folder, bool again, std::function<void()> then = {},
+                     std::function<void()> otherwise = {}) EXCLUDES(mutex_);
   // One object's state, by its id: cheaper than its folder. What is gone is removed from the tree.
   Result<void> revalidate(const CallContext& call, InodeNumber file);
   // The node of the mount root knows its remote id.
@@ -42,6 +42,7 @@ class ListingService {
     bool done = false;
     Error error;
     bool failed = false;
+    bool again = false;  // somebody knows of a change that the running question may have missed
   };
 
   Result<void> fetch(const CallContext& call, InodeNumber folder) EXCLUDES(mutex_);

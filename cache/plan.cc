@@ -345,7 +345,9 @@ Result<void> hand_on_identity(VolumeCore& core, Tree::Txn& txn, InodeNumber dele
   std::swap(next.lock_taken, rest.lock_taken);  // the server's object is locked, not ours
   next.remote = rest.remote;
   next.remote_parent = rest.remote_parent;
-  next.base_validator = rest.remote->validator;
+  const Validator heirs_base = next.content_dirty ? next.base_validator : Validator{};
+  // The version that was replaced, which is not always the one that the server has by now.
+  next.base_validator = rest.base_validator.empty() ? rest.remote->validator : rest.base_validator;
   next.content_dirty = true;
   if (next.generation == 0) next.generation = 1;
   // Moved there and back: what the object holds already is not sent to it once more.
@@ -370,7 +372,7 @@ Result<void> hand_on_identity(VolumeCore& core, Tree::Txn& txn, InodeNumber dele
   }
   rest.remote = old_remote;
   rest.remote_parent = old_parent;
-  rest.base_validator = old_remote->validator;
+  rest.base_validator = heirs_base.empty() ? old_remote->validator : heirs_base;
   txn.put(std::move(rest));
   return {};
 }

@@ -1,6 +1,7 @@
 // The reconciler's changes of the server's tree (folders, places, removals), and how their answers
 // come back into ours.
 #include <algorithm>
+#include <map>
 
 #include "backend/base/log.h"
 #include "cache/path_ids.h"
@@ -129,18 +130,22 @@ Result<void> Reconciler::create_folder(const NodeRecord& node) {
 
 Result<void> Reconciler::adopt_folder(const NodeRecord& node, const RemoteEntry& made) {
   const InodeNumber remote_parent = node.intent.folder ? node.intent.folder : node.parent;
-  // The same object may have come in by a listing while our answer was on its way.
+  // The same object may have come in by a listing while our answer was on its way; or somebody has
+  // given this name to a folder that is in use here under another one.
+  bool in_use = false;
   {
     Tree::Txn txn(core_.tree);
     TRY_ASSIGN(const NodePtr other, txn.find_remote(made.id));
     if (other != nullptr && other->ino != node.ino) {
-      TRY_ASSIGN(const bool has_children, txn.has_children(other->ino));
-      if (has_children || other->dirty())
-        return give_way(node.ino, "a folder of that name is on the server");
-      txn.erase(other->ino);
-      TRY(txn.commit());
+      TRY_ASSIGN(in_use, txn.has_children(other->ino));
+      in_use = in_use || other->dirty();
+      if (!in_use) {
+        txn.erase(other->ino);
+        TRY(txn.commit());
+      }
     }
   }
+  if (in_use) return give_way(node.ino, "a folder of that name is on the server");
   return confirm(node.ino, made, remote_parent);
 }
 
@@ -198,25 +203,33 @@ void Reconciler::remove_files(const std::vector<NodePtr>& nodes) {
   const CallContext call = core_.background_call(Priority::kUpload);
   std::vector<RemoteId> ids;
   std::vector<NodePtr> sent;
+  // Deleted here, edited there: the edit wins. A folder's listing tells it for all its files at
+  // once: in the row, or, where it came while the file was in flight, beside it.
+  std::map<InodeNumber, Result<void>> listings;
   for (const NodePtr& node : nodes) {
-    // Deleted here, edited there: the edit wins. The folder's listing tells it for all its files at
-    // once.
+    if (listings.contains(node->remote_parent)) continue;
     const Result<NodePtr> folder = core_.tree.find(node->remote_parent);
-    if (folder && *folder != nullptr && (*folder)->remote && !(*folder)->deleted) {
-      const Result<void> listed = listings_.ensure(call, node->remote_parent, core_.options.fresh);
-      if (!listed && !is_gone(listed.error().code)) {
-        failed(node->ino, Plan::Action::kRemoveFile, listed.error());
-        continue;
-      }
+    const bool known = folder && *folder != nullptr && (*folder)->remote && !(*folder)->deleted;
+    Result<void> listed = fail(ErrorCode::kNotFound, "the folder is not known any more");
+    if (known) listed = listings_.ensure(call, node->remote_parent, core_.options.fresh);
+    listings.emplace(node->remote_parent, std::move(listed));
+  }
+  for (const NodePtr& node : nodes) {
+    const Result<void>& listed = listings.at(node->remote_parent);
+    const std::optional<Validator> told = core_.recent.take_told(node->ino);
+    if (!listed && !is_gone(listed.error().code)) {
+      failed(node->ino, Plan::Action::kRemoveFile, listed.error());
+      continue;
     }
-    // In flight, so the listing has left the row alone: look at the object's word ourselves.
     const SteadyTime now = core_.clock.steady();
-    const bool listing_is_new = folder && *folder != nullptr && (*folder)->listed &&
-                                core_.now() - (*folder)->listed_at < core_.options.fresh;
-    if (!listing_is_new) {
+    // What was shown is what was meant; a newer version, also one that is known already, was not.
+    const Validator& shown = node->base_validator;
+    const bool as_shown =
+        shown.empty() || (node->remote->validator == shown && told.value_or(shown) == shown);
+    if (!listed || !as_shown) {
       const Result<RemoteEntry> there =
           core_.seen(core_.remote.stat(call, NodeKind::kFile, node->remote->id));
-      if (there && there->validator != node->base_validator && !node->base_validator.empty() &&
+      if (there && there->validator != shown && !shown.empty() &&
           !is_what_was_sent(node->intent, *there)) {
         if (const Result<void> kept = keep_their_edit(node->ino, *there); !kept)
           log_error("keeping an edit: {}", to_string(kept.error()));
@@ -378,6 +391,10 @@ Result<void> Reconciler::lost(InodeNumber ino) {
       TRY(txn.commit());
       return {};
     }
+    // Somebody is writing: what is not committed yet makes it anew.
+    if (known->kind == NodeKind::kFile && !known->content_dirty && core_.files.has_writers(ino))
+      return fail(ErrorCode::kTryAgain,
+                  "gone from the server while a program has it open to write");
     NodeRecord next = *known;
     next.remote.reset();
     next.remote_parent = kNoInode;

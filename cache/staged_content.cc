@@ -17,6 +17,8 @@ namespace {
 constexpr std::size_t kMaxDirtyBlocks = 32;
 constexpr std::size_t kStoreBatch = 16;
 constexpr std::uint64_t kMaxFileSize = 1ull << 62;
+// 16 MiB: what is kept of a small file for a power loss before it is worth a sync.
+constexpr std::uint64_t kKeptSlots = 256;
 
 std::uint64_t block_of(std::uint64_t offset) { return offset / kBlockBytes; }
 std::uint32_t in_block(std::uint64_t offset) {
@@ -32,6 +34,7 @@ StagedFile::StagedFile(StagedHost& host, std::optional<ContentKey> base)
     : host_(host),
       file_(std::make_shared<SlotFile>(host.staged_dir(), new_content_id(), host.sealer(), false)),
       memory_id_(host.memory().new_content()) {
+  host_.note_unsynced(file_->id(), true);
   if (!base) return;
   size_ = base_limit_ = base->size;
   base_ = std::make_shared<Base>(*std::move(base));
@@ -52,7 +55,10 @@ StagedFile::StagedFile(StagedHost& host, std::optional<ContentKey> base, Content
   record.map.for_each([&](std::uint64_t, const BlockEntry& entry) {
     if (entry.has_slot()) used.push_back(entry.slot);
   });
-  slots_.load(used, file_slots, record.sequence);
+  careful_ = !host.is_unsynced(record.id);
+  ++slot_writes_;
+  slots_.load(used, file_slots, record.sequence, careful_);
+  if (careful_) durable_.push_back(record.sequence - 1);
   auto state = std::make_shared<State>();
   state->sequence = record.sequence;
   state->size = size_;
@@ -92,7 +98,10 @@ StagedFile::~StagedFile() {
     MutexLock lock(mutex_);
     leftover = !given_away_ && (discarded_ || !any_record_);
   }
-  if (leftover) file_->remove();
+  if (leftover) {
+    host_.note_unsynced(file_->id(), false);
+    file_->remove();
+  }
 }
 
 std::uint64_t StagedFile::size() const {
@@ -214,8 +223,9 @@ Result<std::vector<Slot>> StagedFile::store_locked(
       result = file_->write(slots[i], part);
     i += run;
   }
-  if (result) return slots;
   MutexLock lock(mutex_);
+  ++slot_writes_;
+  if (result) return slots;
   for (const Slot slot : slots) slots_.release(slot, next_sequence_);
   return fail(std::move(result).error());
 }
@@ -362,6 +372,7 @@ Result<std::string> StagedFile::prepare() {
   }
   TRY(writable_locked());
   TRY(spill_locked());
+  TRY(sync_slots(false));
   auto state = std::make_shared<State>();
   ContentRecord record;
   {
@@ -399,6 +410,7 @@ void StagedFile::committed(const std::string& record) {
     });
     if (found == records_.end()) return;
     committed_ = *found;
+    discarded_ = false;  // a row refers to it
     while (records_.front() != committed_) {
       old.push_back(std::move(records_.front()));
       records_.pop_front();
@@ -411,28 +423,55 @@ void StagedFile::reclaim_locked() {
   std::set<std::uint64_t> live(snapshots_.begin(), snapshots_.end());
   for (const auto& state : records_) live.insert(state->sequence);
   live.insert(durable_.begin(), durable_.end());
-  slots_.reclaim(live);
+  // A row of any state since the oldest of these may be what a power loss leaves.
+  slots_.reclaim(live, careful_ && !durable_.empty() ? durable_.front() : UINT64_MAX);
 }
 
-Result<void> StagedFile::sync() {
-  std::uint64_t sequence = 0;
+// `always`: also of a file of which nothing was ever made durable.
+Result<void> StagedFile::sync_slots(bool always) {
+  std::uint64_t writes = 0;
   {
     MutexLock lock(mutex_);
     if (sync_failed_)
       return fail(ErrorCode::kIo, fmt::format("{}: an earlier sync failed", file_->path()));
-    sequence = committed_ ? committed_->sequence : 0;
+    if (slot_writes_ == slot_writes_synced_ || !(always || careful_)) return {};
+    writes = slot_writes_;
   }
   auto result = file_->sync();
   MutexLock lock(mutex_);
-  if (!result) {
+  if (result)
+    slot_writes_synced_ = std::max(slot_writes_synced_, writes);
+  else
     // The kernel may have dropped what it could not write, and would report success next time.
     sync_failed_ = true;
-    return result;
+  return result;
+}
+
+Result<std::uint64_t> StagedFile::sync() {
+  std::uint64_t sequence = 0;
+  {
+    MutexLock lock(mutex_);
+    sequence = committed_ ? committed_->sequence : 0;
+    careful_ = true;
   }
-  if (sequence == 0 || (!durable_.empty() && durable_.back() >= sequence)) return {};
+  host_.note_unsynced(file_->id(), false);
+  TRY(sync_slots(true));
+  MutexLock lock(mutex_);
+  if (sequence == 0 || (!durable_.empty() && durable_.back() >= sequence)) return sequence;
   durable_.push_back(sequence);
   if (durable_.size() > 2) durable_.pop_front();
-  return {};
+  return sequence;
+}
+
+void StagedFile::row_synced(std::uint64_t state) {
+  MutexLock lock(mutex_);
+  while (durable_.size() > 1 && durable_.front() < state) durable_.pop_front();
+  reclaim_locked();
+}
+
+bool StagedFile::wants_sync() const {
+  MutexLock lock(mutex_);
+  return careful_ && slots_.kept() > kKeptSlots + slots_.used() / 2;
 }
 
 bool StagedFile::clean() const {
@@ -453,6 +492,12 @@ bool StagedFile::is_last_record(const std::string& record) const {
 std::uint64_t StagedFile::staged_bytes() const {
   MutexLock lock(mutex_);
   return slots_.used() * kSlotBytes;
+}
+
+bool StagedFile::is_base() const {
+  MutexLock lock(mutex_);
+  return base_ && map_.count() == 0 && dirty_.empty() && size_ == base_->key.size &&
+         base_limit_ == size_;
 }
 
 std::optional<ContentKey> StagedFile::base_key() const {

@@ -30,6 +30,10 @@ class StagedHost {
   virtual Result<std::shared_ptr<CachedContent>> open_base(const ContentKey& key) = 0;
   // The disk of the staged files is full: removes cached contents. False when nothing could go.
   virtual bool make_room(std::uint64_t bytes) = 0;
+  // Of staged files that this process has made: none of their states was made durable yet. All
+  // others may have been.
+  virtual void note_unsynced(const ContentId& id, bool unsynced) = 0;
+  virtual bool is_unsynced(const ContentId& id) = 0;
 };
 
 // See StagedContent. Changes are collected in memory block by block and go to free slots when
@@ -66,9 +70,12 @@ class StagedFile final : public StagedContent, public std::enable_shared_from_th
   Result<void> reserve(std::uint64_t bytes) override;
   Result<std::string> prepare() override EXCLUDES(writers_, mutex_);
   void committed(const std::string& record) override EXCLUDES(mutex_);
-  Result<void> sync() override EXCLUDES(mutex_);
+  Result<std::uint64_t> sync() override EXCLUDES(mutex_);
+  void row_synced(std::uint64_t state) override EXCLUDES(mutex_);
+  bool wants_sync() const override EXCLUDES(mutex_);
   Result<std::shared_ptr<ReadableContent>> snapshot() override EXCLUDES(mutex_);
   std::uint64_t staged_bytes() const override EXCLUDES(mutex_);
+  bool is_base() const override EXCLUDES(mutex_);
   void rebase(const ContentKey& base) override EXCLUDES(mutex_);
   Result<std::uint64_t> seek_data(std::uint64_t offset) override EXCLUDES(mutex_);
   Result<std::uint64_t> seek_hole(std::uint64_t offset) override EXCLUDES(mutex_);
@@ -157,6 +164,7 @@ class StagedFile final : public StagedContent, public std::enable_shared_from_th
   Result<void> fill_gaps(const CallContext& call, Base* base, std::uint64_t base_limit,
                          std::vector<Gap>& gaps);
   Result<std::shared_ptr<CachedContent>> open_base(Base* base);
+  Result<void> sync_slots(bool always) EXCLUDES(mutex_);
   bool clean_locked() const REQUIRES(mutex_);
   bool is_data_locked(std::uint64_t block) const REQUIRES(mutex_);
   void forget_snapshot(std::uint64_t sequence) EXCLUDES(mutex_);
@@ -189,6 +197,13 @@ class StagedFile final : public StagedContent, public std::enable_shared_from_th
   // database is synced after sync(), so the one before the last counts too.
   std::deque<std::uint64_t> durable_ GUARDED_BY(mutex_);
   bool sync_failed_ GUARDED_BY(mutex_) = false;
+  // A state of this file has been made durable, or may have been: from then on a row that names a
+  // state may reach the disk at any time (another file's fsync syncs the database), so the slots of
+  // each state are synced before its record is given out, and nothing is written over before a
+  // newer row is known to be durable.
+  bool careful_ GUARDED_BY(mutex_) = false;
+  std::uint64_t slot_writes_ GUARDED_BY(mutex_) = 0;  // counts
+  std::uint64_t slot_writes_synced_ GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace cabinetfs

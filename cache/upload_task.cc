@@ -16,6 +16,8 @@ constexpr std::chrono::minutes kChunkTimeout{10};
 // A version that the server refuses because it has another one by now, though it shows none, is not
 // sent for ever.
 constexpr std::uint32_t kConflictTries = 5;
+// Of a content that is compared as a whole, in bytes per second.
+constexpr std::uint64_t kSlowestCompared = 32u << 10;
 
 // The server keeps whole seconds.
 bool same_second(WallTime a, WallTime b) {
@@ -66,7 +68,8 @@ Result<void> UploadTask::run_one() {
   if (snapshot_ == nullptr) return {};
   // Sent already; what was written after it was lost with its process.
   if (node_.remote && generation_ != 0 && node_.uploaded_generation == generation_)
-    return settle(*node_.remote, generation_);
+    return node_.remote->validator == node_.base_validator ? settle(*node_.remote, generation_)
+                                                           : follow_newer_version();
   if (node_.intent.kind == Intent::Kind::kPut || node_.intent.kind == Intent::Kind::kUpload) {
     TRY_ASSIGN(const std::optional<RemoteEntry> landed, look());
     if (landed) return settle(*landed, node_.intent.generation);
@@ -109,8 +112,7 @@ Result<void> UploadTask::take_snapshot() {
   TRY_ASSIGN(snapshot_, staged->snapshot());
   generation_ = node_.generation;
   size_ = snapshot_->size();
-  is_whole_base_ =
-      node_.base && staged->staged_bytes() == 0 && node_.base->size == size_ && size_ > 0;
+  is_whole_base_ = node_.base && size_ > 0 && staged->is_base();
   return {};
 }
 
@@ -122,6 +124,7 @@ Result<std::string> UploadTask::content_md5(bool may_block) {
   std::vector<std::byte> buffer(std::min<std::uint64_t>(size_, 1u << 20));
   for (std::uint64_t at = 0; at < size_;) {
     const MutableBytes part(buffer.data(), std::min<std::uint64_t>(buffer.size(), size_ - at));
+    reading.deadline = call().deadline;  // of each part
     TRY(read_exactly(*snapshot_, reading, at, part));
     md5.update(part);
     at += part.size();
@@ -215,7 +218,9 @@ Result<std::string> UploadTask::remote_md5(const RemoteEntry& entry) {
   Md5 digest;
   if (entry.size > 0) {
     const ReadRequest whole{entry.id, VersionId{}, 0, entry.size, entry.size, entry.validator};
-    TRY(core_.seen(core_.remote.read(call(), whole, [&digest](Bytes part) {
+    CallContext reading = call();
+    reading.deadline += std::chrono::seconds(entry.size / kSlowestCompared);
+    TRY(core_.seen(core_.remote.read(reading, whole, [&digest](Bytes part) {
       digest.update(part);
       return true;
     })));
@@ -393,6 +398,33 @@ Result<void> UploadTask::send_version() {
     return fail(ErrorCode::kTryAgain, sent.error().context);
   if (!sent) return fail(std::move(sent).error());
   return settle(*sent, generation_);
+}
+
+Result<void> UploadTask::follow_newer_version() {
+  MutexLock lock(file_->mutex);
+  if (file_->live) return {};  // edited again: its commit is the next thing to send
+  {
+    Tree::Txn txn(core_.tree);
+    TRY_ASSIGN(const NodePtr now, txn.find(ino_));
+    if (now == nullptr || now->deleted || !now->remote || now->generation != generation_) return {};
+    NodeRecord next = *now;
+    next.content_dirty = false;
+    next.upload_soon = false;
+    next.staged.clear();
+    next.base.reset();
+    next.intent = Intent{};
+    next.failure.reset();
+    show_remote(next, true);
+    notices_.inode(ino_, true);
+    txn.put(std::move(next));
+    TRY(txn.commit());
+  }
+  snapshot_.reset();
+  if (file_->staged != nullptr) core_.contents.discard_staged(file_->staged);
+  file_->staged.reset();
+  file_->clean.reset();
+  ++file_->epoch;
+  return {};
 }
 
 Result<void> UploadTask::make_room_for_theirs(const RemoteEntry& theirs) {

@@ -44,6 +44,8 @@ class UploadTask {
   Result<void> check_base(const std::optional<RemoteEntry>& told);
   Result<void> check_stored(const RemoteEntry& entry);
   Result<void> settle(const RemoteEntry& entry, std::uint64_t generation);
+  // What is here was sent, and somebody has put another version on top of it since.
+  Result<void> follow_newer_version();
   Result<void> make_room_for_theirs(const RemoteEntry& theirs);
   CallContext call() const;
 

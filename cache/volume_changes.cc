@@ -120,6 +120,9 @@ Result<void> VolumeImpl::unlink(const CallContext& call, InodeNumber parent,
           !core_.is_in_flight(next.ino)) {
         txn.erase(next.ino);  // the server never heard of it
       } else {
+        // What was shown is what goes: somebody's newer version was not seen.
+        if (next.remote && !(next.content_dirty && !next.base_validator.empty()))
+          next.base_validator = next.remote->validator;
         next.deleted = true;
         next.parent = kNoInode;
         next.content_dirty = false;
@@ -128,7 +131,6 @@ Result<void> VolumeImpl::unlink(const CallContext& call, InodeNumber parent,
         next.upload_soon = remote_sync;
         next.changed_at = core_.now();
         next.failure.reset();
-        if (next.remote) next.base_validator = next.remote->validator;
         txn.put(next);
         TRY(hand_on_identity(core_, txn, next.ino));
       }
@@ -306,6 +308,8 @@ Result<void> VolumeImpl::rename(const CallContext& call, InodeNumber parent,
           txn.erase(target->ino);
         } else {
           NodeRecord gone = *target;
+          if (gone.remote && !(gone.content_dirty && !gone.base_validator.empty()))
+            gone.base_validator = gone.remote->validator;
           gone.deleted = true;
           gone.parent = kNoInode;
           gone.content_dirty = false;
@@ -314,7 +318,6 @@ Result<void> VolumeImpl::rename(const CallContext& call, InodeNumber parent,
           gone.changed_at = now;
           gone.upload_soon = remote_sync;
           gone.failure.reset();
-          if (gone.remote) gone.base_validator = gone.remote->validator;
           txn.put(std::move(gone));
         }
       }

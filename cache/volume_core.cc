@@ -50,6 +50,20 @@ bool RecentChanges::removed_since(const RemoteId& id, SteadyTime since) const {
   return found != removed_.end() && found->second >= since;
 }
 
+void RecentChanges::told(InodeNumber ino, const Validator& validator) {
+  MutexLock lock(mutex_);
+  told_[ino] = validator;
+}
+
+std::optional<Validator> RecentChanges::take_told(InodeNumber ino) {
+  MutexLock lock(mutex_);
+  const auto found = told_.find(ino);
+  if (found == told_.end()) return std::nullopt;
+  Validator validator = found->second;
+  told_.erase(found);
+  return validator;
+}
+
 bool RecentChanges::wrote_since(const RemoteId& id, SteadyTime since) const {
   MutexLock lock(mutex_);
   const auto found = wrote_.find(id.value);
@@ -147,14 +161,18 @@ void VolumeCore::notice(const NodeRecord& node, const std::string& path, const s
 }
 
 Result<std::shared_ptr<StagedContent>> VolumeCore::staged_of(FileState& file) {
+  TRY_ASSIGN(const NodePtr node, tree.find(file.ino));
   if (file.staged != nullptr) {
-    if (file.live || !file.fresh_edit) return file.staged;
+    // Unlinked while it was open, and back as the server has it: the unlink dropped what was
+    // staged.
+    const bool came_back =
+        file.orphan != nullptr && node != nullptr && !node->deleted && !node->content_dirty;
+    if (file.live || !(file.fresh_edit || came_back)) return file.staged;
     // Begun, and then nothing was written: it must not hide the server's next version.
     contents.discard_staged(file.staged);
     file.staged.reset();
     file.fresh_edit = false;
   }
-  TRY_ASSIGN(const NodePtr node, tree.find(file.ino));
   if (node == nullptr || node->deleted || !node->content_dirty)
     return std::shared_ptr<StagedContent>();
   if (node->staged.empty()) {
@@ -177,9 +195,13 @@ Result<void> VolumeCore::commit(FileState& file) {
     Tree::Txn txn(tree);
     TRY_ASSIGN(const NodePtr node, txn.find(file.ino));
     // Unlinked while open: the content lives as long as the handles.
+    if (node == nullptr && file.orphan == nullptr)
+      return fail(ErrorCode::kStale, "the file was removed by somebody else while it was written");
     if (node == nullptr || node->deleted) return {};
     NodeRecord next = *node;
-    if (file.fresh_edit) {
+    // Begun on a clean file; or on one that was unlinked since and has come back as the server has
+    // it.
+    if (file.fresh_edit || !node->content_dirty) {
       next.base = file.base;
       // An identity that was handed on brought its own.
       if (!node->content_dirty) next.base_validator = file.base_validator;
@@ -202,6 +224,11 @@ Result<void> VolumeCore::commit(FileState& file) {
   file.fresh_edit = false;
   file.live = false;
   file.staged->committed(record);
+  if (file.staged->wants_sync()) {
+    TRY_ASSIGN(const std::uint64_t state, file.staged->sync());
+    TRY(meta.sync());
+    file.staged->row_synced(state);
+  }
   return {};
 }
 

@@ -32,6 +32,10 @@ class RecentChanges {
   // Our own change of this object in the last seconds: the change feed will tell us of it.
   void wrote(const RemoteId& id, SteadyTime at);
   bool wrote_since(const RemoteId& id, SteadyTime since) const;
+  // A listing's word about a deleted file that is being removed just now; taken by whoever removes
+  // it.
+  void told(InodeNumber ino, const Validator& validator);
+  std::optional<Validator> take_told(InodeNumber ino);
 
  private:
   template <class Map, class Key>
@@ -43,6 +47,7 @@ class RecentChanges {
   std::map<InodeNumber, SteadyTime> confirmed_ GUARDED_BY(mutex_);
   std::map<std::string, SteadyTime> removed_ GUARDED_BY(mutex_);
   std::map<std::string, SteadyTime> wrote_ GUARDED_BY(mutex_);
+  std::map<InodeNumber, Validator> told_ GUARDED_BY(mutex_);  // of files in flight: few
 };
 
 // What a change has to tell the kernel once no lock is held.

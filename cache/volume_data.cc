@@ -344,15 +344,20 @@ Result<void> VolumeImpl::fsync(const CallContext& call, OpenFile& open) {
   {
     MutexLock lock(file.file->mutex);
     TRY(core_.commit(*file.file));
-    staged = file.file->staged;
+    // Also what was written through other handles that are closed by now.
+    TRY_ASSIGN(staged, core_.staged_of(*file.file));
   }
-  if (staged != nullptr) TRY(staged->sync());
+  std::uint64_t state = 0;
+  if (staged != nullptr) {
+    TRY_ASSIGN(state, staged->sync());
+  }
   const Result<void> soon = update(file.ino(), [](NodeRecord& node) -> Result<void> {
     node.upload_soon = node.upload_soon || node.dirty();
     return {};
   });
   if (!soon && soon.error().code != ErrorCode::kNotFound) return soon;
   TRY(core_.meta.sync());
+  if (staged != nullptr) staged->row_synced(state);
   core_.wake(file.ino());
   return wait_if_remote(call, file.ino());
 }

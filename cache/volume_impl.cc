@@ -154,7 +154,9 @@ void VolumeImpl::poll_once() {
     if (!node || *node == nullptr || !(*node)->listed) continue;
     const bool watched =
         std::ranges::any_of(in_use, [folder](const auto& entry) { return entry.second == folder; });
-    if (watched || !doubt_listing(folder)) listings_.refresh_ahead(folder, true);
+    // The feed tells of a change once: a listing that fails leaves the doubt behind.
+    if (watched || !doubt_listing(folder))
+      listings_.refresh_ahead(folder, true, {}, [this, folder] { (void)doubt_listing(folder); });
   }
   if (since.empty())
     find_in_use();  // what was listed before the feed began may have missed something

@@ -161,6 +161,67 @@ TEST_F(StagedContentTest, SlotsOfADurableRecordSurviveLaterCommits) {
   EXPECT_TRUE(same(read_text(**file), first));
 }
 
+// The database is shared: another file's fsync, or the kernel by itself, makes rows durable.
+TEST_F(StagedContentTest, EveryStateSinceADurableOneStaysWhole) {
+  std::vector<std::string> records;
+  {
+    const auto file = staged();
+    for (unsigned round = 0; round < 5; ++round) {
+      ASSERT_TRUE(write(*file, 0, pattern(4 * kBlockBytes, round)));
+      records.push_back(commit(*file));
+      if (round == 0) ASSERT_TRUE(file->sync());
+    }
+  }
+  for (unsigned round = 0; round < 5; ++round) {
+    reopen();
+    auto file = store_->load_staged(records[round], std::nullopt);
+    ASSERT_TRUE(file) << round << ": " << to_string(file.error());
+    EXPECT_TRUE(same(read_text(**file), pattern(4 * kBlockBytes, round))) << round;
+  }
+}
+
+TEST_F(StagedContentTest, ADurableStateSurvivesWhatIsWrittenAfterARestart) {
+  const std::string first = pattern(4 * kBlockBytes, 1);
+  std::string durable, newest;
+  {
+    const auto file = staged();
+    ASSERT_TRUE(write(*file, 0, first));
+    durable = commit(*file);
+    ASSERT_TRUE(file->sync());
+    ASSERT_TRUE(write(*file, 0, pattern(4 * kBlockBytes, 2)));
+    newest = commit(*file);
+  }
+  reopen();
+  {
+    auto file = store_->load_staged(newest, std::nullopt);
+    ASSERT_TRUE(file) << to_string(file.error());
+    for (unsigned round = 3; round < 6; ++round) {
+      ASSERT_TRUE(write(**file, 0, pattern(4 * kBlockBytes, round)));
+      (void)commit(**file);
+    }
+  }
+  reopen();
+  auto file = store_->load_staged(durable, std::nullopt);
+  ASSERT_TRUE(file) << to_string(file.error());
+  EXPECT_TRUE(same(read_text(**file), first));
+}
+
+TEST_F(StagedContentTest, SyncingTheRowFreesWhatWasKeptForAPowerLoss) {
+  const auto file = staged();
+  std::uint64_t most = 0;
+  for (unsigned round = 0; round < 300; ++round) {
+    ASSERT_TRUE(write(*file, 0, pattern(4 * kBlockBytes, round)));
+    (void)commit(*file);
+    if (round > 0 && !file->wants_sync()) continue;
+    const auto state = file->sync();
+    ASSERT_TRUE(state);
+    file->row_synced(*state);
+    most = std::max(most, disk_bytes("staged"));
+  }
+  EXPECT_LE(most, 280 * (kBlockBytes + Sealer::kOverhead));
+  EXPECT_LE(disk_bytes("staged"), 280 * (kBlockBytes + Sealer::kOverhead));
+}
+
 TEST_F(StagedContentTest, PreparingAgainWithoutAChangeGivesTheSameRecord) {
   const auto file = staged();
   ASSERT_TRUE(write(*file, 0, "hello"));
