@@ -389,37 +389,6 @@ void VolumeImpl::release(std::shared_ptr<OpenFile> open) {
   if (check && core_.net.online()) check_version(state->ino);
 }
 
-void VolumeImpl::check_version(InodeNumber ino) {
-  checks_.try_submit([this, ino] {
-    const Result<NodePtr> node = core_.tree.find(ino);
-    if (!node || *node == nullptr || !(*node)->remote || (*node)->kind != NodeKind::kFile) return;
-    const ContentKey key = VolumeCore::content_key(*(*node)->remote);
-    const Result<std::shared_ptr<CachedContent>> content = core_.contents.open_cached(key);
-    if (!content) return;
-    // What comes while the server is being asked is not covered by its answer.
-    const std::uint64_t mark = (*content)->validation_mark();
-    const Result<RemoteEntry> there = core_.seen(
-        core_.remote.stat(core_.background_call(Priority::kMetadata), NodeKind::kFile, key.file));
-    if (!there && there.error().code != ErrorCode::kNotFound) return;
-    if (!there && core_.remote.capabilities().ids_follow_path) {
-      // Renamed here meanwhile?
-      Tree::Txn txn(core_.tree);
-      const Result<NodePtr> now = txn.find(ino);
-      if (!now || *now == nullptr || !(*now)->remote || (*now)->remote->id != key.file) return;
-      const Result<InodeNumber> moving = moving_at(core_, txn, ino);
-      if (!moving || *moving) return;
-    }
-    const bool still = there && there->validator == key.validator;
-    (*content)->validated(still, mark);
-    if (still) return;
-    if (const Result<void> told =
-            listings_.revalidate(core_.background_call(Priority::kMetadata), ino);
-        !told) {
-      log_debug("revalidating node {}: {}", ino.value, to_string(told.error()));
-    }
-  });
-}
-
 Result<void> VolumeImpl::allocate(const CallContext& call, OpenFile& open, std::uint64_t offset,
                                   std::uint64_t length, AllocateMode mode) {
   OpenFileImpl& file = impl(open);

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -17,9 +18,9 @@
 
 namespace cabinetfs {
 
-// Volume's calls, by family: volume_names.cc, volume_changes.cc, volume_data.cc, volume_remote.cc,
-// volume_unsent.cc. What they share stands in VolumeCore; the work in the background belongs to
-// ListingService, Reconciler and WalkAhead.
+// Volume's calls, by family: volume_names.cc, volume_changes.cc, volume_data.cc, volume_check.cc,
+// volume_remote.cc, volume_unsent.cc. What they share stands in VolumeCore; the work in the
+// background belongs to ListingService, Reconciler and WalkAhead.
 class VolumeImpl final : public Volume {
  public:
   VolumeImpl(VolumeOptions options, RemoteStore& remote, MetaStore& meta, ContentStore& contents,
@@ -164,7 +165,11 @@ class VolumeImpl final : public Volume {
                                 const NodeRecord* target);
   Result<std::shared_ptr<OpenFileImpl>> make_handle(InodeNumber ino, OpenFlags flags);
   // In the background: is what was fetched of this file still its version?
-  void check_version(InodeNumber ino);
+  void check_version(InodeNumber ino) EXCLUDES(mutex_);
+  struct Unchecked;
+  void check_versions(InodeNumber folder) EXCLUDES(mutex_);
+  void check_alone(Unchecked& one);
+  void conclude_check(Unchecked& one, bool still);
   // One answer of the server for each of the files; `ask` gets those that it has.
   std::vector<Result<void>> lock_together(
       const CallContext& call, const std::vector<InodeNumber>& files,
@@ -203,6 +208,8 @@ class VolumeImpl final : public Volume {
   std::optional<std::pair<SteadyTime, Quota>> quota_ GUARDED_BY(mutex_);
   std::unordered_map<InodeNumber, SteadyTime> in_use_
       GUARDED_BY(mutex_);  // folders that programs have looked into lately
+  // Files that wait for check_versions() of their folder.
+  std::unordered_map<InodeNumber, std::set<InodeNumber>> unchecked_ GUARDED_BY(mutex_);
 
   Mutex poll_mutex_;
   CondVar poll_wake_;

@@ -90,12 +90,12 @@ remote_add() {
     --ca-file "$work/server/ca.pem" --secret-store file "$@"
 }
 # Kiteworks: with a refresh token of its own each time, since one works once. Kenesto: with access key and password.
-# PowerFolder: with the password.
+# PowerFolder, WebDAV: with the password.
 login_as() {
   local user=${2:-0} email
   case "$vendor" in
     kenesto) credential client_secret "users.$user.password" | cabinetfs login "$1" --secret-stdin; return ;;
-    powerfolder) credential "users.$user.password" | cabinetfs login "$1" --secret-stdin; return ;;
+    powerfolder | webdav) credential "users.$user.password" | cabinetfs login "$1" --secret-stdin; return ;;
   esac
   email=$(credential "users.$user.email") || return 1
   { credential client_secret && admin POST token "{\"user\": \"$email\"}" |

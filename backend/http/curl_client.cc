@@ -33,6 +33,10 @@ void init_curl_once() {
   std::call_once(flag, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
 }
 
+const std::string& label_of(const HttpRequest& request) {
+  return request.label.empty() ? request.method : request.label;
+}
+
 bool is_clean(std::string_view text) {
   return text.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos;
 }
@@ -100,7 +104,7 @@ CurlHttpClient::Engine::Engine(HttpClientOptions options)
              options_.retry_after_max},
       multi_((init_curl_once(), curl_multi_init())),
       share_(curl_share_init()),
-      slots_(options_.max_connections),
+      slots_(options_.first_connections, options_.max_connections),
       bucket_(options_.requests_per_second, options_.request_burst,
               std::chrono::steady_clock::now()),
       download_(static_cast<double>(options_.max_download_rate), std::chrono::steady_clock::now()),
@@ -134,7 +138,7 @@ CurlHttpClient::Engine::~Engine() {
 }
 
 Result<HttpResponse> CurlHttpClient::Engine::perform(const CallContext& call, HttpRequest request) {
-  const std::string label = request.label.empty() ? request.method : request.label;
+  const std::string label = label_of(request);
   Result<HttpUrl> url = parse_http_url(request.url);
   if (!url) return fail(url.error().code, label + ": " + url.error().context);
   if (url->scheme == "http" && !options_.allow_http && !is_loopback_host(url->host)) {
@@ -329,6 +333,9 @@ std::unique_ptr<Transfer> CurlHttpClient::Engine::detach(
   std::unique_ptr<Transfer> transfer = std::move(*at);
   running_.erase(at);
   curl_multi_remove_handle(multi_.get(), transfer->easy.get());
+  if (const auto wait = first_byte_wait(*transfer)) {
+    slots_.answered(transfer->origin, label_of(transfer->exchange->request), *wait);
+  }
   slots_.finish(transfer->origin);
   record(*transfer, transfer->exchange->response.status);
   // libcurl 7.88 leaves a buffer at a handle whose connection others still use, and takes no other
@@ -358,10 +365,8 @@ void CurlHttpClient::Engine::record(const Transfer& transfer, int status) {
   curl_easy_getinfo(transfer.easy.get(), CURLINFO_NUM_CONNECTS, &connections);
   const auto spent =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - exchange.started).count();
-  stats_.count_attempt(
-      exchange.request.label.empty() ? exchange.request.method : exchange.request.label, status,
-      spent, static_cast<std::uint64_t>(down), static_cast<std::uint64_t>(up),
-      static_cast<std::uint64_t>(connections));
+  stats_.count_attempt(label_of(exchange.request), status, spent, static_cast<std::uint64_t>(down),
+                       static_cast<std::uint64_t>(up), static_cast<std::uint64_t>(connections));
   log_debug("http {}: {} -> {} attempt {} in {} out {} {:.1f} ms", options_.remote, exchange.name(),
             status, exchange.attempt, down, up, spent * 1000);
 }
@@ -441,6 +446,9 @@ bool CurlHttpClient::Engine::retry(const std::shared_ptr<Exchange>& exchange,
   if (decision.over_limit) {
     stats_.count_throttled();
     bucket_.drain(std::chrono::steady_clock::now());
+  }
+  if (decision.over_limit || (attempt.end == AttemptEnd::kAnswer && attempt.status == 503)) {
+    slots_.too_busy(exchange->url.origin(), exchange->started, std::chrono::steady_clock::now());
   }
   if (decision.pause_remote) {
     bucket_.pause_until(again);

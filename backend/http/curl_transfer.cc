@@ -19,6 +19,9 @@ constexpr long kSmallBuffer = 64 << 10;
 constexpr long kUploadBuffer = 1 << 20;
 // libcurl's own default: longer idle connections are mostly closed by the other side already.
 constexpr long kMaxIdleSeconds = 118;
+// Sending it takes no time that counts.
+constexpr std::uint64_t kShortBody = 64u << 10;
+
 bool add_header(HeaderList& list, const std::string& line) {
   curl_slist* grown = curl_slist_append(list.get(), line.c_str());
   if (grown == nullptr) return false;
@@ -299,6 +302,19 @@ TransferFailure describe_failure(const Transfer& transfer, CURLcode result) {
     context += "; it may have been carried out";
   }
   return {failure.end, {failure.code, std::move(context)}};
+}
+
+std::optional<std::chrono::microseconds> first_byte_wait(const Transfer& transfer) {
+  const Exchange& exchange = *transfer.exchange;
+  const int status = exchange.response.status;
+  const auto& body = exchange.request.body;
+  if (status == 0 || status >= 500 || (body && body->size > kShortBody)) return std::nullopt;
+  curl_off_t sent = 0;
+  curl_off_t first = 0;
+  curl_easy_getinfo(transfer.easy.get(), CURLINFO_PRETRANSFER_TIME_T, &sent);
+  curl_easy_getinfo(transfer.easy.get(), CURLINFO_STARTTRANSFER_TIME_T, &first);
+  if (first <= sent) return std::nullopt;
+  return std::chrono::microseconds(first - sent);
 }
 
 }  // namespace cabinetfs

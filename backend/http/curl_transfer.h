@@ -3,6 +3,7 @@
 #include <curl/curl.h>
 
 #include <array>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -59,5 +60,10 @@ struct TransferFailure {
   Error error;
 };
 TransferFailure describe_failure(const Transfer& transfer, CURLcode result);
+
+// How long the first byte of the answer took after the request; nothing where that does not tell
+// how busy the server is: no answer, a failure of the server, a long body that had to be sent
+// first.
+std::optional<std::chrono::microseconds> first_byte_wait(const Transfer& transfer);
 
 }  // namespace cabinetfs

@@ -18,30 +18,6 @@ Priority rank(const QueuedRequest& request, SteadyTime now) {
 
 }  // namespace
 
-TransferSlots::TransferSlots(std::size_t limit) : limit_(std::max<std::size_t>(limit, 1)) {}
-
-bool TransferSlots::may_start(const std::string& origin, Priority priority) const {
-  std::size_t reserved = 0;
-  // Rounded up, so that a limit of 2 still keeps one; a limit of 1 has nothing to keep.
-  if (priority == Priority::kUpload) reserved = (limit_ + 7) / 8;
-  if (priority == Priority::kPrefetch) reserved = (limit_ + 3) / 4;
-  reserved = std::min(reserved, limit_ - 1);
-  const auto found = by_origin_.find(origin);
-  return (found == by_origin_.end() ? 0 : found->second) + reserved < limit_;
-}
-
-void TransferSlots::start(const std::string& origin) {
-  ++by_origin_[origin];
-  ++running_;
-}
-
-void TransferSlots::finish(const std::string& origin) {
-  const auto found = by_origin_.find(origin);
-  if (found == by_origin_.end()) return;
-  --running_;
-  if (--found->second == 0) by_origin_.erase(found);
-}
-
 void RequestQueue::push(QueuedRequest request) { entries_.push_back(std::move(request)); }
 
 bool RequestQueue::erase(std::uint64_t id) {

@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,24 +9,9 @@
 #include "backend/base/call.h"
 #include "backend/base/clock.h"
 #include "backend/http/token_bucket.h"
+#include "backend/http/transfer_slots.h"
 
 namespace cabinetfs {
-
-// Which transfers run: at most `limit` at one time against one origin, the last of them kept from
-// work in the background. Not thread safe.
-class TransferSlots {
- public:
-  explicit TransferSlots(std::size_t limit);
-  bool may_start(const std::string& origin, Priority priority) const;
-  void start(const std::string& origin);
-  void finish(const std::string& origin);
-  std::size_t running() const { return running_; }
-
- private:
-  const std::size_t limit_;
-  std::map<std::string, std::size_t> by_origin_;
-  std::size_t running_ = 0;
-};
 
 struct QueuedRequest {
   std::uint64_t id = 0;

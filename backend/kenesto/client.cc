@@ -19,8 +19,10 @@ namespace {
 // Of folders in folders, when looking whether one of them is gone.
 constexpr int kMaxDepth = 64;
 
-// The vendor publishes no limit, so requests stay few.
-constexpr std::size_t kConnections = 12;
+// The vendor publishes no limit, so requests are few at first, and more only while all of them are
+// answered promptly.
+constexpr std::size_t kFirstConnections = 12;
+constexpr std::size_t kMaxConnections = 32;
 
 Capabilities make_capabilities(const KenestoConfig& config, bool undocumented, bool quota) {
   Capabilities all;
@@ -208,7 +210,8 @@ Result<std::unique_ptr<RemoteStore>> make_kenesto_store(HttpClient& http, Kenest
 }
 
 void apply_kenesto_policy(HttpClientOptions& options) {
-  options.max_connections = std::min(options.max_connections, kConnections);
+  options.first_connections = kFirstConnections;
+  options.max_connections = std::min(options.max_connections, kMaxConnections);
   // No page says how it refuses for too many requests; a 403 that names a time to wait is no
   // verdict on rights.
   options.is_throttled = [](const HttpResponse& response) {

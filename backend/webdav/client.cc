@@ -19,8 +19,10 @@ using namespace webdav;
 
 namespace {
 
-// No server publishes a limit; what browsers use is fair.
-constexpr std::size_t kConnections = 8;
+// No server publishes a limit; what browsers use is a fair beginning. More as long as it answers all
+// of them promptly, which is how a server shows that it has workers enough.
+constexpr std::size_t kFirstConnections = 8;
+constexpr std::size_t kMaxConnections = 32;
 
 std::string lock_owner_of(const WebDavConfig& config) {
   if (!config.lock_owner.empty()) return config.lock_owner;
@@ -263,7 +265,8 @@ Result<std::unique_ptr<RemoteStore>> make_webdav_store(HttpClient& http,
 }
 
 void apply_webdav_policy(HttpClientOptions& options) {
-  options.max_connections = std::min(options.max_connections, kConnections);
+  options.first_connections = kFirstConnections;
+  options.max_connections = std::min(options.max_connections, kMaxConnections);
 }
 
 void apply_webdav_policy(AuthorizedClientOptions& options, const WebDavConfig& config) {

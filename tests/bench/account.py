@@ -25,5 +25,6 @@ for group in range(groups):
 # 2,000 small files, 10 MB.
 for number in range(2000 if full else 200):
     write(f"Small/part{number // 200:02}/note{number:04}.txt", os.urandom(5000))
-os.makedirs(os.path.join(top, "Incoming"), exist_ok=True)
-write("Incoming/readme.txt", b"files arrive here\n")
+# A place for what each of the mounts brings.
+for name in ("cabinetfs", "rclone", "tuned", "curl"):
+    write(f"Incoming/{name}/readme.txt", b"files arrive here\n")

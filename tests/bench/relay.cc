@@ -1,9 +1,12 @@
 // A TCP relay that behaves like a longer line: a round-trip time, a rate for each connection and
 // one for all together, in each direction.
 //
-//   bench-relay --to PORT --rtt MS --connection-rate BYTES --total-rate BYTES --port-file FILE
+//   bench-relay --to PORT [--to PORT ...] --rtt MS --connection-rate BYTES --total-rate BYTES
+//               --port-file FILE
 //
-// Listens on a free loopback port, which it writes to FILE. One thread, epoll; ends with SIGTERM, or with its parent.
+// Listens on a free loopback port for each of the servers, which share the line, and writes these
+// ports to FILE, one a line, in the same order. One thread, epoll; ends with SIGTERM, or with its
+// parent.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -42,7 +45,7 @@ constexpr std::chrono::milliseconds kBuffer{60};
 volatile std::sig_atomic_t stop_asked = 0;
 
 struct Options {
-  std::uint16_t to = 0;
+  std::vector<std::uint16_t> to;
   double rtt_ms = 30;
   double connection_rate = 12.5e6;  // bytes a second; 0 = no limit
   double total_rate = 125e6;
@@ -102,23 +105,19 @@ class Relay {
   bool run() {
     epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
     timer_ = ::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-    listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    if (epoll_ < 0 || timer_ < 0 || listener_ < 0 ||
-        ::bind(listener_, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
-        ::listen(listener_, 512) != 0 ||
-        ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+    if (epoll_ < 0 || timer_ < 0) {
       std::perror("bench-relay");
       return false;
     }
-    watch(listener_, EPOLLIN);
     watch(timer_, EPOLLIN);
     {
       std::ofstream out(options_.port_file + ".new");
-      out << ntohs(address.sin_port) << '\n';
+      for (const std::uint16_t to : options_.to) {
+        const std::uint16_t port = listen_for(to);
+        if (port == 0) return false;
+        out << port << '\n';
+      }
+      if (!out.flush()) return false;
     }
     if (std::rename((options_.port_file + ".new").c_str(), options_.port_file.c_str()) != 0)
       return false;
@@ -133,6 +132,24 @@ class Relay {
   }
 
  private:
+  // The port; 0: none.
+  std::uint16_t listen_for(std::uint16_t to) {
+    const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    if (listener < 0 || ::bind(listener, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
+        ::listen(listener, 512) != 0 ||
+        ::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+      std::perror("bench-relay");
+      return 0;
+    }
+    listeners_[listener] = to;
+    watch(listener, EPOLLIN);
+    return ntohs(address.sin_port);
+  }
+
   void watch(int fd, std::uint32_t events) {
     epoll_event event{};
     event.events = events;
@@ -141,7 +158,9 @@ class Relay {
   }
 
   void handle(int fd) {
-    if (fd == listener_) return accept_all();
+    if (const auto listener = listeners_.find(fd); listener != listeners_.end()) {
+      return accept_all(fd, listener->second);
+    }
     if (fd == timer_) {
       std::uint64_t ticks = 0;
       if (::read(timer_, &ticks, sizeof ticks) < 0 && errno != EAGAIN) std::perror("timer");
@@ -159,15 +178,15 @@ class Relay {
     }
   }
 
-  void accept_all() {
+  void accept_all(int listener, std::uint16_t to) {
     while (true) {
-      const int client = ::accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      const int client = ::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
       if (client < 0) return;
       const int server = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
       sockaddr_in address{};
       address.sin_family = AF_INET;
       address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-      address.sin_port = htons(options_.to);
+      address.sin_port = htons(to);
       if (server < 0 ||
           ::connect(server, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
         ::close(client);
@@ -293,7 +312,8 @@ class Relay {
   const Options options_;
   const Clock::duration one_way_;
   Line total_up_, total_down_;
-  int epoll_ = -1, timer_ = -1, listener_ = -1;
+  int epoll_ = -1, timer_ = -1;
+  std::unordered_map<int, std::uint16_t> listeners_;  // and the port behind each
   std::unordered_map<int, std::shared_ptr<Connection>> by_fd_;
   std::priority_queue<Due, std::vector<Due>, std::greater<>> due_, retry_;
 };
@@ -303,7 +323,7 @@ class Relay {
 int main(int argc, char** argv) {
   Options options;
   CLI::App app("a TCP relay with delay and rate limits");
-  app.add_option("--to", options.to, "port on loopback")->required();
+  app.add_option("--to", options.to, "ports on loopback")->required();
   app.add_option("--rtt", options.rtt_ms, "round-trip time in milliseconds");
   app.add_option("--connection-rate", options.connection_rate,
                  "bytes a second of one connection and direction, 0 = no limit");

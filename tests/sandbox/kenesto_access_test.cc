@@ -168,6 +168,11 @@ TEST_F(KenestoAccess, BothListenersSpeakTlsWithTheSameCertificate) {
   EXPECT_EQ(
       other.at("ResponseData").at("AccessUrl").get<std::string>().rfind("https://localhost:", 0),
       0U);
+  set({{"store_host", "127.0.0.1:7"}});
+  const json elsewhere = api.get(call + "DownloadFile" + token + "&fid=" + id).json();
+  EXPECT_EQ(elsewhere.at("ResponseData").at("AccessUrl").get<std::string>().rfind(
+                "https://127.0.0.1:7/", 0),
+            0U);
 }
 
 TEST_F(KenestoAccess, AnExpiredSessionHasFourShapes) {

@@ -30,7 +30,7 @@ class RequestQueueTest : public testing::Test {
   FakeClock clock_;
   RequestQueue queue_;
   TokenBucket bucket_{0, 0, clock_.steady()};
-  TransferSlots slots_{4};
+  TransferSlots slots_{0, 4};
 };
 
 TEST_F(RequestQueueTest, OrdersByPriorityThenArrival) {
@@ -86,7 +86,7 @@ TEST_F(RequestQueueTest, HostsDoNotBlockEachOther) {
 }
 
 TEST_F(RequestQueueTest, OneSlotServesEverybody) {
-  const TransferSlots one(1);
+  const TransferSlots one(0, 1);
   push(1, Priority::kPrefetch);
   EXPECT_TRUE(queue_.pop_ready(now(), bucket_, one).has_value());
 }

@@ -225,8 +225,12 @@ std::string presign(State& state, const Settings& settings, const std::string& p
   const std::string signature = settings.signature == "v2" ? state.new_token(28) : random_hex(32);
   presigned.query = query_of(settings, presigned, signature, now, lifetime);
   std::string url = state.content_url + percent_encode(path, "-._~/");
-  const auto host = url.find("127.0.0.1");
-  if (host != std::string::npos) url.replace(host, 9, settings.store_host);
+  // A host alone, or with a port: that of something in front of the store.
+  const std::string own = "127.0.0.1";
+  if (const auto host = url.find(own); host != std::string::npos) {
+    const bool port = settings.store_host.find(':') != std::string::npos;
+    url.replace(host, port ? url.find('/', host) - host : own.size(), settings.store_host);
+  }
   char separator = '?';
   for (const auto& [name, value] : presigned.query) {
     url += separator + percent_encode(name) + "=" + percent_encode(value);

@@ -3,6 +3,7 @@
 
 #include <thread>
 
+#include "tests/support/gate.h"
 #include "tests/unit/cache/tree/volume_harness.h"
 
 namespace cabinetfs {
@@ -311,6 +312,68 @@ TEST(Data, CorruptedDownloadsAreNeverData) {
   }
   h.faulty.heal();
   EXPECT_EQ(h.text("docs/a.bin"), content);
+}
+
+// A folder whose files have all been read while the question about the first two is held at a gate.
+class ManyRead {
+  Gate gate_;  // outlives the volume
+
+ public:
+  ManyRead() : h(files(), without_hashes()) {
+    gate_.close();
+    h.remote.set_gate("stat", &gate_);
+    EXPECT_OK(h.names("docs"));
+    h.remote.reset_calls();
+    for (int i = 0; i < kFiles; ++i) {
+      EXPECT_EQ(h.text(path(i)), path(i));
+      // One for each thread that asks.
+      if (i < 2) {
+        EXPECT_TRUE(gate_.wait_for_waiting(i + 1));
+      }
+    }
+  }
+  ~ManyRead() { gate_.open(); }
+  void answer() { gate_.open(); }
+
+  static constexpr int kFiles = 40;
+  static std::string path(int number) { return "docs/file" + std::to_string(number); }
+  VolumeHarness h;
+
+ private:
+  // By which a whole content would be known for what it is.
+  static HarnessOptions without_hashes() {
+    HarnessOptions out;
+    out.remote.hashes = false;
+    return out;
+  }
+  static FakeRemoteStore::Files files() {
+    FakeRemoteStore::Files out;
+    for (int i = 0; i < kFiles; ++i) out.emplace_back(path(i), path(i));
+    return out;
+  }
+};
+
+TEST(Data, WhatWasReadOfManyFilesOfAFolderIsCheckedByItsListing) {
+  ManyRead many;
+  VolumeHarness& h = many.h;
+  EXPECT_EQ(h.remote.calls("list"), 0u);
+  many.answer();
+  EXPECT_TRUE(
+      h.eventually([&] { return h.remote.calls("list") > 0 && h.remote.in_flight() == 0; }));
+  EXPECT_EQ(h.remote.calls("list"), 1u);
+  EXPECT_EQ(h.remote.calls("stat"), 2u);
+}
+
+TEST(Data, AFileThatChangedWhileManyWereReadIsReadAgain) {
+  ManyRead many;
+  VolumeHarness& h = many.h;
+  h.remote.write_file_as_other("docs/file7", "DOCS/file7");
+  h.remote.remove_as_other("docs/file8");
+  many.answer();
+  // Nothing has become stale by the clock: it is the check that finds them out.
+  EXPECT_TRUE(h.eventually([&] { return h.text("docs/file7") == "DOCS/file7"; }));
+  EXPECT_TRUE(h.eventually([&] { return !h.exists("docs/file8"); }));
+  EXPECT_EQ(h.text("docs/file9"), "docs/file9");
 }
 
 TEST(Data, AContentThatIsBeingScannedIsWaitedFor) {
