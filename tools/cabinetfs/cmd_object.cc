@@ -106,7 +106,24 @@ ExitCode run_unlock(const Paths& paths, const std::vector<std::string>& files,
 }
 
 ExitCode run_discard_lock(const Paths& paths, const std::vector<std::string>& files) {
-  return ask_all(paths, files, {{"cmd", "discard-lock"}});
+  ExitCode worst = ExitCode::kOk;
+  for (const std::string& file : files) {
+    const auto where = locate(file);
+    if (!where) {
+      worst = fail_with(where.error());
+      continue;
+    }
+    // Only this may wait: a lock that somebody else holds is busy too.
+    json request = {{"cmd", "discard"}, {"path", where->relative}};
+    auto answer = ask_mount_until_free(paths, where->volume, request);
+    request["cmd"] = "discard-lock";
+    if (answer) answer = ask_mount(paths, where->volume, request);
+    if (answer) continue;
+    Error error = answer.error();
+    if (error.context.find(file) == std::string::npos) error.context = file + ": " + error.context;
+    worst = fail_with(error, where->volume.remote);
+  }
+  return worst;
 }
 
 ExitCode run_sequence(const Paths& paths, const SequenceCommand& command) {
