@@ -3,6 +3,7 @@
 
 #include <functional>
 
+#include "backend/base/log.h"
 #include "backend/remote_store.h"
 #include "cache/volume_impl.h"
 
@@ -147,7 +148,11 @@ Result<RemotePermission> VolumeImpl::permission_of(const CallContext& call, Inod
 
 Result<void> VolumeImpl::unshare_all(const CallContext& call, InodeNumber ino) {
   TRY_ASSIGN(const NodePtr node, remote_file(call, ino));
-  return core_.seen(core_.remote.unshare_all(core_.bounded(call), node->kind, node->remote->id));
+  TRY(core_.seen(core_.remote.unshare_all(core_.bounded(call), node->kind, node->remote->id)));
+  // We may have been among them: what nobody may see goes at once.
+  if (const auto seen = listings_.refresh(core_.bounded(call), node->parent); !seen)
+    log_info("listing after unshare_all: {}", to_string(seen.error()));
+  return {};
 }
 
 NumberSequences* VolumeImpl::sequences() { return core_.remote.sequences(); }

@@ -29,7 +29,7 @@ session_end() {
     cabinetfs umount "$mount" --timeout "${unsent_patience:-1s}" --force >&2
     grep -qF " $mount " /proc/self/mountinfo && { fusermount3 -uz "$mount" 2>/dev/null || umount -l "$mount"; }
   done < <(awk -v dir="$work/" 'index($5, dir) == 1 {print $5}' /proc/self/mountinfo | sort -r)
-  server_stop
+  server_end
   rm -rf --one-file-system "$work"
   exit "$status"
 }
@@ -62,6 +62,7 @@ server_stop() {
   wait "$server_pid" 2>/dev/null
   server_pid=
 }
+server_end() { server_stop; }
 
 # admin METHOD PATH [JSON]: the server's own view of the account.
 admin() {

@@ -16,12 +16,14 @@ class Programs : public Mounted {
 };
 CABINET_FOR_EACH_ACCOUNT(Programs);
 
+constexpr const char* kGit =
+    "export HOME=/nonexistent GIT_CONFIG_NOSYSTEM=1 GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b "
+    "GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b; ";
+
 // "git works: init, add, commit, clone, gc, fsck."
 TEST_P(Programs, Git) {
   needs("git");
-  const std::string git =
-      "export HOME=/nonexistent GIT_CONFIG_NOSYSTEM=1 GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b "
-      "GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b; ";
+  const std::string git = kGit;
   // Its temporary files have their names before anything is sent, as with a mount's usual delay.
   MountedOptions options;
   options.volume.upload_delay = std::chrono::seconds(5);
@@ -44,6 +46,36 @@ TEST_P(Programs, Git) {
   state_ = std::make_unique<TemporaryDirectory>();
   remount();
   EXPECT_EQ(sh(git + "git -c safe.directory='*' -C repo fsck --strict 2>&1").output, "");
+}
+
+// "... Where the server cannot rename, git says so when a temporary file of its was sent before it
+// had its name; what git has stored is whole all the same."
+TEST_P(Programs, GitWithoutAQuietTime) {
+  needs("git");
+  const std::string git = kGit;
+  MountedOptions options;
+  options.volume.upload_delay = std::chrono::milliseconds(0);
+  remount(options);
+  const auto first = sh(git +
+                        "git init -q repo && cd repo && echo one > f && git add . && "
+                        "git commit -qm one && git gc -q");
+  EXPECT_EQ(settle(), "");
+  const auto second = sh(git +
+                         "cd repo && for i in $(seq 10); do echo $i > f$i; done && git add . && "
+                         "git commit -qm two && git gc -q");
+  EXPECT_EQ(settle(), "");
+  for (const ShellResult& outcome : {first, second}) {
+    if (account_->renames_to_any_name()) {
+      EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+    } else if (outcome.exit_code != 0) {
+      EXPECT_NE(outcome.output, "");
+    }
+  }
+  EXPECT_EQ(sh(git + "cd repo && git fsck --strict --no-dangling 2>&1 | grep -v ^notice:").output,
+            "");
+  if (first.exit_code == 0) {
+    EXPECT_EQ(sh(git + "cd repo && git show HEAD:f").output, "one\n");
+  }
 }
 
 // "sqlite works with a rollback journal, and with a WAL from one machine."

@@ -86,6 +86,10 @@ TEST_P(TwoMounts, AnEditOutlivesADelete) {
 
 // "Name against name: both stay, one with a suffix."
 TEST_P(TwoMounts, SameNewNameOnBoth) {
+  // Not at the same moment: no WebDAV server is known that takes only one of two then.
+  MountedOptions later;
+  later.volume.upload_delay = std::chrono::minutes(5);
+  other_ = std::make_unique<MountedAccount>(*account_, std::move(later));
   ASSERT_EQ(run_shell("ls " + o("")).output, "");
   ASSERT_TRUE(write_file(p("new"), "mine"));
   ASSERT_TRUE(write_file(o("new"), "theirs"));

@@ -20,20 +20,44 @@ t_mount_offline() { cabinetfs mount work "$mnt" 2>"$work/err" && grep -q offline
 t_flush_times_out() { exits 5 cabinetfs flush "$mnt" --timeout 1s; }
 t_detach() { cabinetfs umount "$mnt" --detach | grep -q 'kept on this disk' && ! is_mounted && cabinetfs mount work "$mnt"; }
 t_sent_later() { server_start "$port" && cabinetfs retry "$mnt" && cabinetfs flush "$mnt" --timeout 90s && server_has Projects/offline.txt offline; }
-# A change that the server refuses for good.
-refuse() { admin POST faults '{"match": {"method": "POST", "path": "(actions/file|initiateUpload)$"}, "times": 0, "action": "status", "status": 403, "body": "{\"errors\":[{\"code\":\"ERR_ACCESS_USER\",\"message\":\"no\"}]}", "content_type": "application/json"}'; }
 t_refused() {
-  refuse && echo refused >"$mnt/Projects/refused.txt" && exits 5 cabinetfs flush "$mnt" --timeout 30s && cabinetfs status "$mnt" | grep -q 'refused' &&
+  refuse POST '(actions/file|initiateUpload)$' && echo refused >"$mnt/Projects/refused.txt" && exits 5 cabinetfs flush "$mnt" --timeout 30s && cabinetfs status "$mnt" | grep -q 'refused' &&
     [[ $(attribute state "$mnt/Projects/refused.txt") == failed:* ]]
 }
 t_export() { mkdir "$work/out" && cabinetfs export "$mnt/Projects" --to "$work/out" && [[ $(cat "$work/out/refused.txt") == refused ]]; }
-t_retry() { admin DELETE faults && cabinetfs retry "$mnt/Projects/refused.txt" && cabinetfs flush "$mnt" --timeout 30s && server_has Projects/refused.txt refused; }
+t_export_file() {
+  # Nothing is overwritten.
+  cabinetfs export "$mnt/Projects/refused.txt" --to "$work/out" && [[ $(cat "$work/out/refused.txt.1") == refused ]] && exits 1 cabinetfs export "$mnt/none" --to "$work/out" &&
+    cabinetfs export "$mnt/Projects/sub" --to "$work/out" | grep -q 'nothing is unsent'
+}
+t_retry() { no_faults && cabinetfs retry "$mnt/Projects/refused.txt" && cabinetfs flush "$mnt" --timeout 30s && server_has Projects/refused.txt refused; }
 t_discard() {
-  admin POST faults '{"match": {"method": "POST", "path": "^/rest/files/"}, "times": 0, "action": "status", "status": 403, "body": "{\"errors\":[{\"code\":\"ERR_ACCESS_USER\",\"message\":\"no\"}]}", "content_type": "application/json"}' || return 1
-  echo 'changed' >"$mnt/Projects/a.txt" && cabinetfs discard "$mnt/Projects/a.txt" && eventually 10 grep -qx one "$mnt/Projects/a.txt"
+  refuse POST '^/rest/files/' && echo 'changed' >"$mnt/Projects/a.txt" && exits 5 cabinetfs flush "$mnt" --timeout 30s && [[ $(attribute state "$mnt/Projects/a.txt") == failed:* ]] &&
+    cabinetfs discard "$mnt/Projects/a.txt" && eventually 10 grep -qx one "$mnt/Projects/a.txt"
   local status=$?
-  admin DELETE faults
+  no_faults
   [[ $status -eq 0 ]] && cabinetfs flush "$mnt" --timeout 30s && server_has Projects/a.txt one
+}
+t_discard_new() {
+  refuse POST '(actions/file|initiateUpload)$' && echo 1 >"$mnt/Projects/new1" && echo 2 >"$mnt/Projects/new2" && exits 5 cabinetfs flush "$mnt" --timeout 30s &&
+    exits 1 cabinetfs discard "$mnt/Projects" 2>"$work/err" && grep -q '2 unsent changes' "$work/err" && cabinetfs discard --yes "$mnt/Projects" && [[ ! -e $mnt/Projects/new1 && ! -e $mnt/Projects/new2 ]]
+  local status=$?
+  no_faults
+  [[ $status -eq 0 ]] && cabinetfs flush "$mnt" --timeout 30s && ! on_server Projects/new1
+}
+t_refused_delete() {
+  # It comes back, with a notice that says why.
+  refuse DELETE '^/rest/files/' && rm "$mnt/Projects/b.txt" && eventually 20 test -e "$mnt/Projects/b.txt" && cabinetfs status "$mnt" | grep -q 'b.txt'
+  local status=$?
+  cabinetfs status "$mnt"
+  no_faults
+  [[ $status -eq 0 ]]
+}
+t_umount_refused() {
+  refuse POST '(actions/file|initiateUpload)$' && echo kept >"$mnt/Projects/kept.txt" && exits 5 cabinetfs umount "$mnt" --timeout 20s 2>"$work/err" && cat "$work/err" && grep -q 'Nothing is lost' "$work/err" && ! is_mounted
+  local status=$?
+  no_faults
+  [[ $status -eq 0 ]] && cabinetfs doctor work | grep -q '1 unsent change' && cabinetfs mount work "$mnt" && cabinetfs retry "$mnt" && cabinetfs flush "$mnt" --timeout 30s && server_has Projects/kept.txt kept
 }
 
 check "flush waits until the server has it" t_flush
@@ -47,6 +71,10 @@ check "umount --detach leaves it for the next mount" t_detach
 check "it is sent when the server is back" t_sent_later
 check "a refused change is kept and shown" t_refused
 check "export copies it away" t_export
+check "export of one file overwrites nothing" t_export_file
 check "retry sends it" t_retry
-check "discard goes back to the server's version" t_discard
+check "discard of a refused change goes back to the server's version" t_discard
+check "discard of several asks for --yes" t_discard_new
+check "a refused removal is taken back with a notice" t_refused_delete
+check "umount with a refused change: exit status 5, kept" t_umount_refused
 check_summary

@@ -95,6 +95,10 @@ pid_t launch(std::vector<std::string> command, bool as_nobody, const fs::path& o
   const pid_t pid = ::fork();
   if (pid == 0) {
     ::setpgid(0, 0);
+    // Nor does a signal stay blocked that the program waits for.
+    sigset_t none;
+    sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
     ::dup2(log, STDOUT_FILENO);
     ::dup2(log, STDERR_FILENO);
     if (as_nobody && !become_nobody()) ::_exit(125);

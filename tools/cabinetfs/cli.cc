@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 
+#include "backend/base/text.h"
 #include "tools/cabinetfs/commands.h"
 #include "tools/cabinetfs/nearest.h"
 #include "tools/cabinetfs/options.h"
@@ -241,14 +242,13 @@ class Cli {
   void add_sharing() {
     CLI::App* share = command("share", "share with people", [this] {
       a_.share.files.insert(a_.share.files.begin(), a_.file);
+      for (const std::string& person : split(a_.who, ','))
+        if (!person.empty()) a_.share.people.push_back(person);
+      if (a_.share.people.empty()) return usage_error("share takes a USER");
       return run_share(paths_, a_.share);
     });
     file_of(share);
-    share->add_option("USER", a_.share.people, "e-mail address, or several with commas")
-        ->required()
-        ->delimiter(',')
-        ->expected(1)
-        ->allow_extra_args(false);
+    share->add_option("USER", a_.who, "e-mail address, or several with commas")->required();
     share->add_option("LEVEL", a_.share.level)
         ->required()
         ->check(CLI::IsMember({"view", "read", "write", "manage", "owner"}));
@@ -279,8 +279,11 @@ class Cli {
   }
 
   void add_sequence() {
-    CLI::App* sequence = command("sequence", "numbers for documents (Kenesto)",
-                                 [this] { return run_sequence(paths_, a_.sequence); });
+    CLI::App* sequence = command("sequence", "numbers for documents (Kenesto)", [this] {
+      if (a_.sequence.what != "list" && a_.sequence.name.empty())
+        return usage_error("sequence " + a_.sequence.what + " takes the NAME of a sequence");
+      return run_sequence(paths_, a_.sequence);
+    });
     sequence->add_option("WHAT", a_.sequence.what)
         ->required()
         ->check(CLI::IsMember({"list", "create", "next", "current", "release", "remove"}));
@@ -335,8 +338,11 @@ class Cli {
     CLI::App* doctor = command("doctor", "look for what keeps a mount from working",
                                [this] { return run_doctor(paths_, a_.name); });
     doctor->add_option("REMOTE", a_.name, "all remotes without it");
-    CLI::App* completion = command("completion", "completion script for a shell",
-                                   [this] { return run_completion(a_.shell); });
+    CLI::App* completion = command("completion", "completion script for a shell", [this] {
+      Names names;
+      for (const CLI::App* each : app_.get_subcommands({})) names.push_back(each->get_name());
+      return run_completion(a_.shell, names);
+    });
     completion->add_option("SHELL", a_.shell, "bash, zsh or fish")->required();
   }
 

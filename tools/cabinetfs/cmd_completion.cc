@@ -1,4 +1,4 @@
-// Completion scripts: commands from here, remotes from `cabinetfs remote list --names`.
+// Completion scripts: commands from the parser, remotes from `cabinetfs remote list --names`.
 
 #include <fmt/format.h>
 
@@ -10,21 +10,20 @@
 namespace cabinetfs {
 namespace {
 
-constexpr const char* kCommands =
-    "mount umount remote login logout status flush retry discard export versions history restore "
-    "diff permissions share unshare lock unlock pin unpin prefetch send cache doctor completion";
-
+// clang-format takes scripts for code.
+// clang-format off
 constexpr const char* kBash = R"sh(# cabinetfs completion for bash: source it, or put it in
 # ~/.local/share/bash-completion/completions/cabinetfs
 _cabinetfs() {
-  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} cmd=${COMP_WORDS[1]}
+  local cur=${COMP_WORDS[COMP_CWORD]} cmd=${COMP_WORDS[1]}
   local IFS=$' \t\n'
+  COMPREPLY=()
   if [[ $COMP_CWORD -eq 1 ]]; then
     COMPREPLY=($(compgen -W "@COMMANDS@" -- "$cur"))
     return
   fi
-  if [[ $cur == --* && ($cmd == mount || $cmd == remote) ]]; then
-    COMPREPLY=($(compgen -W "@OPTIONS@" -- "$cur"))
+  if [[ $cur == --* ]]; then
+    [[ $cmd == mount || $cmd == remote ]] && COMPREPLY=($(compgen -W "@OPTIONS@" -- "$cur"))
     return
   fi
   case $cmd in
@@ -33,31 +32,31 @@ _cabinetfs() {
         COMPREPLY=($(compgen -W "add list show remove test" -- "$cur"))
       elif [[ ${COMP_WORDS[2]} != add ]]; then
         COMPREPLY=($(compgen -W "$(cabinetfs remote list --names 2>/dev/null)" -- "$cur"))
-      fi ;
-;
+      fi ;;
     cache)
-      if [[ $COMP_CWORD -eq 2 ]];
-    then COMPREPLY = ($(compgen - W "stats verify gc clear" --"$cur")) else COMPREPLY =
-        ($(compgen - W "$(cabinetfs remote list --names 2>/dev/null)" --"$cur")) fi;
-    ;
+      if [[ $COMP_CWORD -eq 2 ]]; then
+        COMPREPLY=($(compgen -W "stats verify gc clear" -- "$cur"))
+      else
+        COMPREPLY=($(compgen -W "$(cabinetfs remote list --names 2>/dev/null)" -- "$cur"))
+      fi ;;
+    sequence)
+      [[ $COMP_CWORD -eq 2 ]] &&
+        COMPREPLY=($(compgen -W "list create next current release remove" -- "$cur")) ;;
     login|logout|doctor)
-      COMPREPLY=($(compgen -W "$(cabinetfs remote list --names 2>/dev/null)" -- "$cur")) ;
-    ;
-    mount)
-      if [[ $COMP_CWORD -eq 2 ]];
-    then COMPREPLY =
-        ($(compgen - W "$(cabinetfs remote list --names 2>/dev/null)" --"$cur")) else COMPREPLY =
-            ($(compgen - d-- "$cur")) fi;
-    ;
-    umount|status) COMPREPLY=($(compgen -d -- "$cur")) ;
-    ;
-    completion) COMPREPLY=($(compgen -W "bash zsh fish" -- "$cur")) ;
-    ;
-    *) compopt -o filenames;
-    COMPREPLY = ($(compgen - f-- "$cur"));
-    ;
-    esac
-    }
+      COMPREPLY=($(compgen -W "$(cabinetfs remote list --names 2>/dev/null)" -- "$cur")) ;;
+    completion) COMPREPLY=($(compgen -W "bash zsh fish" -- "$cur")) ;;
+    *)
+      if [[ $cmd == mount && $COMP_CWORD -eq 2 ]]; then
+        COMPREPLY=($(compgen -W "$(cabinetfs remote list --names 2>/dev/null)" -- "$cur"))
+        return
+      fi
+      # A name a line: names hold blanks.
+      local IFS=$'\n' kind=-f
+      [[ $cmd == mount || $cmd == umount || $cmd == status ]] && kind=-d
+      compopt -o filenames 2>/dev/null
+      COMPREPLY=($(compgen $kind -- "$cur")) ;;
+  esac
+}
 complete -F _cabinetfs cabinetfs
 )sh";
 
@@ -78,32 +77,33 @@ _cabinetfs() {
   fi
   case $words[2] in
     remote)
-      if (( CURRENT == 3 ));
-then compadd add list show remove test elif [[$words [3] != add]];
-then compadd - a remotes;
-fi;
-;
+      if (( CURRENT == 3 )); then
+        compadd add list show remove test
+      elif [[ $words[3] != add ]]; then
+        compadd -a remotes
+      fi ;;
     cache)
-      if (( CURRENT == 3 ));
-    then compadd stats verify gc clear;
-    else compadd - a remotes;
-    fi;
-    ;
-    login|logout|doctor) compadd -a remotes ;
-    ;
-    mount) if (( CURRENT == 3 ));
-    then compadd - a remotes;
-    else _directories;
-    fi;
-    ;
-    umount|status) _directories ;
-    ;
-    completion) compadd bash zsh fish ;
-    ;
-    *) _files ;
-    ;
-    esac
-    }
+      if (( CURRENT == 3 )); then
+        compadd stats verify gc clear
+      else
+        compadd -a remotes
+      fi ;;
+    sequence)
+      if (( CURRENT == 3 )); then
+        compadd list create next current release remove
+      fi ;;
+    login|logout|doctor) compadd -a remotes ;;
+    mount)
+      if (( CURRENT == 3 )); then
+        compadd -a remotes
+      else
+        _directories
+      fi ;;
+    umount|status) _directories ;;
+    completion) compadd bash zsh fish ;;
+    *) _files ;;
+  esac
+}
 _cabinetfs "$@"
 )sh";
 
@@ -116,8 +116,10 @@ complete -c cabinetfs -n "__fish_seen_subcommand_from mount umount status" -a "(
 complete -c cabinetfs -n "__fish_seen_subcommand_from remote; and not __fish_seen_subcommand_from add list show remove test" -f -a "add list show remove test"
 complete -c cabinetfs -n "__fish_seen_subcommand_from remote; and __fish_seen_subcommand_from show remove test" -f -a "(__cabinetfs_remotes)"
 complete -c cabinetfs -n "__fish_seen_subcommand_from cache; and not __fish_seen_subcommand_from stats verify gc clear" -f -a "stats verify gc clear"
+complete -c cabinetfs -n "__fish_seen_subcommand_from sequence; and not __fish_seen_subcommand_from list create next current release remove" -f -a "list create next current release remove"
 complete -c cabinetfs -n "__fish_seen_subcommand_from completion" -f -a "bash zsh fish"
 @FISH_OPTIONS@)sh";
+// clang-format on
 
 std::string dashed(std::string name) {
   for (char& c : name)
@@ -127,7 +129,7 @@ std::string dashed(std::string name) {
 
 }  // namespace
 
-ExitCode run_completion(const std::string& shell) {
+ExitCode run_completion(const std::string& shell, const std::vector<std::string>& commands) {
   std::string script;
   if (shell == "bash")
     script = kBash;
@@ -137,14 +139,15 @@ ExitCode run_completion(const std::string& shell) {
     script = kFish;
   else
     return usage_error("completion: '" + shell + "' is not one of: bash, zsh, fish");
-  std::string options, fish;
+  std::string names, options, fish;
+  for (const std::string& name : commands) names += (names.empty() ? "" : " ") + name;
   for (const OptionInfo& option : option_table()) {
     const std::string name = dashed(option.name);
     options += (options.empty() ? "--" : " --") + name;
     fish += fmt::format(
         "complete -c cabinetfs -n \"__fish_seen_subcommand_from mount remote\" -l {} -r\n", name);
   }
-  script = replace_all(std::move(script), "@COMMANDS@", kCommands);
+  script = replace_all(std::move(script), "@COMMANDS@", names);
   script = replace_all(std::move(script), "@OPTIONS@", options);
   script = replace_all(std::move(script), "@FISH_OPTIONS@", fish);
   fmt::print("{}", script);

@@ -196,8 +196,9 @@ ExitCode run_doctor(const Paths& paths, const std::string& remote) {
                    fmt::format("cabinetfs mount {} {}", volume.remote, volume.mount_point));
   }
   for (const IdleStore& store : idle_stores_with_unsent(paths))
-    report.note(fmt::format("{}: {} unsent changes, not mounted", store.remote, store.unsent),
-                "mount it, and they are sent");
+    report.note(
+        fmt::format("{}: {}, not mounted", store.remote, count_of(store.unsent, "unsent change")),
+        "mount it to have that sent");
 
   const auto config = Config::load(paths.config_file);
   if (!config) {

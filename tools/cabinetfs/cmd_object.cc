@@ -17,12 +17,15 @@ using nlohmann::json;
 
 namespace {
 
-ExitCode ask_all(const Paths& paths, const std::vector<std::string>& files, const json& request) {
+// `who`: whom it is about, where it is about somebody.
+ExitCode ask_all(const Paths& paths, const std::vector<std::string>& files, const json& request,
+                 const std::string& who = {}) {
   ExitCode worst = ExitCode::kOk;
   for (const std::string& file : files) {
     auto answer = ask_about(paths, file, request);
     if (answer) continue;
     Error error = answer.error();
+    if (error.context.find(who) == std::string::npos) error.context = who + ": " + error.context;
     if (error.context.find(file) == std::string::npos) error.context = file + ": " + error.context;
     worst = std::max(worst, fail_with(error));
   }
@@ -77,14 +80,15 @@ ExitCode ask_together(const Paths& paths, const std::vector<std::string>& files,
 ExitCode run_share(const Paths& paths, const ShareCommand& command) {
   if (command.files.size() == 1 && command.people.size() == 1)
     return ask_all(paths, command.files,
-                   {{"cmd", "share"}, {"who", command.people[0]}, {"level", command.level}});
+                   {{"cmd", "share"}, {"who", command.people[0]}, {"level", command.level}},
+                   command.people[0]);
   return ask_together(
       paths, command.files,
       {{"cmd", "share-many"}, {"people", command.people}, {"level", command.level}});
 }
 
 ExitCode run_unshare(const Paths& paths, const std::string& file, const std::string& who) {
-  return ask_all(paths, {file}, {{"cmd", "unshare"}, {"who", who}});
+  return ask_all(paths, {file}, {{"cmd", "unshare"}, {"who", who}}, who);
 }
 
 ExitCode run_unshare_all(const Paths& paths, const std::string& file, bool yes) {
@@ -107,7 +111,24 @@ ExitCode run_unlock(const Paths& paths, const std::vector<std::string>& files,
 }
 
 ExitCode run_discard_lock(const Paths& paths, const std::vector<std::string>& files) {
-  return ask_all(paths, files, {{"cmd", "discard-lock"}});
+  ExitCode worst = ExitCode::kOk;
+  for (const std::string& file : files) {
+    const auto where = locate(file);
+    if (!where) {
+      worst = fail_with(where.error());
+      continue;
+    }
+    // Only this may wait: a lock that somebody else holds is busy too.
+    json request = {{"cmd", "discard"}, {"path", where->relative}};
+    auto answer = ask_mount_until_free(paths, where->volume, request);
+    request["cmd"] = "discard-lock";
+    if (answer) answer = ask_mount(paths, where->volume, request);
+    if (answer) continue;
+    Error error = answer.error();
+    if (error.context.find(file) == std::string::npos) error.context = file + ": " + error.context;
+    worst = fail_with(error, where->volume.remote);
+  }
+  return worst;
 }
 
 ExitCode run_sequence(const Paths& paths, const SequenceCommand& command) {

@@ -5,7 +5,6 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "backend/auth/oauth_token_source.h"
 #include "backend/auth/secret_store.h"
 #include "backend/remote_store.h"
 #include "tools/cabinetfs/commands.h"
@@ -132,7 +131,8 @@ ExitCode run_remote_remove(const Paths& paths, const std::string& name, bool for
   if (!options) return config_error(options.error());
   if (const auto volumes = mounted_volumes()) {
     for (const MountedVolume& volume : *volumes) {
-      if (volume.remote != name) continue;
+      // Other users have remotes of that name too.
+      if (volume.remote != name || !has_control_socket(paths, volume.mount_point)) continue;
       complain(printable(
           fmt::format("{} is mounted on {}; unmount it first", name, volume.mount_point)));
       return ExitCode::kFailed;
@@ -141,16 +141,21 @@ ExitCode run_remote_remove(const Paths& paths, const std::string& name, bool for
   for (const IdleStore& store : idle_stores_with_unsent(paths)) {
     if (store.remote != name || force) continue;
     complain(
-        fmt::format("{} changes of {} are not on the server yet; mount it to send or export "
-                    "them. --force keeps them on this disk and removes the remote",
-                    store.unsent, name));
+        fmt::format("{} of {} not on the server yet; mount it to send or export that. --force "
+                    "keeps it on this disk and removes the remote",
+                    count_of(store.unsent, "change"), name));
     return ExitCode::kUnsentRemains;
   }
-  if (const auto secrets = open_secrets(paths, *options))
-    for (const char* key : {kTokensKey, kClientSecretKey}) (void)(*secrets)->erase(name, key);
+  const auto secrets = open_secrets(paths, *options);
+  if (!secrets && !force) return fail_with(secrets.error());
+  if (secrets)
+    for (const char* key : vendor_of(*options).secret_keys())
+      if (const auto erased = (*secrets)->erase(name, key); !erased)
+        return fail_with(erased.error());
   if (const auto removed = remove_remote(paths.config_file, name); !removed)
     return config_error(removed.error());
-  say(fmt::format("{} is removed from the configuration, its credentials are forgotten", name));
+  say(fmt::format("{} is removed from the configuration{}", name,
+                  secrets ? ", its credentials are forgotten" : ""));
   return ExitCode::kOk;
 }
 

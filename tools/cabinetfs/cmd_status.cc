@@ -71,9 +71,9 @@ std::string render(const Snapshot& snapshot, unsigned width, std::size_t max_ite
   }
   for (const json& store : snapshot.stores)
     out += fmt::format(
-        "{}{}  not mounted\n  unsent: {} changes; kept on this disk and sent at the next mount\n",
+        "{}{}  not mounted\n  unsent: {}; kept on this disk and sent at the next mount\n",
         out.empty() ? "" : "\n", printable(text_field(store, "remote")),
-        number_field(store, "unsent"));
+        count_of(number_field(store, "unsent"), "change"));
   if (out.empty()) out = "nothing is mounted\n";
   return out;
 }

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "tools/cabinetfs/commands.h"
 #include "tools/cabinetfs/mount_call.h"
@@ -18,8 +17,6 @@ namespace cabinetfs {
 using nlohmann::json;
 
 namespace {
-
-constexpr std::chrono::seconds kDiscardPatience{30};
 
 // All of them are tried; the worst exit code counts.
 template <class Function>
@@ -157,16 +154,9 @@ ExitCode run_discard(const Paths& paths, const std::vector<std::string>& files, 
           printable(file), count));
       return ExitCode::kFailed;
     }
-    const SteadyTime until = Clock::system().steady() + kDiscardPatience;
-    for (;;) {
-      const auto answer =
-          ask_mount(paths, where->volume, {{"cmd", "discard"}, {"path", where->relative}});
-      if (answer) return ExitCode::kOk;
-      // A change that is being sent this moment cannot be taken back before it is answered.
-      if (answer.error().code != ErrorCode::kBusy || Clock::system().steady() >= until)
-        return fail_with(answer.error(), where->volume.remote);
-      std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    }
+    const auto answer =
+        ask_mount_until_free(paths, where->volume, {{"cmd", "discard"}, {"path", where->relative}});
+    return answer ? ExitCode::kOk : fail_with(answer.error(), where->volume.remote);
   });
 }
 

@@ -117,7 +117,7 @@ ExitCode run_cache(const Paths& paths, const std::string& what, const std::strin
 
 ExitCode run_doctor(const Paths& paths, const std::string& remote);
 
-// Prints a completion script; kUsage for an unknown shell.
-ExitCode run_completion(const std::string& shell);
+// Prints a completion script that knows these commands; kUsage for an unknown shell.
+ExitCode run_completion(const std::string& shell, const std::vector<std::string>& commands);
 
 }  // namespace cabinetfs

@@ -12,11 +12,17 @@
 #include <thread>
 
 #include "fs/control_client.h"
+#include "tools/cabinetfs/output.h"
 #include "tools/cabinetfs/units.h"
 
 namespace cabinetfs {
 
 using nlohmann::json;
+
+namespace {
+// For an upload of one change; a large one ends by itself, and is asked about again.
+constexpr std::chrono::seconds kFreePatience{30};
+}  // namespace
 
 Result<json> ask_mount(const Paths& paths, const MountedVolume& volume, const json& request,
                        std::chrono::milliseconds patience,
@@ -29,6 +35,17 @@ Result<json> ask_mount(const Paths& paths, const MountedVolume& volume, const js
                             "was made with another XDG_RUNTIME_DIR",
                             volume.mount_point, client.error().context));
   return client->call(request, patience, progress, cancel);
+}
+
+Result<json> ask_mount_until_free(const Paths& paths, const MountedVolume& volume,
+                                  const json& request) {
+  const SteadyTime until = Clock::system().steady() + kFreePatience;
+  for (;;) {
+    auto answer = ask_mount(paths, volume, request);
+    if (answer || answer.error().code != ErrorCode::kBusy || Clock::system().steady() >= until)
+      return answer;
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
 }
 
 Result<json> ask_about(const Paths& paths, const std::string& path, json request) {
@@ -129,7 +146,7 @@ UnsentSummary summarize_unsent(const json& status) {
 }
 
 std::string describe_unsent(const UnsentSummary& summary) {
-  std::string out = fmt::format("{} change{}", summary.items, summary.items == 1 ? "" : "s");
+  std::string out = count_of(summary.items, "change");
   if (summary.bytes > 0) out += fmt::format(" ({})", format_size(summary.bytes));
   return out;
 }

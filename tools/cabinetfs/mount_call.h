@@ -19,6 +19,11 @@ Result<nlohmann::json> ask_mount(const Paths& paths, const MountedVolume& volume
                                  const std::function<void(const nlohmann::json&)>& progress = {},
                                  const CancelToken& cancel = {});
 
+// The same, again and again for a while as long as the answer is kBusy: what is being sent this
+// moment cannot be taken back before it is answered.
+Result<nlohmann::json> ask_mount_until_free(const Paths& paths, const MountedVolume& volume,
+                                            const nlohmann::json& request);
+
 // The same about a path on a mount: finds the mount and adds "path".
 Result<nlohmann::json> ask_about(const Paths& paths, const std::string& path,
                                  nlohmann::json request);

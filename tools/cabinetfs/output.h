@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,9 @@ std::string advice_for(ErrorCode code, std::string_view remote);
 bool output_is_terminal();
 bool errors_are_terminal();
 unsigned terminal_width();
+
+// "1 change", "2 changes".
+std::string count_of(std::uint64_t number, std::string_view thing);
 
 // Columns as wide as their contents, two spaces apart; the last one is not padded. Widths are
 // counted in characters.

@@ -107,6 +107,10 @@ std::string find_control_socket(const Paths& paths, const std::string& mount_poi
   return control_socket(paths.run_dir, mount_point);
 }
 
+bool has_control_socket(const Paths& paths, const std::string& mount_point) {
+  return exists(find_control_socket(paths, mount_point));
+}
+
 std::string absolute_path(const std::string& path) {
   namespace filesystem = std::filesystem;
   std::error_code error;

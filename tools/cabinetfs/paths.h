@@ -49,6 +49,8 @@ std::string control_socket(const std::string& run_dir, const std::string& mount_
 // Where a mount of `mount_point` may have its socket, most likely first: it may have been made from
 // another session (fstab, systemd) than the one that asks.
 std::string find_control_socket(const Paths& paths, const std::string& mount_point);
+// False: the mount is another user's, or its process is about to end.
+bool has_control_socket(const Paths& paths, const std::string& mount_point);
 
 // Absolute, without "." and "..", symbolic links of existing parts resolved; works for a mount
 // point whose server has died.

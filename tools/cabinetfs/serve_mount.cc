@@ -39,20 +39,21 @@ constexpr std::chrono::seconds kFirstPatience{30};
 // For a process that has just been unmounted to close its store, or a command that looks into it.
 constexpr std::chrono::seconds kStorePatience{20};
 
-// Where the remote is mounted by a living process.
-std::string mounted_on(const std::string& remote) {
+// Where the remote is mounted by a living process. Other users have remotes of that name too.
+std::string mounted_on(const Paths& paths, const std::string& remote) {
   if (const auto volumes = mounted_volumes())
     for (const MountedVolume& volume : *volumes)
-      if (volume.remote == remote && volume.alive) return volume.mount_point;
+      if (volume.remote == remote && volume.alive && has_control_socket(paths, volume.mount_point))
+        return volume.mount_point;
   return {};
 }
 
-Result<DirLock> lock_store(const MountPlan& plan) {
+Result<DirLock> lock_store(const Paths& paths, const MountPlan& plan) {
   const SteadyTime until = Clock::system().steady() + kStorePatience;
   for (;;) {
     auto lock = DirLock::acquire(plan.store.state);
     if (lock || lock.error().code != ErrorCode::kBusy) return lock;
-    const std::string where = mounted_on(plan.remote);
+    const std::string where = mounted_on(paths, plan.remote);
     if (where.empty() && Clock::system().steady() < until) {
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
       continue;
@@ -70,10 +71,11 @@ Result<void> change_sealing(const MountPlan& plan, const StoreInfo& info, Secret
   TRY_ASSIGN(const auto meta, MetaStore::open(plan.store.meta_file(), *sealer));
   TRY_ASSIGN(const auto dirty, meta->dirty());
   if (!dirty.empty())
-    return fail(ErrorCode::kBusy,
-                fmt::format("cache_encryption cannot change while {} changes of {} are unsent; "
-                            "mount once without the option and let them be sent",
-                            dirty.size(), plan.remote));
+    return fail(
+        ErrorCode::kBusy,
+        fmt::format("cache_encryption cannot change with {} of {} unsent; mount once without "
+                    "the option and let that be sent",
+                    count_of(dirty.size(), "change"), plan.remote));
   log_info("the store of {} is made anew: cache_encryption has changed", plan.remote);
   return {};
 }
@@ -160,7 +162,7 @@ json mount_facts(const MountPlan& plan, const StoreInfo& info, const std::string
 Result<void> serve(const Paths& paths, MountPlan& plan, ReadyPipe& ready) {
   const Options& options = plan.options;
   TRY(make_dirs(plan.store.state));
-  TRY_ASSIGN(const DirLock lock, lock_store(plan));
+  TRY_ASSIGN(const DirLock lock, lock_store(paths, plan));
 
   TRY_ASSIGN(const auto connection, Connection::open(paths, plan.remote, options));
   StoreInfo info;

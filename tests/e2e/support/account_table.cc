@@ -11,10 +11,11 @@ const std::vector<AccountKind>& account_table() {
   static const std::vector<AccountKind> all = {
       {"Fake", make_fake_account, "", true},
 #ifdef CABINETFS_TEST_KITEWORKS
-      {"Sandbox", make_sandbox_account, "", true},
+      {"Kiteworks", make_kiteworks_account, "", true},
 #endif
 #ifdef CABINETFS_TEST_KENESTO
       {"Kenesto", make_kenesto_account, ""},
+      {"KenestoAsDocumented", make_kenesto_as_documented_account, ""},
 #endif
 #ifdef CABINETFS_TEST_POWERFOLDER
       {"PowerFolder", make_powerfolder_account, ""},

@@ -11,7 +11,10 @@ using nlohmann::json;
 
 class KenestoAccount final : public ServedAccount {
  public:
-  KenestoAccount() : ServedAccount("kenesto", ""), engine_(make_engine(apply_kenesto_policy)) {
+  // Without the calls that no page of the vendor's describes, nothing is renamed.
+  explicit KenestoAccount(bool undocumented)
+      : ServedAccount("kenesto", undocumented ? "" : R"({"undocumented": false})"),
+        engine_(make_engine(apply_kenesto_policy)) {
     for (const auto& [name, vault] : {std::pair("Work", false), std::pair("Vault", true)}) {
       as("", {{"op", "mkdir"}, {"path", name}, {"vault", vault}});
       as("",
@@ -33,6 +36,8 @@ class KenestoAccount final : public ServedAccount {
     return or_die(make_kenesto_store(*engine_, *session_, config), "connect");
   }
 
+  // A document keeps its extension.
+  bool renames_to_any_name() override { return false; }
   bool takes_leading_blanks() const override { return false; }
   bool lists_people() const override { return false; }
   std::string lock_folder() const override { return "Vault"; }
@@ -58,6 +63,11 @@ class KenestoAccount final : public ServedAccount {
 
 }  // namespace
 
-std::unique_ptr<TestAccount> make_kenesto_account() { return std::make_unique<KenestoAccount>(); }
+std::unique_ptr<TestAccount> make_kenesto_account() {
+  return std::make_unique<KenestoAccount>(true);
+}
+std::unique_ptr<TestAccount> make_kenesto_as_documented_account() {
+  return std::make_unique<KenestoAccount>(false);
+}
 
 }  // namespace cabinetfs

@@ -41,6 +41,8 @@ class TestAccount {
   virtual bool make_read_only(const std::string& path) = 0;
   virtual void lock(const std::string& path) = 0;
 
+  // False where some of what the server has cannot have any other name in its folder.
+  virtual bool renames_to_any_name() { return capabilities().rename; }
   // False where a name may not begin with a blank.
   virtual bool takes_leading_blanks() const { return true; }
   // The top folder whose files can be locked.
@@ -60,8 +62,10 @@ class TestAccount {
 // In memory, with the rules of Kiteworks and stricter.
 std::unique_ptr<TestAccount> make_fake_account();
 // Real clients, each with a server of its own. A vendor's test servers need not be built in.
-std::unique_ptr<TestAccount> make_sandbox_account();
+std::unique_ptr<TestAccount> make_kiteworks_account();
 std::unique_ptr<TestAccount> make_kenesto_account();
+// A server that has only what its vendor describes: without renames.
+std::unique_ptr<TestAccount> make_kenesto_as_documented_account();
 std::unique_ptr<TestAccount> make_powerfolder_account();
 std::unique_ptr<TestAccount> make_webdav_account();
 

@@ -2,11 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <functional>
 #include <iostream>
+#include <memory>
 
 #include "backend/auth/authorized_client.h"
 #include "backend/auth/secret_store.h"
 #include "backend/auth/token_source.h"
+#include "backend/base/mutex.h"
 #include "backend/http/curl_client.h"
 #include "backend/powerfolder/powerfolder.h"
 #include "backend/webdav/webdav.h"
@@ -54,6 +57,56 @@ PowerFolderConfig powerfolder_config(const Options& options) {
   out.locks = options.remote.dav_locks;
   return out;
 }
+
+// What rests in the secret store. Once the server takes it no longer, a new login (by another
+// process) is noticed, so that a mount goes on with it. Thread safe; `secrets` outlives it.
+class StoredTokenSource final : public TokenSource {
+ public:
+  using Make = std::function<Result<std::unique_ptr<TokenSource>>(const SecretString&)>;
+
+  static Result<std::unique_ptr<TokenSource>> open(SecretStore& secrets, std::string remote,
+                                                   Make make) {
+    auto out = std::unique_ptr<StoredTokenSource>(
+        new StoredTokenSource(secrets, std::move(remote), std::move(make)));
+    TRY(out->look_again(nullptr));
+    return std::unique_ptr<TokenSource>(std::move(out));
+  }
+
+  Result<std::string> token(const CallContext& call) override {
+    const std::shared_ptr<TokenSource> before = now();
+    auto known = before->token(call);
+    if (known || known.error().code != ErrorCode::kUnauthenticated) return known;
+    TRY(look_again(before.get()));
+    return now()->token(call);
+  }
+  void invalidate(const std::string& rejected_token) override { now()->invalidate(rejected_token); }
+
+ private:
+  StoredTokenSource(SecretStore& secrets, std::string remote, Make make)
+      : secrets_(secrets), remote_(std::move(remote)), make_(std::move(make)) {}
+
+  std::shared_ptr<TokenSource> now() {
+    MutexLock lock(mutex_);
+    return source_;
+  }
+  // Unless another thread has replaced `refused` meanwhile, or nobody has logged in again.
+  Result<void> look_again(const TokenSource* refused) {
+    TRY_ASSIGN(const auto secret, secrets_.get(remote_, kPasswordKey));
+    if (!secret) return fail(not_logged_in(remote_));
+    MutexLock lock(mutex_);
+    if (source_.get() != refused || (refused != nullptr && secret_ == *secret)) return {};
+    TRY_ASSIGN(source_, make_(*secret));
+    secret_ = *secret;
+    return {};
+  }
+
+  SecretStore& secrets_;
+  const std::string remote_;
+  const Make make_;
+  Mutex mutex_;
+  SecretString secret_ GUARDED_BY(mutex_);
+  std::shared_ptr<TokenSource> source_ GUARDED_BY(mutex_);
+};
 
 class DavAccount final : public VendorAccount {
  public:
@@ -122,10 +175,13 @@ class DavVendor : public Vendor {
   static Result<std::unique_ptr<TokenSource>> token_source(SecretStore& secrets,
                                                            const std::string& remote,
                                                            const Options& options) {
-    TRY_ASSIGN(auto secret, secrets.get(remote, kPasswordKey));
-    if (!secret) return fail(not_logged_in(remote));
-    if (by_bearer(options)) return make_fixed_token_source(remote, std::move(*secret));
-    return make_basic_token_source(remote, options.remote.user, *secret);
+    return StoredTokenSource::open(
+        secrets, remote,
+        [remote, user = options.remote.user, bearer = by_bearer(options)](
+            const SecretString& secret) -> Result<std::unique_ptr<TokenSource>> {
+          if (bearer) return make_fixed_token_source(remote, secret);
+          return make_basic_token_source(remote, user, secret);
+        });
   }
 };
 

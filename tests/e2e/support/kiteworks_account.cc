@@ -22,9 +22,9 @@ class FixedTokenClient final : public HttpClient {
   const std::string authorization_;
 };
 
-class SandboxAccount final : public ServedAccount {
+class KiteworksAccount final : public ServedAccount {
  public:
-  SandboxAccount()
+  KiteworksAccount()
       : ServedAccount("kiteworks", ""),
         engine_(make_engine([](HttpClientOptions& http) { apply_kiteworks_policy(http); })),
         authorized_(*engine_, server().credentials().users.at(0).access_token) {
@@ -50,6 +50,8 @@ class SandboxAccount final : public ServedAccount {
 
 }  // namespace
 
-std::unique_ptr<TestAccount> make_sandbox_account() { return std::make_unique<SandboxAccount>(); }
+std::unique_ptr<TestAccount> make_kiteworks_account() {
+  return std::make_unique<KiteworksAccount>();
+}
 
 }  // namespace cabinetfs
