@@ -6,6 +6,7 @@
 #include "backend/base/log.h"
 #include "cache/path_ids.h"
 #include "cache/reconciler.h"
+#include "cache/upload_task.h"
 
 namespace cabinetfs {
 
@@ -60,8 +61,18 @@ Result<void> Reconciler::forget(const NodeRecord& node) {
   }
   TRY_ASSIGN(const std::optional<RemoteEntry> found, find_created(call, intent));
   // A file that others have written to since is not ours alone any more.
-  bool ours = found.has_value() && found->kind == node.kind && found->version_count <= 1 &&
-              is_what_was_sent(intent, *found);
+  const bool alone = found.has_value() && found->kind == node.kind && found->version_count <= 1;
+  bool ours = alone && is_what_was_sent(intent, *found);
+  // Without a fingerprint the bytes tell. Left there, it would be in the way of what has taken its
+  // place here.
+  if (alone && !ours && node.kind == NodeKind::kFile && found->size == intent.size &&
+      found->hashes.md5.empty() && !intent.md5.empty()) {
+    const Result<std::string> theirs = remote_md5(core_, call, *found);
+    if (!theirs && !is_transient(theirs.error().code))
+      return fail(ErrorCode::kTryAgain, theirs.error().context);
+    if (!theirs) return fail(theirs.error());
+    ours = *theirs == intent.md5;
+  }
   Tree::Txn txn(core_.tree);
   TRY_ASSIGN(const NodePtr now, txn.find(node.ino));
   if (now == nullptr || !now->deleted || now->remote) return {};

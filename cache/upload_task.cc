@@ -37,6 +37,21 @@ Result<void> read_exactly(ReadableContent& content, const CallContext& call, std
   return {};
 }
 
+Result<std::string> remote_md5(VolumeCore& core, const CallContext& call,
+                               const RemoteEntry& entry) {
+  Md5 digest;
+  if (entry.size > 0) {
+    const ReadRequest whole{entry.id, VersionId{}, 0, entry.size, entry.size, entry.validator};
+    CallContext reading = call;
+    reading.deadline += std::chrono::seconds(entry.size / kSlowestCompared);
+    TRY(core.seen(core.remote.read(reading, whole, [&digest](Bytes part) {
+      digest.update(part);
+      return true;
+    })));
+  }
+  return digest.finish();
+}
+
 UploadTask::UploadTask(VolumeCore& core, Reconciler& reconciler, InodeNumber ino)
     : core_(core), reconciler_(reconciler), ino_(ino), file_(core.files.acquire(ino)) {}
 
@@ -191,7 +206,7 @@ Result<bool> UploadTask::is_ours(const RemoteEntry& entry) {
   if (md5.empty()) return false;
   // No fingerprint yet: another file of that size, which must not be taken for ours, only differs
   // in its bytes. Rare enough to fetch them.
-  TRY_ASSIGN(const std::string theirs, remote_md5(entry));
+  TRY_ASSIGN(const std::string theirs, remote_md5(core_, call(), entry));
   return theirs == md5;
 }
 
@@ -210,22 +225,8 @@ Result<bool> UploadTask::is_our_fragment(const RemoteEntry& entry) {
     ours.update(part);
     at += part.size();
   }
-  TRY_ASSIGN(const std::string theirs, remote_md5(entry));
+  TRY_ASSIGN(const std::string theirs, remote_md5(core_, call(), entry));
   return ours.finish() == theirs;
-}
-
-Result<std::string> UploadTask::remote_md5(const RemoteEntry& entry) {
-  Md5 digest;
-  if (entry.size > 0) {
-    const ReadRequest whole{entry.id, VersionId{}, 0, entry.size, entry.size, entry.validator};
-    CallContext reading = call();
-    reading.deadline += std::chrono::seconds(entry.size / kSlowestCompared);
-    TRY(core_.seen(core_.remote.read(reading, whole, [&digest](Bytes part) {
-      digest.update(part);
-      return true;
-    })));
-  }
-  return digest.finish();
 }
 
 Result<std::optional<RemoteEntry>> UploadTask::look() {

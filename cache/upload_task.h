@@ -13,6 +13,9 @@ namespace cabinetfs {
 Result<void> read_exactly(ReadableContent& content, const CallContext& call, std::uint64_t offset,
                           MutableBytes out);
 
+// Of the bytes that the server has now; fetches them.
+Result<std::string> remote_md5(VolumeCore& core, const CallContext& call, const RemoteEntry& entry);
+
 // Sends one committed state of one file, as a new file or as a new version, and takes the answer
 // into the tree. Used once, by the pool thread that has the node in flight.
 class UploadTask {
@@ -29,7 +32,6 @@ class UploadTask {
   Result<std::optional<RemoteEntry>> look();
   Result<bool> is_ours(const RemoteEntry& entry);
   Result<bool> is_our_fragment(const RemoteEntry& entry);
-  Result<std::string> remote_md5(const RemoteEntry& entry);
   Result<std::optional<RemoteEntry>> copy_at_server(const UploadTarget& target);
   Result<void> send_new();
   Result<void> send_version();

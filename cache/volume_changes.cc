@@ -199,7 +199,9 @@ Result<void> VolumeImpl::may_change_place(Tree::Txn& txn, const NodeRecord& from
     if (heir_of == nullptr) {
       TRY_ASSIGN(const std::string remote_name, core_.codec.to_remote(to.name));
       TRY_ASSIGN(displaced, txn.displaced_at(to.parent, remote_name, from.ino));
-      if (displaced != nullptr && displaced->deleted) heir_of = displaced.get();
+      // Not when it is being removed just now: there is no next version of that any more.
+      if (displaced != nullptr && displaced->deleted && !core_.is_in_flight(displaced->ino))
+        heir_of = displaced.get();
     }
     if (heir_of != nullptr && heir_of->ino != from.ino && heir_of->remote &&
         heir_of->kind == NodeKind::kFile && VolumeCore::rights(*heir_of).has(Right::kWrite))

@@ -182,6 +182,13 @@ Result<void> VolumeImpl::lock_for_change(const CallContext& call, InodeNumber in
   // answer it is taken, perhaps.
   core_.wake(ino);
   if (locked) return take_answer(ino, *locked);
+  if (locked.error().code == ErrorCode::kNotFound) {
+    // What was asked about is not this file's object any more: it has taken over that of the file
+    // whose place it came to, and what is written now is a new version of that one.
+    TRY_ASSIGN(const NodePtr now, core_.tree.find(ino));
+    if (now != nullptr && !now->deleted && now->remote && now->remote->id != node->remote->id)
+      return lock_for_change(call, ino);
+  }
   if (locked.error().code != ErrorCode::kBusy && locked.error().code != ErrorCode::kConflict)
     return fail(locked.error());
   // Somebody was faster: who? Another thread of ours, perhaps.

@@ -5,9 +5,16 @@
 namespace cabinetfs {
 namespace {
 
-Result<void> store_lock(VolumeCore& core, InodeNumber ino, bool taken, const RemoteEntry* told) {
+// The lock is the server's object's: while the answer is on its way, another node may take over its
+// identity.
+Result<void> store_lock(VolumeCore& core, InodeNumber ino, const RemoteId& id, bool taken,
+                        const RemoteEntry* told) {
   Tree::Txn txn(core.tree);
-  TRY_ASSIGN(const NodePtr node, txn.find(ino));
+  TRY_ASSIGN(NodePtr node, txn.find_remote(id));
+  if (node == nullptr && core.remote.capabilities().ids_follow_path) {
+    TRY_ASSIGN(node, txn.find(ino));
+  }
+  if (node == nullptr && !taken) return {};
   if (node == nullptr) return fail(ErrorCode::kNotFound, "the file is gone");
   NodeRecord next = *node;
   next.lock_taken = taken;
@@ -25,12 +32,12 @@ Result<void> store_lock(VolumeCore& core, InodeNumber ino, bool taken, const Rem
 
 Result<RemoteEntry> take_write_lock(VolumeCore& core, const CallContext& call, InodeNumber ino,
                                     const RemoteId& id) {
-  TRY(store_lock(core, ino, true, nullptr));
+  TRY(store_lock(core, ino, id, true, nullptr));
   Result<RemoteEntry> locked = core.seen(core.remote.lock(call, id));
   if (locked) {
-    TRY(store_lock(core, ino, true, &*locked));
+    TRY(store_lock(core, ino, id, true, &*locked));
   } else if (!may_have_happened(locked.error().code)) {
-    TRY(store_lock(core, ino, false, nullptr));
+    TRY(store_lock(core, ino, id, false, nullptr));
   }
   return locked;
 }

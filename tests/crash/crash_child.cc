@@ -3,10 +3,12 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 
 #include "backend/base/log.h"
 #include "tests/crash/crash_work.h"
-#include "tests/crash/remote_pipe.h"
+#include "tests/crash/crash_world.h"
 
 namespace cabinetfs {
 namespace {
@@ -19,27 +21,30 @@ bool report(int pipe, char what, const std::string& line) {
 
 }  // namespace
 
-int crash_child(const std::string& dir, unsigned seed, int remote_socket, int report_pipe,
-                const std::string& kill_at, int kill_after) {
+int crash_child(const CrashChild& with) {
   LogOptions log;
   log.level = std::getenv("CABINETFS_TEST_LOG") != nullptr ? LogLevel::kDebug : LogLevel::kError;
   configure_log(log);
-  PipedRemoteStore remote(remote_socket, crash_capabilities());
-  CrashStores stores = CrashStores::open(dir, remote);
+  std::ifstream file(with.dir + "/address");
+  const std::string address(std::istreambuf_iterator<char>(file), {});
+  const std::unique_ptr<ChildStore> remote = child_store(with.world, address, with.remote_socket);
+  CrashStores stores = CrashStores::open(with.dir, remote->store(), with.root_path);
   CrashTree tree = stores.tree();
-  if (!kill_at.empty()) {
-    auto left = std::make_shared<std::atomic<int>>(kill_after);
-    MetaStore::set_sync_point_hook([left, kill_at](const char* point) {
+  if (!with.kill_at.empty()) {
+    auto left = std::make_shared<std::atomic<int>>(with.kill_after);
+    MetaStore::set_sync_point_hook([left, kill_at = with.kill_at](const char* point) {
       if (kill_at == point && --*left == 0) kill(getpid(), SIGKILL);
     });
   }
-  std::mt19937 random(seed);
+  std::mt19937 random(with.seed);
   for (std::uint64_t number = 1; number < 2000; ++number) {
-    const CrashOp op = next_op(random, tree, seed * std::uint64_t{10'000} + number);
-    if (!report(report_pipe, '?', op.line())) return 1;
-    if (!stores.perform(op)) return 3;
-    if (!report(report_pipe, '!', op.line())) return 1;
-    apply_op(op, tree);
+    const CrashOp op = next_op(random, tree, with.seed * std::uint64_t{10'000} + number);
+    if (!report(with.report_pipe, '?', op.line())) return 1;
+    const CrashStores::Done done = stores.perform(op);
+    if (done == CrashStores::Done::kFailed) return 3;
+    const bool refused = done == CrashStores::Done::kRefused;
+    if (!report(with.report_pipe, refused ? '-' : '!', op.line())) return 1;
+    if (!refused) apply_op(op, tree);
   }
   return 0;
 }

@@ -1,5 +1,16 @@
 // kill -9 at random moments and at each point where something becomes durable, again and again on
-// one state; the server outlives it. CRASH_ROUNDS=N: so many rounds of each kind. CRASH_SEED=S.
+// one state; the server outlives it: stores in memory behind a pipe, and the vendors' real clients
+// with a server each.
+//
+// A build does a few rounds, with the same operations each time. Somebody who looks for more says
+// how much, by environment:
+//
+//   CRASH_MINUTES=30      so long with each kind, from a random seed on
+//   CRASH_ROUNDS=200      so many kills of each kind, the same way
+//   CRASH_SEED=S          from that seed on; it is printed. What happens when is never the same.
+//   CABINETFS_TEST_LOG=1  with the log of the cache
+//
+//   CRASH_MINUTES=30 build/dev/tests/crash/crash_test --gtest_filter='*paths*'
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -10,18 +21,21 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <iostream>
+#include <optional>
 #include <random>
 #include <thread>
 
 #include "backend/base/log.h"
 #include "tests/crash/crash_work.h"
+#include "tests/crash/crash_world.h"
 #include "tests/crash/remote_pipe.h"
-#include "tests/support/fake_remote_store.h"
 
 extern char** environ;
 
@@ -35,27 +49,42 @@ struct Kill {
   int microseconds = 0;  // and so long
 };
 
-class Crash : public testing::Test {
+class Crash : public testing::TestWithParam<std::string> {
  protected:
-  Crash() : remote_(FakeRemoteStore::Files{{"d0/a", "start"}, {"d1/", ""}}, options()) {
+  Crash() : world_(GetParam()), remote_(make_crash_server(world_)) {
     dir_ = std::filesystem::temp_directory_path() / "cabinetfs-crash-XXXXXX";
     if (mkdtemp(dir_.data()) == nullptr) std::abort();
+    std::ofstream(dir_ + "/address") << remote_->address();
     LogOptions log;
     log.level = std::getenv("CABINETFS_TEST_LOG") != nullptr ? LogLevel::kDebug : LogLevel::kError;
     configure_log(log);
-    const char* given = std::getenv("CRASH_SEED");
-    seed_ = given != nullptr ? static_cast<unsigned>(std::strtoul(given, nullptr, 10))
-                             : std::random_device()() % 100'000;
+    seed_ = from_env("CRASH_SEED")
+                .value_or(from_env("CRASH_ROUNDS") || from_env("CRASH_MINUTES")
+                              ? std::random_device()() % 100'000
+                              : 1);
     random_.seed(seed_);
     std::cout << "CRASH_SEED=" << seed_ << "\n";
   }
   ~Crash() override { std::filesystem::remove_all(dir_); }
 
-  static FakeRemoteOptions options() {
-    FakeRemoteOptions with;
-    with.capabilities = crash_capabilities();
-    with.latency = std::chrono::microseconds(300);
-    return with;
+  static std::optional<unsigned> from_env(const char* name) {
+    const char* const given = std::getenv(name);
+    if (given == nullptr) return std::nullopt;
+    return static_cast<unsigned>(std::strtoul(given, nullptr, 10));
+  }
+
+  // So many rounds, or as the environment says; ends at the first that fails.
+  template <class Round>
+  void repeat(unsigned otherwise, Round&& round) {
+    const auto until = std::chrono::steady_clock::now() +
+                       std::chrono::minutes(from_env("CRASH_MINUTES").value_or(0));
+    const unsigned least =
+        from_env("CRASH_MINUTES") ? 1 : from_env("CRASH_ROUNDS").value_or(otherwise);
+    for (unsigned i = 0; !HasFailure(); ++i) {
+      if (i >= least && std::chrono::steady_clock::now() >= until) break;
+      round(i);
+    }
+    std::cout << rounds_ << " kills, " << operations_ << " operations\n";
   }
 
   // Runs a child until it is dead, and takes in what it reported.
@@ -72,9 +101,14 @@ class Crash : public testing::Test {
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, remote_end, 90);
     posix_spawn_file_actions_adddup2(&actions, report_end, 91);
-    std::vector<std::string> arguments{"crash_test", "--child",
-                                       dir_,         std::to_string(++seed_),
-                                       how.point,    std::to_string(how.after)};
+    std::vector<std::string> arguments{"crash_test",
+                                       "--child",
+                                       world_,
+                                       dir_,
+                                       remote_->root_path(),
+                                       std::to_string(++seed_),
+                                       how.point,
+                                       std::to_string(how.after)};
     std::vector<char*> argv;
     for (std::string& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
@@ -83,7 +117,9 @@ class Crash : public testing::Test {
     posix_spawn_file_actions_destroy(&actions);
     close(remote_end);
     close(report_end);
-    std::thread server([&] { serve_remote(remote_pair[0], remote_); });
+    std::thread server([&] {
+      if (remote_->piped() != nullptr) serve_remote(remote_pair[0], *remote_->piped());
+    });
 
     std::string buffer;
     int reports = 0;
@@ -124,13 +160,14 @@ class Crash : public testing::Test {
       in_doubt_ = op;
       return;
     }
-    apply_op(op, tree_);
+    if (line[0] == '!') apply_op(op, tree_);
     in_doubt_.reset();
   }
 
   // What was acknowledged must be there; what was under way may be.
   void recover_and_check() {
-    CrashStores stores = CrashStores::open(dir_, remote_);
+    ASSERT_TRUE(remote_->come_to_rest());
+    CrashStores stores = CrashStores::open(dir_, remote_->connect(), remote_->root_path());
     const CrashTree shown = stores.tree();
     std::vector<CrashTree> legal;
     legal.push_back(tree_);
@@ -146,6 +183,11 @@ class Crash : public testing::Test {
         legal.push_back(half);
         half[in_doubt_->other] = in_doubt_->text;
         legal.push_back(half);
+        // Where the rename was not possible.
+        half[in_doubt_->path] = "";
+        legal.push_back(half);
+        half[in_doubt_->path] = in_doubt_->text;
+        legal.push_back(half);
       } else if (!in_doubt_->text.empty() && !appends && !tree_.contains(in_doubt_->path)) {
         half[in_doubt_->path] = "";
         legal.push_back(half);
@@ -159,13 +201,14 @@ class Crash : public testing::Test {
     EXPECT_TRUE(stores.volume->status().unsent.empty());
     EXPECT_EQ(stores.tree(), shown);
     CrashTree server;
-    for (const auto& [path, entry] : remote_.dump()) {
-      server[path] = entry.kind == NodeKind::kFolder ? "/" : entry.content;
+    for (const auto& [path, entry] : remote_->server().dump(true)) {
+      server[path] = entry.kind == NodeKind::kFolder ? "/" : entry.versions.back();
       for (std::size_t i = 1; i < entry.versions.size(); ++i) {
         EXPECT_NE(entry.versions[i], entry.versions[i - 1]) << path << ": a version is there twice";
       }
     }
     EXPECT_EQ(server, shown) << difference(shown, server);
+    EXPECT_EQ(remote_->server().locked_by_us(), std::vector<std::string>());
     if (HasFailure()) tell_history();
     tree_ = shown;
     // A half made save leaves its temporary file; the next one starts without it.
@@ -174,7 +217,8 @@ class Crash : public testing::Test {
         ++it;
         continue;
       }
-      EXPECT_TRUE(stores.perform({CrashOp::Kind::kUnlink, it->first, "", ""}));
+      EXPECT_EQ(stores.perform({CrashOp::Kind::kUnlink, it->first, "", ""}),
+                CrashStores::Done::kDone);
       it = tree_.erase(it);
     }
     in_doubt_.reset();
@@ -196,28 +240,24 @@ class Crash : public testing::Test {
   void tell_history() const {
     std::cout << "operations since the last recovery:\n";
     for (const std::string& line : reported_) std::cout << "  " << line << "\n";
-    const std::vector<std::string> log = remote_.log();
+    const std::vector<std::string> log = remote_->log();
     std::cout << "the server's last calls:\n";
     for (std::size_t i = log.size() > 150 ? log.size() - 150 : 0; i < log.size(); ++i)
       std::cout << "  " << log[i] << "\n";
-    for (const auto& [path, entry] : remote_.dump()) {
-      std::cout << entry.id.value << " " << path << ":";
+    for (const auto& [path, entry] : remote_->server().dump(true)) {
+      std::cout << path << ":";
       for (const std::string& version : entry.versions) std::cout << " " << version.substr(0, 14);
       std::cout << "\n";
     }
-    for (const auto& [path, entry] : remote_.deleted()) {
-      std::cout << entry.id.value << " deleted " << path << ":";
+    for (const auto& entry : remote_->server().deleted_by_us()) {
+      std::cout << "deleted:";
       for (const std::string& version : entry.versions) std::cout << " " << version.substr(0, 14);
       std::cout << "\n";
     }
   }
 
-  int rounds_wanted(int otherwise) const {
-    const char* given = std::getenv("CRASH_ROUNDS");
-    return given != nullptr ? std::atoi(given) : otherwise;
-  }
-
-  FakeRemoteStore remote_;
+  const std::string world_;
+  std::unique_ptr<CrashServer> remote_;
   std::string dir_;
   unsigned seed_ = 0;
   std::mt19937 random_;
@@ -228,42 +268,51 @@ class Crash : public testing::Test {
   int operations_ = 0;
 };
 
-TEST_F(Crash, AtRandomMomentsLosesNothingAndRepeatsNothing) {
-  const int rounds = rounds_wanted(12);
-  for (int round = 0; round < rounds && !HasFailure(); ++round) {
+TEST_P(Crash, AtRandomMomentsLosesNothingAndRepeatsNothing) {
+  repeat(3, [this](unsigned round) {
     Kill how;
     how.reports = static_cast<int>(1 + random_() % 120);
     how.microseconds = static_cast<int>(random_() % 4000);
     SCOPED_TRACE(fmt::format("round {}: after {} reports", round, how.reports));
     run_child(how);
     recover_and_check();
-  }
-  std::cout << rounds_ << " kills, " << operations_ << " operations\n";
+  });
 }
 
-TEST_F(Crash, AtEverySyncPointLosesNothingAndRepeatsNothing) {
-  const int rounds = rounds_wanted(2);
-  for (const char* point :
-       {"commit.before", "commit.middle", "commit.after", "sync.before", "sync.after"}) {
-    for (int round = 0; round < rounds && !HasFailure(); ++round) {
-      Kill how;
-      how.point = point;
-      how.after = static_cast<int>(1 + random_() % (point[0] == 's' ? 8 : 150));
-      SCOPED_TRACE(fmt::format("{} for the {}th time", point, how.after));
-      run_child(how);
-      recover_and_check();
-    }
-  }
-  std::cout << rounds_ << " kills, " << operations_ << " operations\n";
+TEST_P(Crash, AtEverySyncPointLosesNothingAndRepeatsNothing) {
+  static constexpr std::array kPoints{"commit.before", "commit.middle", "commit.after",
+                                      "sync.before", "sync.after"};
+  repeat(kPoints.size(), [this](unsigned round) {
+    Kill how;
+    how.point = kPoints[round % kPoints.size()];
+    how.after = static_cast<int>(1 + random_() % (how.point[0] == 's' ? 8 : 150));
+    SCOPED_TRACE(fmt::format("{} for the {}th time", how.point, how.after));
+    run_child(how);
+    recover_and_check();
+  });
 }
+
+INSTANTIATE_TEST_SUITE_P(On, Crash, testing::ValuesIn(crash_worlds()), [](const auto& made) {
+  std::string name = made.param;
+  std::erase(name, '-');
+  return name;
+});
 
 }  // namespace
 }  // namespace cabinetfs
 
 int main(int argc, char** argv) {
-  if (argc == 6 && std::string(argv[1]) == "--child") {
-    return cabinetfs::crash_child(argv[2], static_cast<unsigned>(std::atoi(argv[3])), 90, 91,
-                                  argv[4], std::atoi(argv[5]));
+  if (argc == 8 && std::string(argv[1]) == "--child") {
+    cabinetfs::CrashChild child;
+    child.world = argv[2];
+    child.dir = argv[3];
+    child.root_path = argv[4];
+    child.seed = static_cast<unsigned>(std::atoi(argv[5]));
+    child.remote_socket = 90;
+    child.report_pipe = 91;
+    child.kill_at = argv[6];
+    child.kill_after = std::atoi(argv[7]);
+    return cabinetfs::crash_child(child);
   }
   testing::InitGoogleTest(&argc, argv);
   return RUN_ALL_TESTS();

@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-#include "tests/support/fake_remote_store.h"
+#include "backend/base/text.h"
 
 namespace cabinetfs {
 namespace {
@@ -43,16 +43,6 @@ Result<void> save(Volume& volume, const std::string& path, const std::string& te
 }
 
 }  // namespace
-
-Capabilities crash_capabilities() {
-  Capabilities able = FakeRemoteOptions::strict();
-  able.copy = able.change_feed = able.locks = able.quota = false;
-  able.bulk_read_max = 0;
-  able.bulk_remove_max = 1;
-  able.put_max = 64;
-  able.chunk_size = 32;
-  return able;
-}
 
 std::string CrashOp::line() const {
   return fmt::format("{}\t{}\t{}\t{}", static_cast<int>(kind), path, other, text);
@@ -146,7 +136,8 @@ void apply_op(const CrashOp& op, CrashTree& tree) {
   }
 }
 
-CrashStores CrashStores::open(const std::string& dir, RemoteStore& remote) {
+CrashStores CrashStores::open(const std::string& dir, RemoteStore& remote,
+                              const std::string& root_path) {
   CrashStores stores;
   Sealer::Key key{};
   key[5] = std::byte{1};
@@ -163,6 +154,7 @@ CrashStores CrashStores::open(const std::string& dir, RemoteStore& remote) {
   options.poll_interval = std::chrono::milliseconds(0);
   options.walk_ahead = false;
   options.host = "box";
+  options.root_path = root_path;
   stores.volume = must(Volume::open(options, remote, *stores.meta, *stores.contents));
   stores.volume->start();
   return stores;
@@ -205,7 +197,7 @@ CrashTree CrashStores::tree() {
   return out;
 }
 
-bool CrashStores::perform(const CrashOp& op) {
+CrashStores::Done CrashStores::perform(const CrashOp& op) {
   const auto done = [&]() -> Result<void> {
     const auto [folder, name] = split_path(op.path);
     TRY_ASSIGN(const InodeNumber parent, volume->find_path(soon(), folder));
@@ -215,7 +207,14 @@ bool CrashStores::perform(const CrashOp& op) {
         return save(*volume, op.path, op.text, false, op.kind == Kind::kFsyncedSave);
       case Kind::kSaveByRename:
         TRY(save(*volume, op.other, op.text, false, true));
-        return volume->rename(soon(), parent, "tmp", parent, name, Volume::RenameMode::kReplace);
+        {
+          const Result<void> renamed =
+              volume->rename(soon(), parent, "tmp", parent, name, Volume::RenameMode::kReplace);
+          if (renamed || renamed.error().code != ErrorCode::kCrossDevice) return renamed;
+        }
+        // As programs do that were told so.
+        TRY(save(*volume, op.path, op.text, false, true));
+        return volume->unlink(soon(), parent, "tmp");
       case Kind::kAppend:
         return save(*volume, op.path, op.text, true, false);
       case Kind::kRename: {
@@ -234,8 +233,11 @@ bool CrashStores::perform(const CrashOp& op) {
     }
     return {};
   }();
-  if (!done) fmt::print(stderr, "crash child: {}: {}\n", op.line(), to_string(done.error()));
-  return done.has_value();
+  if (done) return Done::kDone;
+  if (op.kind == Kind::kRename && done.error().code == ErrorCode::kCrossDevice)
+    return Done::kRefused;
+  fmt::print(stderr, "crash child: {}: {}\n", op.line(), to_string(done.error()));
+  return Done::kFailed;
 }
 
 }  // namespace cabinetfs

@@ -35,19 +35,26 @@ struct CrashStores {
   std::unique_ptr<ContentStore> contents;
   std::unique_ptr<Volume> volume;
 
-  static CrashStores open(const std::string& dir, RemoteStore& remote);
+  static CrashStores open(const std::string& dir, RemoteStore& remote,
+                          const std::string& root_path);
   CrashTree tree();
   Result<std::string> text_of(InodeNumber ino);
-  // False: the call failed, which it must not.
-  bool perform(const CrashOp& op);
+  // kRefused: the server cannot rename it, and nothing has changed. kFailed: which it must not.
+  enum class Done { kDone, kRefused, kFailed };
+  Done perform(const CrashOp& op);
 };
 
-// The life of the child: works until it is killed. `kill_at`: the name of a sync point, empty =
-// none; `kill_after`: dies there when it comes by for that time.
-int crash_child(const std::string& dir, unsigned seed, int remote_socket, int report_pipe,
-                const std::string& kill_at, int kill_after);
-
-// What the store of these tests can do.
-Capabilities crash_capabilities();
+// The life of a child: works until it is killed. Reports each operation before ('?') and after
+// ('!', or '-' where it was refused).
+struct CrashChild {
+  std::string world;  // as in crash_world.h
+  std::string dir;    // of its state; in its file "address" is how it gets to the server
+  std::string root_path;
+  unsigned seed = 0;
+  int remote_socket = -1, report_pipe = -1;
+  std::string kill_at;  // the name of a sync point, empty = none,
+  int kill_after = 0;   // and dies there when it comes by for that time
+};
+int crash_child(const CrashChild& with);
 
 }  // namespace cabinetfs

@@ -3,8 +3,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
+#include <span>
+
+#include "tests/support/fake_remote_store.h"
 
 namespace cabinetfs {
 namespace {
@@ -28,10 +32,13 @@ class Writer {
     text(e.id.value).text(e.parent.value).text(e.name).number(static_cast<std::uint64_t>(e.kind));
     number(e.size).time(e.modified).time(e.changed).time(e.created).text(e.validator.value);
     number(e.rights ? e.rights->bits() : 0xffffu).text(e.hashes.md5).text(e.hashes.sha3_256);
-    return number(static_cast<std::uint64_t>(e.scan)).number(e.version_count).number(e.system);
+    number(static_cast<std::uint64_t>(e.scan)).number(e.version_count).number(e.system);
+    number(static_cast<std::uint64_t>(e.lock)).text(e.lock_holder);
+    return number(e.lock_to_write);
   }
   Writer& target(const UploadTarget& t) {
-    return text(t.file.value).text(t.parent.value).text(t.name).time(t.modified);
+    text(t.file.value).text(t.parent.value).text(t.name).time(t.modified);
+    return text(t.before.value);
   }
   Writer& session(const UploadSession& s) {
     text(s.id).text(s.address).number(s.size).number(s.chunk_size).number(s.next_chunk);
@@ -84,6 +91,9 @@ class Reader {
     e.scan = static_cast<ScanState>(number());
     e.version_count = static_cast<std::uint32_t>(number());
     e.system = number() != 0;
+    e.lock = static_cast<LockState>(number());
+    e.lock_holder = text();
+    e.lock_to_write = number() != 0;
     return e;
   }
   UploadTarget target() {
@@ -92,6 +102,7 @@ class Reader {
     t.parent.value = text();
     t.name = text();
     t.modified = time();
+    t.before.value = text();
     return t;
   }
   UploadSession session() {
@@ -155,6 +166,10 @@ enum class Call : std::uint64_t {
   kMove,
   kRemove,
   kPut,
+  kPutStream,
+  kLock,
+  kUnlock,
+  kDiscardLock,
   kBegin,
   kChunk,
   kResume,
@@ -214,6 +229,7 @@ std::string serve(RemoteStore& store, const std::string& message) {
       read.offset = in.number();
       read.length = in.number();
       read.size = in.number();
+      read.validator.value = in.text();
       std::string bytes;
       const auto done = store.read(call, read, [&bytes](Bytes part) {
         bytes += as_text(part);
@@ -244,6 +260,25 @@ std::string serve(RemoteStore& store, const std::string& message) {
       const std::string content = in.text();
       return answer_entry(store.put(call, target, as_bytes(content)));
     }
+    case Call::kPutStream: {
+      const UploadTarget target = in.target();
+      const std::string content = in.text();
+      const ContentSource source{content.size(),
+                                 [&content](std::uint64_t offset, MutableBytes out) {
+                                   const Bytes part = as_bytes(content).subspan(offset, out.size());
+                                   std::ranges::copy(part, out.begin());
+                                   return true;
+                                 }};
+      return answer_entry(store.put_stream(call, target, source));
+    }
+    case Call::kLock:
+      return answer_entry(store.lock(call, RemoteId{in.text()}));
+    case Call::kUnlock: {
+      const RemoteId id{in.text()};
+      return answer_entry(store.unlock(call, id, in.text()));
+    }
+    case Call::kDiscardLock:
+      return answer_entry(store.discard_lock(call, RemoteId{in.text()}));
     case Call::kBegin: {
       const UploadTarget target = in.target();
       const auto session = store.upload_begin(call, target, in.number());
@@ -341,6 +376,7 @@ Result<void> PipedRemoteStore::read(const CallContext&, const ReadRequest& read,
                                         .number(read.offset)
                                         .number(read.length)
                                         .number(read.size)
+                                        .text(read.validator.value)
                                         .take()));
   const std::string bytes = Reader(std::move(reply)).text();
   if (!sink(as_bytes(bytes))) return fail(ErrorCode::kCancelled, "the sink gave up");
@@ -378,6 +414,32 @@ Result<void> PipedRemoteStore::remove(const CallContext&, NodeKind kind, const R
 Result<RemoteEntry> PipedRemoteStore::put(const CallContext&, const UploadTarget& target,
                                           Bytes content) {
   return entry_of(ask(request(Call::kPut).target(target).text(as_text(content)).take()));
+}
+
+Result<RemoteEntry> PipedRemoteStore::put_stream(const CallContext&, const UploadTarget& target,
+                                                 const ContentSource& content) {
+  std::string all(content.size, '\0');
+  if (!content.read(0, std::as_writable_bytes(std::span(all))))
+    return fail(ErrorCode::kIo, "the content cannot be read");
+  return entry_of(ask(request(Call::kPutStream).target(target).text(all).take()));
+}
+
+Result<RemoteEntry> PipedRemoteStore::lock(const CallContext&, const RemoteId& file) {
+  return entry_of(ask(request(Call::kLock).text(file.value).take()));
+}
+
+Result<RemoteEntry> PipedRemoteStore::unlock(const CallContext&, const RemoteId& file,
+                                             const std::string& comment) {
+  return entry_of(ask(request(Call::kUnlock).text(file.value).text(comment).take()));
+}
+
+Result<RemoteEntry> PipedRemoteStore::discard_lock(const CallContext&, const RemoteId& file) {
+  return entry_of(ask(request(Call::kDiscardLock).text(file.value).take()));
+}
+
+RemoteId PipedRemoteStore::rebase(const RemoteId& id, const RemoteId& from,
+                                  const RemoteId& to) const {
+  return FakeRemoteStore::rebased(id, from, to);
 }
 
 Result<UploadSession> PipedRemoteStore::upload_begin(const CallContext&, const UploadTarget& target,

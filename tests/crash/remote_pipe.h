@@ -10,7 +10,8 @@ namespace cabinetfs {
 
 // A RemoteStore in another process: PipedRemoteStore sends each call over a socket, serve_remote()
 // answers them from a real store. What arrived is done even when the caller is dead by then, as it
-// is with any server. One call at a time. Only what a volume needs to read and change files.
+// is with any server. One call at a time. Only what a volume needs to read and change files; ids
+// that are paths are those of FakeRemoteStore.
 class PipedRemoteStore final : public RemoteStore {
  public:
   PipedRemoteStore(int socket, Capabilities capabilities)
@@ -34,6 +35,13 @@ class PipedRemoteStore final : public RemoteStore {
   Result<void> remove(const CallContext& call, NodeKind kind, const RemoteId& id) override;
   Result<RemoteEntry> put(const CallContext& call, const UploadTarget& target,
                           Bytes content) override;
+  Result<RemoteEntry> put_stream(const CallContext& call, const UploadTarget& target,
+                                 const ContentSource& content) override;
+  Result<RemoteEntry> lock(const CallContext& call, const RemoteId& file) override;
+  Result<RemoteEntry> unlock(const CallContext& call, const RemoteId& file,
+                             const std::string& comment) override;
+  Result<RemoteEntry> discard_lock(const CallContext& call, const RemoteId& file) override;
+  RemoteId rebase(const RemoteId& id, const RemoteId& from, const RemoteId& to) const override;
   Result<UploadSession> upload_begin(const CallContext& call, const UploadTarget& target,
                                      std::uint64_t size) override;
   Result<std::optional<RemoteEntry>> upload_chunk(const CallContext& call, UploadSession& session,

@@ -3,77 +3,31 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <exception>
 #include <thread>
 
-#include "cache/name_codec.h"
-
 namespace cabinetfs {
-namespace {
 
-using Kind = Step::Kind;
-
-HarnessOptions options_of(std::uint64_t seed, bool others, bool path_ids) {
-  HarnessOptions options;
-  if (path_ids) {
-    options.remote = FakeRemoteOptions::path_ids();
-    // With others, only versions show that nothing of ours is lost.
-    options.remote.capabilities.versions = others || seed % 2 == 0;
-    options.remote.hashes = seed % 3 == 0;
-  }
-  options.remote.seed = seed;
-  // Small, so that small files go through sessions of several chunks too.
-  options.remote.capabilities.put_max = 64;
-  options.remote.capabilities.chunk_size = 32;
-  options.encrypt = seed % 4 == 0;
-  options.volume.conflict =
-      seed % 3 == 0 && others ? ConflictPolicy::kCopy : ConflictPolicy::kVersions;
-  options.volume.fresh = others ? std::chrono::milliseconds(0) : std::chrono::milliseconds(10'000);
-  if (seed % 5 == 0) options.volume.loaded_nodes = 4;
-  return options;
-}
-
-bool is_network(ErrorCode code) {
-  return code == ErrorCode::kUnavailable || code == ErrorCode::kTimeout;
-}
-
-// A path with two things wrong: which one is told first is nobody's promise.
-bool no_such_path(ErrorCode code) {
-  return code == ErrorCode::kNotFound || code == ErrorCode::kNotDirectory;
-}
-
-// Which errors a local call may give while somebody else changes the tree.
-bool is_strange(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::kInternal:
-    case ErrorCode::kIo:
-    case ErrorCode::kCorrupt:
-    case ErrorCode::kWouldBlock:
-    case ErrorCode::kCancelled:
-    case ErrorCode::kInvalid:
-      return true;
-    default:
-      return false;
-  }
-}
-
-}  // namespace
-
-ModelPlayer::ModelPlayer(std::uint64_t seed, bool others, bool path_ids)
-    : others_(others),
-      h_(std::make_unique<VolumeHarness>(FakeRemoteStore::Files{{"d0/f0", "start 0"}, {"d1/", ""}},
-                                         options_of(seed, others, path_ids))),
-      seed_(seed) {
+ModelPlayer::ModelPlayer(PlayOptions options)
+    : options_(std::move(options)),
+      others_(options_.others),
+      server_(options_.server),
+      seed_(options_.seed) {
+  const std::string first = "d0/" + options_.names.front();
+  h_ = std::make_unique<VolumeHarness>(FakeRemoteStore::Files{{first, "start 0"}, {"d1/", ""}},
+                                       options_.harness);
+  if (server_ == nullptr) server_ = make_fake_model_server(h_->remote);
   model_["d0"] = {};
   model_["d1"] = {};
-  model_["d0/f0"] = {std::make_shared<File>(File{"start 0", "start 0"})};
+  model_[first] = {std::make_shared<File>(File{"start 0", "start 0"})};
   committed_.insert("start 0");
 }
 
 ModelPlayer::~ModelPlayer() { drop_handles(); }
 
-std::string ModelPlayer::path_of(std::uint8_t number) {
+std::string ModelPlayer::path_of(std::uint8_t number) const {
   // Half of all paths are of depth two.
-  static const std::vector<std::string> names{"f0", "d0", "f1", "d1", ".x"};
+  const std::vector<std::string>& names = options_.names;
   const std::string a = names[number % 5u];
   const std::string b = names[(number / 5u) % 5u];
   if (number % 7u < 2) return a;
@@ -118,25 +72,6 @@ void ModelPlayer::wrong(const std::string& what) {
   if (wrong_.empty()) wrong_ = what;
 }
 
-bool ModelPlayer::check(const std::string& what, const Result<void>& got,
-                        std::optional<ErrorCode> expected) {
-  if (others_) {
-    if (!got && is_strange(got.error().code)) wrong(what + ": " + to_string(got.error()));
-    return got.has_value();
-  }
-  if (!got && !expected && is_network(got.error().code) && faulty_) {
-    wrong(what + ": a local change needed the network: " + to_string(got.error()));
-  } else if (!got && !expected) {
-    wrong(what + ": " + to_string(got.error()));
-  } else if (got && expected) {
-    wrong(what + ": succeeded, expected " + std::string(to_string(*expected)));
-  } else if (!got && got.error().code != *expected &&
-             !(no_such_path(got.error().code) && no_such_path(*expected))) {
-    wrong(what + ": " + to_string(got.error()) + ", expected " + std::string(to_string(*expected)));
-  }
-  return got.has_value() && !expected;
-}
-
 void ModelPlayer::commit(File& file) {
   file.committed = file.shown;
   committed_.insert(file.committed);
@@ -153,7 +88,7 @@ void ModelPlayer::note_dropped(const std::string& path) {
   if (const Result<std::string> text = h_->read_file(path)) dropped_.insert(*text);
 }
 
-void ModelPlayer::write_whole(const std::string& path, const std::string& text) {
+bool ModelPlayer::write_whole(const std::string& path, const std::string& text) {
   std::optional<ErrorCode> expected;
   if (is_folder(path)) expected = ErrorCode::kIsDirectory;
   if (!others_ && !model_.contains(parent_of(path)) && !parent_of(path).empty())
@@ -161,13 +96,18 @@ void ModelPlayer::write_whole(const std::string& path, const std::string& text) 
   else if (is_file(parent_of(path)))
     expected = ErrorCode::kNotDirectory;
   note_dropped(path);
+  const Allowed allowed{!others_ && is_file(path) && needs_lock(path), false};
   const Result<void> done = h_->write_file(path, text);
-  if (!check("save " + path, done, expected)) return;
-  if (others_) return after_content(path, text);
+  if (!check("save " + path, done, expected, allowed)) return false;
+  if (others_) {
+    after_content(path, text);
+    return true;
+  }
   Node& node = model_[path];
-  if (node.file == nullptr) node.file = std::make_shared<File>();
+  if (node.file == nullptr) node = {std::make_shared<File>(), passed_};
   node.file->shown = text;
   commit(*node.file);
+  return true;
 }
 
 void ModelPlayer::forget_tree(const std::string& path) {
@@ -197,9 +137,14 @@ void ModelPlayer::move_tree(const std::string& from, const std::string& to) {
   move(acked_);
 }
 
-void ModelPlayer::rename(const std::string& from, const std::string& to, bool exchange) {
+bool ModelPlayer::rename(const std::string& from, const std::string& to, bool exchange) {
   std::optional<ErrorCode> expected;
+  Allowed allowed{};
+  bool only_here = false;
   if (!others_) {
+    allowed.cross_device = cannot_go(from, to) || (exchange && cannot_go(to, from));
+    allowed.network = !exchange && is_file(to) && needs_lock(to);
+    only_here = is_only_here(from) && (!exchange || is_only_here(to));
     const std::string from_parent = parent_of(from), to_parent = parent_of(to);
     if (is_file(from_parent) || is_file(to_parent)) {
       expected = ErrorCode::kNotDirectory;
@@ -230,10 +175,12 @@ void ModelPlayer::rename(const std::string& from, const std::string& to, bool ex
       h_->rename(from, to, exchange ? Volume::RenameMode::kExchange : Volume::RenameMode::kReplace);
   if (others_ && !done && done.error().code == ErrorCode::kInvalid &&
       (to.starts_with(from) || from.starts_with(to)))
-    return;
-  if (!check(fmt::format("{} {} {}", exchange ? "exchange" : "rename", from, to), done, expected))
-    return;
-  if (from == to) return;
+    return false;
+  const std::string what = fmt::format("{} {} {}", exchange ? "exchange" : "rename", from, to);
+  cross_device_ = !done && done.error().code == ErrorCode::kCrossDevice && !expected;
+  if (cross_device_ && only_here) wrong(what + ": refused, and the server does not know of it");
+  if (!check(what, done, expected, allowed)) return false;
+  if (from == to) return true;
   if (exchange) {
     move_tree(to, "\x01");
     move_tree(from, to);
@@ -242,6 +189,16 @@ void ModelPlayer::rename(const std::string& from, const std::string& to, bool ex
     forget_tree(to);
     move_tree(from, to);
   }
+  return true;
+}
+
+void ModelPlayer::copy_and_remove(const std::string& from, const std::string& to, std::uint16_t n) {
+  if (!others_ && (!is_file(from) || is_folder(to))) return;
+  const Result<Attributes> there = h_->stat(from);
+  if (!there || there->kind != NodeKind::kFile) return;
+  if (!write_whole(to, fresh_text(n))) return;
+  note_dropped(from);
+  if (check("unlink " + from, h_->unlink(from), std::nullopt)) forget_tree(from);
 }
 
 void ModelPlayer::local(const Step& step) {
@@ -249,16 +206,22 @@ void ModelPlayer::local(const Step& step) {
   const std::string other = path_of(step.b);
   switch (step.kind) {
     case Kind::kSave:
-      return write_whole(path, fresh_text(step.n));
+      write_whole(path, fresh_text(step.n));
+      return;
     case Kind::kSaveByRename:
     case Kind::kSaveByBackup: {
       const bool backup = step.kind == Kind::kSaveByBackup;
       if (!others_ && !is_file(path)) return;
       const std::string side = parent_of(path).empty() ? "tmp~" : parent_of(path) + "/tmp~";
       const std::string text = fresh_text(step.n);
-      if (backup) rename(path, side, false);
-      write_whole(backup ? path : side, text);
-      if (!backup) return rename(side, path, false);
+      if (!backup) {
+        if (write_whole(side, text)) rename(side, path, false);
+        return;
+      }
+      // Where a rename is not possible, the backup is a copy.
+      if (!rename(path, side, false) && cross_device_) write_whole(side, fresh_text(step.n));
+      write_whole(path, text);
+      if (!others_ && !is_file(side)) return;
       note_dropped(side);
       if (check("unlink " + side, h_->unlink(side), std::nullopt)) forget_tree(side);
       return;
@@ -272,7 +235,8 @@ void ModelPlayer::local(const Step& step) {
       const std::uint64_t size = now ? now->size : 0;
       const std::uint64_t at = step.kind == Kind::kAppend ? size : step.n % (size + 20);
       if (!others_) {
-        if (!check("write " + path, h_->write_at(path, at, text), std::nullopt)) return;
+        const Allowed allowed{needs_lock(path), false};
+        if (!check("write " + path, h_->write_at(path, at, text), std::nullopt, allowed)) return;
         File& file = *model_.at(path).file;
         if (file.shown.size() < at + text.size()) file.shown.resize(at + text.size(), '\0');
         file.shown.replace(at, text.size(), text);
@@ -294,15 +258,18 @@ void ModelPlayer::local(const Step& step) {
       File& file = *model_.at(path).file;
       std::uint64_t size = step.n % (file.shown.size() + 30);
       if (size == file.shown.size()) ++size;
-      if (!check("truncate " + path, h_->truncate(path, size), std::nullopt)) return;
+      const Allowed allowed{needs_lock(path), false};
+      if (!check("truncate " + path, h_->truncate(path, size), std::nullopt, allowed)) return;
       file.shown.resize(size, '\0');
       if (!writers_on(model_.at(path).file)) commit(file);
       return;
     }
     case Kind::kRename:
-      return rename(path, other, false);
+      if (!rename(path, other, false) && cross_device_) copy_and_remove(path, other, step.n);
+      return;
     case Kind::kExchange:
-      return rename(path, other, true);
+      rename(path, other, true);
+      return;
     case Kind::kUnlink: {
       std::optional<ErrorCode> expected;
       if (is_folder(path)) expected = ErrorCode::kIsDirectory;
@@ -317,7 +284,8 @@ void ModelPlayer::local(const Step& step) {
       if (model_.contains(path)) expected = ErrorCode::kExists;
       if (!is_folder(parent_of(path)))
         expected = is_file(parent_of(path)) ? ErrorCode::kNotDirectory : ErrorCode::kNotFound;
-      if (check("mkdir " + path, h_->mkdir(path), expected) && !others_) model_[path] = {};
+      if (check("mkdir " + path, h_->mkdir(path), expected) && !others_)
+        model_[path] = {nullptr, passed_};
       return;
     }
     case Kind::kRmdir: {
@@ -338,7 +306,7 @@ void ModelPlayer::local(const Step& step) {
         if (faulty_ && !in && is_network(in.error().code)) return;
         return wrong("copy: open failed");
       }
-      model_[other] = {std::make_shared<File>()};
+      model_[other] = {std::make_shared<File>(), passed_};
       const Result<std::uint64_t> copied =
           h_->volume->copy_range(h_->call(), **in, 0, **out, 0, 1u << 20);
       if (copied && *copied == model_.at(path).file->shown.size()) {
@@ -399,7 +367,8 @@ void ModelPlayer::handles(const Step& step) {
     case Kind::kHandleWrite: {
       const std::string text = fresh_text(static_cast<std::uint16_t>(step.n | 1));
       const std::uint64_t at = step.n % (handle.file->shown.size() + 10);
-      if (!check("write to handle", h_->pwrite(*handle.open, at, text), {})) return;
+      const Allowed allowed{needs_lock(handle.ino), false};
+      if (!check("write to handle", h_->pwrite(*handle.open, at, text), {}, allowed)) return;
       std::string& shown = handle.file->shown;
       if (shown.size() < at + text.size()) shown.resize(at + text.size(), '\0');
       shown.replace(at, text.size(), text);
@@ -434,6 +403,8 @@ void ModelPlayer::drop_handles() {
 }
 
 void ModelPlayer::world(const Step& step) {
+  if (step.kind == Kind::kPass || step.kind == Kind::kSettle || step.kind == Kind::kDrain)
+    ++passed_;
   switch (step.kind) {
     case Kind::kPass:
       return h_->clock.advance(std::chrono::minutes(1 + step.n % 90u));
@@ -456,15 +427,14 @@ void ModelPlayer::world(const Step& step) {
       return h_->restart();
     case Kind::kFaults:
       faulty_ = true;
+      if (step.n % 2 == 0) server_->trouble(step.n / 2u);
       return h_->faulty.set_chances(seed_ + step.n,
                                     {0.05 + (step.a % 4) * 0.08, 0.05 + (step.b % 4) * 0.08, 0, 0});
     case Kind::kOffline:
       faulty_ = true;
       return h_->faulty.set_offline(true);
     case Kind::kHeal:
-      faulty_ = false;
-      h_->faulty.heal();
-      return h_->faulty.set_offline(false);
+      return heal();
     case Kind::kCompare:
       return compare(false);
     default:
@@ -475,42 +445,37 @@ void ModelPlayer::world(const Step& step) {
 void ModelPlayer::they(const Step& step) {
   const std::string path = path_of(step.a);
   const std::string other = path_of(step.b);
-  auto tree = h_->remote_tree();
+  const auto tree = server_->dump(false);
   const auto kind = [&](const std::string& at) {
     if (at.empty()) return '/';
     const auto found = tree.find(at);
-    return found == tree.end() ? '-' : found->second == "/" ? '/' : 'f';
+    if (found == tree.end()) return '-';
+    return found->second.kind == NodeKind::kFolder ? '/' : 'f';
   };
   const auto name = path.substr(path.rfind('/') + 1);
   if (path.find(".x") != std::string::npos || other.find(".x") != std::string::npos) return;
   switch (step.kind) {
     case Kind::kTheyWrite:
       if (kind(parent_of(path)) == '/' && kind(path) != '/')
-        h_->remote.write_file_as_other(path, "theirs " + fresh_text(step.n));
+        server_->write(path, "theirs " + fresh_text(step.n));
       return;
     case Kind::kTheyMkdir:
-      if (kind(parent_of(path)) == '/' && kind(path) == '-') h_->remote.mkdir_as_other(path);
+      if (kind(parent_of(path)) == '/' && kind(path) == '-') server_->mkdir(path);
       return;
-    case Kind::kTheyRemove: {
-      if (kind(path) == '-') return;
-      std::set<std::string> before;
-      for (const auto& [at, entry] : h_->remote.deleted()) before.insert(entry.id.value);
-      h_->remote.remove_as_other(path);
-      for (const auto& [at, entry] : h_->remote.deleted())
-        if (!before.contains(entry.id.value)) removed_by_them_.insert(entry.id.value);
+    case Kind::kTheyRemove:
+      if (kind(path) != '-') server_->remove(path);
       return;
-    }
     case Kind::kTheyRename: {
       const std::string to = other.substr(other.rfind('/') + 1);
       const std::string target = parent_of(path).empty() ? to : parent_of(path) + "/" + to;
-      if (kind(path) != '-' && kind(target) == '-') h_->remote.rename_as_other(path, to);
+      if (kind(path) != '-' && kind(target) == '-') server_->rename(path, to);
       return;
     }
     case Kind::kTheyMove: {
       const std::string target = other.empty() ? name : other + "/" + name;
       if (kind(path) != '-' && kind(other) == '/' && kind(target) == '-' && other != path &&
           !other.starts_with(path + "/"))
-        h_->remote.move_as_other(path, other);
+        server_->move(path, other);
       return;
     }
     default:
@@ -520,105 +485,18 @@ void ModelPlayer::they(const Step& step) {
 
 void ModelPlayer::step(const Step& step) {
   trace_ += to_string(step) + " " + path_of(step.a) + " " + path_of(step.b) + "\n";
-  if (step.kind >= Kind::kTheyWrite) return they(step);
-  if (step.kind >= Kind::kPass) return world(step);
-  if (step.kind >= Kind::kOpen) return handles(step);
-  local(step);
-}
-
-void ModelPlayer::compare(bool in_the_end) {
-  const Result<TreeDump> shown = h_->mount_tree();
-  if (!shown) {
-    if (in_the_end || !(faulty_ && is_network(shown.error().code))) {
-      // A handle's version may be gone while others write.
-      if (!others_ || in_the_end) wrong("the mount's tree: " + to_string(shown.error()));
+  if (step.kind >= Kind::kTheyWrite) {
+    try {
+      they(step);
+    } catch (const std::exception& cannot) {
+      // Ours got there first, or the vendor has no such thing.
+      trace_ += std::string("  not done: ") + cannot.what() + "\n";
     }
     return;
   }
-  if (others_) return;
-  TreeDump expected;
-  for (const auto& [path, node] : model_)
-    expected[path] = node.file == nullptr ? "/" : node.file->shown;
-  if (*shown == expected) return;
-  for (const auto& [path, content] : expected) {
-    const auto found = shown->find(path);
-    if (found == shown->end()) return wrong("missing in the mount: " + path);
-    if (found->second != content)
-      return wrong(fmt::format("{}: the mount shows '{}', the model has '{}'", path, found->second,
-                               content));
-  }
-  for (const auto& [path, content] : *shown)
-    if (!expected.contains(path)) return wrong("shown by the mount, not in the model: " + path);
-}
-
-void ModelPlayer::finish() {
-  while (!handles_.empty()) {
-    Step close;
-    close.kind = Kind::kHandleClose;
-    handles(close);
-  }
-  faulty_ = false;
-  h_->faulty.heal();
-  h_->faulty.set_offline(false);
-  if (!others_) compare(false);
-  const bool sent = h_->eventually(
-      [&] {
-        h_->clock.advance(std::chrono::minutes(10));
-        (void)h_->volume->retry(kRootInode);
-        return h_->unsent() == 0;
-      },
-      std::chrono::seconds(20));
-  if (!sent) {
-    std::string left;
-    for (const UnsentItem& item : h_->volume->status().unsent)
-      left += fmt::format("\n  {} {} {} {}", item.action, item.path, item.state, item.message);
-    return wrong("not sent in the end:" + left);
-  }
-  h_->go_stale();
-  compare(true);
-  if (!wrong_.empty()) return;
-
-  const NameCodec codec(h_->remote.capabilities().names, NamePolicy::kEncode);
-  TreeDump server;
-  for (const auto& [path, entry] : h_->remote.dump()) {
-    std::string local;
-    for (const std::string& part : split(path, '/'))
-      local += (local.empty() ? "" : "/") + codec.to_local(part, RemoteId());
-    server[local] = entry.kind == NodeKind::kFolder ? "/" : entry.content;
-  }
-  const Result<TreeDump> shown = h_->mount_tree();
-  if (!shown) return wrong("the mount's tree: " + to_string(shown.error()));
-  if (*shown != server) {
-    std::string difference;
-    for (const auto& [path, content] : server)
-      if (!shown->contains(path) || shown->at(path) != content)
-        difference += fmt::format("\n  server {}='{}'", path, content);
-    for (const auto& [path, content] : *shown)
-      if (!server.contains(path) || server.at(path) != content)
-        difference += fmt::format("\n  mount {}='{}'", path, content);
-    return wrong("mount and server differ:" + difference);
-  }
-
-  std::set<std::string> kept;
-  const auto look_at = [&](const std::string& path, const FakeRemoteStore::TreeEntry& entry,
-                           bool counts) {
-    for (std::size_t i = 0; i < entry.versions.size(); ++i) {
-      const std::string& text = entry.versions[i];
-      // What others had written over by the time that we deleted it is not lost by us.
-      if (counts || i + 1 < entry.versions.size()) kept.insert(text);
-      if (i > 0 && text == entry.versions[i - 1])
-        wrong(fmt::format("{}: '{}' is there twice in a row", path, text));
-      if (!text.starts_with("theirs ") && !others_ && !committed_.contains(text))
-        wrong(fmt::format("{}: '{}' was never a closed state", path, text));
-    }
-  };
-  for (const auto& [path, entry] : h_->remote.dump()) look_at(path, entry, true);
-  for (const auto& [path, entry] : h_->remote.deleted())
-    look_at(path + " (deleted)", entry, removed_by_them_.contains(entry.id.value));
-  for (const auto& [path, text] : acked_) {
-    if (!kept.contains(text) && !dropped_.contains(text))
-      wrong(fmt::format("lost: '{}' that was closed as {}", text, path));
-  }
+  if (step.kind >= Kind::kPass) return world(step);
+  if (step.kind >= Kind::kOpen) return handles(step);
+  local(step);
 }
 
 std::optional<std::string> ModelPlayer::play(const std::vector<Step>& steps) {

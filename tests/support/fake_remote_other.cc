@@ -1,9 +1,6 @@
 // FakeRemoteStore: what a test does behind the back of the code under test, and what it looks at.
 
-#include <fmt/format.h>
-
-#include <cstdio>
-#include <cstdlib>
+#include <stdexcept>
 
 #include "tests/support/fake_remote_state.h"
 
@@ -14,10 +11,9 @@ std::vector<std::string> parts_of(const std::string& path) {
   return path.empty() ? std::vector<std::string>() : split(path, '/');
 }
 
-// The test itself is wrong.
+// The test itself is wrong, or what it saw has changed meanwhile.
 [[noreturn]] void impossible(const std::string& what) {
-  fmt::print(stderr, "FakeRemoteStore: impossible request: {}\n", what);
-  std::abort();
+  throw std::logic_error("FakeRemoteStore: impossible request: " + what);
 }
 
 }  // namespace
@@ -51,6 +47,7 @@ FakeRemoteStore::Node& FakeRemoteStore::make_folders_locked(const std::vector<st
   for (const std::string& part : parts) {
     Node* child = child_locked(node->id, part);
     if (child == nullptr) {
+      if (who == options_.other_user) keep_listing_locked(*node);
       child = &add_node_locked(NodeKind::kFolder, *node, part, who);
       note_locked(*child, who, "add_folder");
     }
@@ -70,6 +67,7 @@ FakeRemoteStore::Node& FakeRemoteStore::write_path_locked(const std::string& pat
   Node& folder = make_folders_locked(parts, who);
   Node* node = twin ? nullptr : child_locked(folder.id, name);
   const bool fresh = node == nullptr;
+  if (who == options_.other_user) keep_listing_locked(folder);
   if (fresh) node = &add_node_locked(NodeKind::kFile, folder, name, who);
   if (node->kind != NodeKind::kFile) impossible("a folder in the way: " + path);
   add_version_locked(*node, content, WallTime(), who);
@@ -108,6 +106,7 @@ void FakeRemoteStore::rename_as_other(const std::string& path, const std::string
   if (parent == nullptr) impossible("renaming the root");
   const Node* const taken = child_locked(parent->id, name);
   if (taken != nullptr && taken != &node) impossible("the name is taken: " + name);
+  keep_listing_locked(*parent);
   detach_locked(node);
   attach_locked(node, *parent, name);
   note_locked(node, options_.other_user, "rename", name);
@@ -122,6 +121,8 @@ void FakeRemoteStore::move_as_other(const std::string& path, const std::string& 
   for (const Node* at = &folder; at != nullptr; at = find_locked(at->parent)) {
     if (at == &node) impossible("a folder into itself: " + path);
   }
+  if (Node* const parent = find_locked(node.parent)) keep_listing_locked(*parent);
+  keep_listing_locked(folder);
   note_locked(node, options_.other_user, "move_from");
   const std::string name = node.name;
   detach_locked(node);
@@ -133,6 +134,7 @@ void FakeRemoteStore::remove_as_other(const std::string& path) {
   MutexLock lock(mutex_);
   Node& node = must_locked(path);
   if (node.parent.empty()) impossible("removing the root");
+  if (Node* const parent = find_locked(node.parent)) keep_listing_locked(*parent);
   delete_locked(node, options_.other_user);
 }
 
@@ -154,6 +156,28 @@ void FakeRemoteStore::set_lock_to_write(const std::string& path, bool needed) {
 std::string FakeRemoteStore::lock_holder(const std::string& path) const {
   MutexLock lock(mutex_);
   return must_locked(path).lock_holder;
+}
+
+std::vector<std::string> FakeRemoteStore::locked_by_us() const {
+  MutexLock lock(mutex_);
+  std::vector<std::string> paths;
+  for (const auto& [id, node] : state_->nodes) {
+    if (!node->deleted && node->lock_holder == options_.user) paths.push_back(path_locked(*node));
+  }
+  return paths;
+}
+
+void FakeRemoteStore::keep_listing_locked(Node& folder) {
+  if (options_.listing_lag == 0 || folder.old_listings > 0) return;
+  folder.old_listing.clear();
+  for (const auto& [name, id] : folder.children)
+    folder.old_listing.push_back(entry_locked(*find_locked(id)));
+  folder.old_listings = options_.listing_lag;
+}
+
+void FakeRemoteStore::catch_up() {
+  MutexLock lock(mutex_);
+  for (const auto& [id, node] : state_->nodes) node->old_listings = 0;
 }
 
 void FakeRemoteStore::set_rights(const std::string& path, Rights rights) {

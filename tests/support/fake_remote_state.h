@@ -39,6 +39,9 @@ struct FakeRemoteStore::Node {
   bool deleted = false;
   std::vector<Version> versions;                  // files: oldest first
   std::multimap<std::string, RemoteId> children;  // folders: by folded name, live ones only
+  // Folders: so many listings more show what was there before others changed it.
+  std::vector<RemoteEntry> old_listing;
+  int old_listings = 0;
   std::map<std::string, AccessLevel> members;
   std::vector<RemoteEvent> events;  // oldest first
 };

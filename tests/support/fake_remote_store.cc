@@ -61,6 +61,24 @@ FakeRemoteOptions FakeRemoteOptions::path_ids() {
   return options;
 }
 
+FakeRemoteOptions FakeRemoteOptions::like_kenesto(bool renames, const std::string& vault) {
+  FakeRemoteOptions options;
+  Capabilities& able = options.capabilities;
+  able.rename = renames;
+  able.move = able.copy = able.description = able.mail = able.change_feed = false;
+  able.exclusive_create = able.mtime_at_upload = false;
+  able.stream_put = true;
+  able.names = NameRules();
+  able.names.case_sensitive = false;
+  able.names.forbidden = ";<>:\"\\|?*";
+  able.names.trailing_dot_forbidden = able.names.trailing_space_forbidden = true;
+  able.bulk_read_max = 0;
+  able.bulk_remove_max = 1;
+  options.hashes = false;
+  options.vault = vault;
+  return options;
+}
+
 FakeRemoteStore::Running::Running(FakeRemoteStore& store, std::string operation,
                                   const std::string& what)
     : store_(store), operation_(std::move(operation)), what_(what) {
@@ -263,8 +281,10 @@ FakeRemoteStore::Node& FakeRemoteStore::add_node_locked(NodeKind kind, Node& par
   node->members[who] = AccessLevel::kOwner;
   Node& added = *node;
   state_->nodes.emplace(added.id.value, std::move(node));
-  added.lock_to_write = options_.lock_to_write && kind == NodeKind::kFile;
   attach_locked(added, parent, name);
+  const bool in_vault =
+      !options_.vault.empty() && path_locked(added).starts_with(options_.vault + "/");
+  added.lock_to_write = kind == NodeKind::kFile && (options_.lock_to_write || in_vault);
   return added;
 }
 
@@ -286,6 +306,7 @@ void FakeRemoteStore::rename_ids_locked(Node& node) {
     fmt::print(stderr, "FakeRemoteStore: two objects at {}\n", node.id.value);
     std::abort();
   }
+  node.old_listings = 0;
   auto children = std::move(node.children);
   node.children.clear();
   for (const auto& [name, id] : children) {
@@ -296,8 +317,7 @@ void FakeRemoteStore::rename_ids_locked(Node& node) {
   }
 }
 
-RemoteId FakeRemoteStore::rebase(const RemoteId& id, const RemoteId& from,
-                                 const RemoteId& to) const {
+RemoteId FakeRemoteStore::rebased(const RemoteId& id, const RemoteId& from, const RemoteId& to) {
   if (id == from) return to;
   if (!id.value.starts_with(from.value + "/")) return id;
   return RemoteId{to.value + id.value.substr(from.value.size())};
@@ -329,6 +349,8 @@ void FakeRemoteStore::delete_locked(Node& node, const std::string& who) {
 
 void FakeRemoteStore::note_locked(const Node& node, const std::string& who,
                                   const std::string& event, const std::string& detail) {
+  if (Node* const folder = find_locked(node.parent); folder != nullptr && who == options_.user)
+    folder->old_listings = 0;
   const auto found = state_->nodes.find(node.id.value);
   found->second->events.push_back({now(), who, event, detail});
   state_->feed.push_back({node.kind == NodeKind::kFile ? node.id : RemoteId(), node.parent});
@@ -352,10 +374,15 @@ Result<std::vector<RemoteEntry>> FakeRemoteStore::list(const CallContext& call,
   Running running(*this, "list", folder.value);
   TRY(running.arrive(call));
   MutexLock lock(mutex_);
-  TRY_ASSIGN(const Node* const node, folder_locked("list", folder, Right::kList));
+  TRY_ASSIGN(Node* const node, folder_locked("list", folder, Right::kList));
   std::vector<RemoteEntry> entries;
-  entries.reserve(node->children.size());
-  for (const auto& [name, id] : node->children) entries.push_back(entry_locked(*find_locked(id)));
+  if (node->old_listings > 0) {
+    --node->old_listings;
+    entries = node->old_listing;
+  } else {
+    entries.reserve(node->children.size());
+    for (const auto& [name, id] : node->children) entries.push_back(entry_locked(*find_locked(id)));
+  }
   std::shuffle(entries.begin(), entries.end(), state_->random);
   return entries;
 }

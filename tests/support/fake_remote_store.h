@@ -28,6 +28,9 @@ struct FakeRemoteOptions {
   // Ids are paths, as over WebDAV: renames change the ids of all that is below, reads and uploads
   // can name the content that they mean, large files go as streams; no versions.
   static FakeRemoteOptions path_ids();
+  // Neither moves nor conditions; large files go as streams; what stands below `vault` takes new
+  // content only from who holds its lock. Names can be changed, or not at all.
+  static FakeRemoteOptions like_kenesto(bool renames, const std::string& vault);
 
   Capabilities capabilities = strict();
   std::uint64_t seed = 1;  // of the order of listings
@@ -43,6 +46,11 @@ struct FakeRemoteOptions {
   bool sessions_add_versions = false;
   // New files take new content only from who holds their lock.
   bool lock_to_write = false;
+  // The same for what is made below the folder of this path. Empty: nowhere.
+  std::string vault;
+  // What others do is shown by so many listings of the folder only later, unless something of ours
+  // happens there before. 0 = at once.
+  int listing_lag = 0;
   // Servers keep whole seconds.
   bool whole_seconds = true;
   std::chrono::nanoseconds latency{0};  // of each call; obeys deadline and cancellation
@@ -114,7 +122,10 @@ class FakeRemoteStore final : public RemoteStore {
   Result<RemoteEntry> unlock(const CallContext& call, const RemoteId& file,
                              const std::string& comment) override;
   Result<RemoteEntry> discard_lock(const CallContext& call, const RemoteId& file) override;
-  RemoteId rebase(const RemoteId& id, const RemoteId& from, const RemoteId& to) const override;
+  RemoteId rebase(const RemoteId& id, const RemoteId& from, const RemoteId& to) const override {
+    return rebased(id, from, to);
+  }
+  static RemoteId rebased(const RemoteId& id, const RemoteId& from, const RemoteId& to);
   Result<std::vector<RemotePermission>> permissions(const CallContext& call, NodeKind kind,
                                                     const RemoteId& id) override;
   Result<void> share(const CallContext& call, NodeKind kind, const RemoteId& id,
@@ -130,7 +141,7 @@ class FakeRemoteStore final : public RemoteStore {
   Result<void> send_mail(const CallContext& call, const Mail& mail) override;
 
   // What another user does meanwhile. Rights are not checked; names are created as given, so that
-  // twins and impossible names can be made. An impossible request aborts the test.
+  // twins and impossible names can be made. An impossible request is a std::logic_error.
   RemoteId write_file_as_other(const std::string& path, const std::string& content);
   // A second object beside one of the same name.
   RemoteId add_twin(const std::string& path, const std::string& content);
@@ -158,6 +169,8 @@ class FakeRemoteStore final : public RemoteStore {
 
   void set_lock_to_write(const std::string& path, bool needed);
   std::string lock_holder(const std::string& path) const;  // empty: nobody
+  std::vector<std::string> locked_by_us() const;           // paths
+  void catch_up();  // what others did is shown by all listings from now on
 
   // What a test looks at.
   RemoteId id_of(const std::string& path) const;  // empty when there is nothing
@@ -228,6 +241,8 @@ class FakeRemoteStore final : public RemoteStore {
                           const std::string& who) REQUIRES(mutex_);
   void note_locked(const Node& node, const std::string& who, const std::string& event,
                    const std::string& detail = {}) REQUIRES(mutex_);
+  // Others are about to change what the folder holds: listings may go on showing what it held.
+  void keep_listing_locked(Node& folder) REQUIRES(mutex_);
   Result<void> remove_locked(NodeKind kind, const RemoteId& id) REQUIRES(mutex_);
   TreeEntry tree_entry_locked(const Node& node) const REQUIRES(mutex_);
   static ContentHashes hashes_of(const std::string& content);

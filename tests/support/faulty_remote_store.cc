@@ -146,9 +146,33 @@ Result<RemoteFault> FaultyRemoteStore::begin(const CallContext& call, const char
   return fault;
 }
 
+int FaultyRemoteStore::in_flight() const {
+  MutexLock lock(mutex_);
+  return running_;
+}
+
+// Counts a call from its arrival to its end.
+class FaultyRemoteStore::Running {
+ public:
+  explicit Running(FaultyRemoteStore& store) : store_(store) {
+    MutexLock lock(store_.mutex_);
+    ++store_.running_;
+  }
+  ~Running() {
+    MutexLock lock(store_.mutex_);
+    --store_.running_;
+  }
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+
+ private:
+  FaultyRemoteStore& store_;
+};
+
 template <class T, class Do>
 Result<T> FaultyRemoteStore::through(const CallContext& call, const char* operation, Nature nature,
                                      const std::string& what, Do&& act) {
+  const Running running(*this);
   TRY_ASSIGN(const RemoteFault fault, begin(call, operation, nature, what));
   Result<T> result = act();
   // A request that the server refused had no effect to lose: the refusal is lost.
@@ -158,47 +182,48 @@ Result<T> FaultyRemoteStore::through(const CallContext& call, const char* operat
 
 Result<RemoteAccount> FaultyRemoteStore::account(const CallContext& call) {
   return through<RemoteAccount>(call, "account", Nature::kQuery, "",
-                                [&] { return wrapped_.account(call); });
+                                [&] { return wrapped_->account(call); });
 }
 
 Result<RemoteEntry> FaultyRemoteStore::root(const CallContext& call) {
   return through<RemoteEntry>(call, "root", Nature::kQuery, "",
-                              [&] { return wrapped_.root(call); });
+                              [&] { return wrapped_->root(call); });
 }
 
 Result<std::vector<RemoteEntry>> FaultyRemoteStore::list(const CallContext& call,
                                                          const RemoteId& folder) {
   return through<std::vector<RemoteEntry>>(call, "list", Nature::kQuery, folder.value,
-                                           [&] { return wrapped_.list(call, folder); });
+                                           [&] { return wrapped_->list(call, folder); });
 }
 
 Result<RemoteEntry> FaultyRemoteStore::stat(const CallContext& call, NodeKind kind,
                                             const RemoteId& id) {
   return through<RemoteEntry>(call, "stat", Nature::kQuery, id.value,
-                              [&] { return wrapped_.stat(call, kind, id); });
+                              [&] { return wrapped_->stat(call, kind, id); });
 }
 
 Result<std::optional<RemoteEntry>> FaultyRemoteStore::find_child(const CallContext& call,
                                                                  const RemoteId& folder,
                                                                  const std::string& name) {
   return through<std::optional<RemoteEntry>>(call, "find_child", Nature::kQuery, name, [&] {
-    return wrapped_.find_child(call, folder, name);
+    return wrapped_->find_child(call, folder, name);
   });
 }
 
 Result<void> FaultyRemoteStore::read(const CallContext& call, const ReadRequest& request,
                                      const ByteSink& sink) {
+  const Running running(*this);
   TRY_ASSIGN(const RemoteFault fault, begin(call, "read", Nature::kRead, request.file.value));
   switch (fault.kind) {
     case RemoteFault::Kind::kPass:
     case RemoteFault::Kind::kFail:
-      return wrapped_.read(call, request, sink);
+      return wrapped_->read(call, request, sink);
     case RemoteFault::Kind::kLose:
-      TRY(wrapped_.read(call, request, sink));
+      TRY(wrapped_->read(call, request, sink));
       return fail(fault.error);
     case RemoteFault::Kind::kTruncate: {
       std::uint64_t left = std::min(fault.bytes, request.length == 0 ? 0 : request.length - 1);
-      TRY(wrapped_.read(call, request, [&](Bytes piece) {
+      TRY(wrapped_->read(call, request, [&](Bytes piece) {
         const std::uint64_t taken = std::min<std::uint64_t>(left, piece.size());
         left -= taken;
         return taken == 0 || sink(piece.first(taken));
@@ -208,7 +233,7 @@ Result<void> FaultyRemoteStore::read(const CallContext& call, const ReadRequest&
     case RemoteFault::Kind::kCorrupt: {
       const std::uint64_t at = request.length == 0 ? 0 : fault.bytes % request.length;
       std::uint64_t offset = 0;
-      return wrapped_.read(call, request, [&](Bytes piece) {
+      return wrapped_->read(call, request, [&](Bytes piece) {
         std::vector<std::byte> copy(piece.begin(), piece.end());
         if (at >= offset && at - offset < copy.size()) copy[at - offset] ^= std::byte{1};
         offset += copy.size();
@@ -222,12 +247,13 @@ Result<void> FaultyRemoteStore::read(const CallContext& call, const ReadRequest&
 Result<void> FaultyRemoteStore::read_many(
     const CallContext& call, const std::vector<RemoteEntry>& files,
     const std::function<void(const RemoteId&, std::string content)>& on_file) {
+  const Running running(*this);
   TRY_ASSIGN(const RemoteFault fault,
              begin(call, "read_many", Nature::kRead, fmt::format("{} files", files.size())));
   std::uint64_t left = fault.bytes;
   const bool truncate = fault.kind == RemoteFault::Kind::kTruncate;
   // Files come whole or not at all.
-  TRY(wrapped_.read_many(call, files, [&](const RemoteId& id, std::string content) {
+  TRY(wrapped_->read_many(call, files, [&](const RemoteId& id, std::string content) {
     if (truncate && content.size() >= left) {
       left = 0;
       return;
@@ -247,32 +273,33 @@ Result<RemoteEntry> FaultyRemoteStore::create_folder(const CallContext& call,
                                                      const RemoteId& parent,
                                                      const std::string& name) {
   return through<RemoteEntry>(call, "create_folder", Nature::kChange, name,
-                              [&] { return wrapped_.create_folder(call, parent, name); });
+                              [&] { return wrapped_->create_folder(call, parent, name); });
 }
 
 Result<RemoteEntry> FaultyRemoteStore::rename(const CallContext& call, NodeKind kind,
                                               const RemoteId& id, const std::string& name) {
   return through<RemoteEntry>(call, "rename", Nature::kChange, id.value,
-                              [&] { return wrapped_.rename(call, kind, id, name); });
+                              [&] { return wrapped_->rename(call, kind, id, name); });
 }
 
 Result<RemoteEntry> FaultyRemoteStore::move(const CallContext& call, NodeKind kind,
                                             const RemoteId& id, const RemoteId& new_parent) {
   return through<RemoteEntry>(call, "move", Nature::kChange, id.value,
-                              [&] { return wrapped_.move(call, kind, id, new_parent); });
+                              [&] { return wrapped_->move(call, kind, id, new_parent); });
 }
 
 Result<void> FaultyRemoteStore::remove(const CallContext& call, NodeKind kind, const RemoteId& id) {
   return through<void>(call, "remove", Nature::kChange, id.value,
-                       [&] { return wrapped_.remove(call, kind, id); });
+                       [&] { return wrapped_->remove(call, kind, id); });
 }
 
 std::vector<Result<void>> FaultyRemoteStore::remove_files(const CallContext& call,
                                                           const std::vector<RemoteId>& ids) {
+  const Running running(*this);
   const auto fault =
       begin(call, "remove_files", Nature::kChange, fmt::format("{} files", ids.size()));
   if (!fault) return {ids.size(), Result<void>(fail(fault.error()))};
-  auto results = wrapped_.remove_files(call, ids);
+  auto results = wrapped_->remove_files(call, ids);
   if (fault->kind != RemoteFault::Kind::kLose) return results;
   return {ids.size(), Result<void>(fail(fault->error))};
 }
@@ -281,14 +308,14 @@ Result<RemoteEntry> FaultyRemoteStore::copy_file(const CallContext& call, const 
                                                  const RemoteId& new_parent,
                                                  const std::string& name) {
   return through<RemoteEntry>(call, "copy_file", Nature::kChange, id.value,
-                              [&] { return wrapped_.copy_file(call, id, new_parent, name); });
+                              [&] { return wrapped_->copy_file(call, id, new_parent, name); });
 }
 
 Result<RemoteEntry> FaultyRemoteStore::put(const CallContext& call, const UploadTarget& target,
                                            Bytes content) {
   return through<RemoteEntry>(call, "put", Nature::kChange,
                               target.file.empty() ? target.name : target.file.value,
-                              [&] { return wrapped_.put(call, target, content); });
+                              [&] { return wrapped_->put(call, target, content); });
 }
 
 Result<RemoteEntry> FaultyRemoteStore::put_stream(const CallContext& call,
@@ -296,12 +323,12 @@ Result<RemoteEntry> FaultyRemoteStore::put_stream(const CallContext& call,
                                                   const ContentSource& content) {
   return through<RemoteEntry>(call, "put_stream", Nature::kChange,
                               target.file.empty() ? target.name : target.file.value,
-                              [&] { return wrapped_.put_stream(call, target, content); });
+                              [&] { return wrapped_->put_stream(call, target, content); });
 }
 
 Result<RemoteEntry> FaultyRemoteStore::discard_lock(const CallContext& call, const RemoteId& file) {
   return through<RemoteEntry>(call, "discard_lock", Nature::kChange, file.value,
-                              [&] { return wrapped_.discard_lock(call, file); });
+                              [&] { return wrapped_->discard_lock(call, file); });
 }
 
 Result<UploadSession> FaultyRemoteStore::upload_begin(const CallContext& call,
@@ -309,7 +336,7 @@ Result<UploadSession> FaultyRemoteStore::upload_begin(const CallContext& call,
                                                       std::uint64_t size) {
   return through<UploadSession>(call, "upload_begin", Nature::kChange,
                                 target.file.empty() ? target.name : target.file.value,
-                                [&] { return wrapped_.upload_begin(call, target, size); });
+                                [&] { return wrapped_->upload_begin(call, target, size); });
 }
 
 Result<std::optional<RemoteEntry>> FaultyRemoteStore::upload_chunk(const CallContext& call,
@@ -317,9 +344,9 @@ Result<std::optional<RemoteEntry>> FaultyRemoteStore::upload_chunk(const CallCon
                                                                    Bytes chunk) {
   // The caller's session moves only when the caller hears of it.
   UploadSession copy = session;
-  auto result =
-      through<std::optional<RemoteEntry>>(call, "upload_chunk", Nature::kChange, session.id,
-                                          [&] { return wrapped_.upload_chunk(call, copy, chunk); });
+  auto result = through<std::optional<RemoteEntry>>(
+      call, "upload_chunk", Nature::kChange, session.id,
+      [&] { return wrapped_->upload_chunk(call, copy, chunk); });
   if (result) session = std::move(copy);
   return result;
 }
@@ -327,82 +354,82 @@ Result<std::optional<RemoteEntry>> FaultyRemoteStore::upload_chunk(const CallCon
 Result<UploadSession> FaultyRemoteStore::upload_resume(const CallContext& call,
                                                        const UploadSession& session) {
   return through<UploadSession>(call, "upload_resume", Nature::kQuery, session.id,
-                                [&] { return wrapped_.upload_resume(call, session); });
+                                [&] { return wrapped_->upload_resume(call, session); });
 }
 
 Result<void> FaultyRemoteStore::upload_abort(const CallContext& call,
                                              const UploadSession& session) {
   return through<void>(call, "upload_abort", Nature::kChange, session.id,
-                       [&] { return wrapped_.upload_abort(call, session); });
+                       [&] { return wrapped_->upload_abort(call, session); });
 }
 
 Result<std::vector<RemoteVersion>> FaultyRemoteStore::versions(const CallContext& call,
                                                                const RemoteId& file) {
   return through<std::vector<RemoteVersion>>(call, "versions", Nature::kQuery, file.value,
-                                             [&] { return wrapped_.versions(call, file); });
+                                             [&] { return wrapped_->versions(call, file); });
 }
 
 Result<RemoteEntry> FaultyRemoteStore::promote(const CallContext& call, const RemoteId& file,
                                                const VersionId& version) {
   return through<RemoteEntry>(call, "promote", Nature::kChange, file.value,
-                              [&] { return wrapped_.promote(call, file, version); });
+                              [&] { return wrapped_->promote(call, file, version); });
 }
 
 Result<RemoteEntry> FaultyRemoteStore::lock(const CallContext& call, const RemoteId& file) {
   return through<RemoteEntry>(call, "lock", Nature::kChange, file.value,
-                              [&] { return wrapped_.lock(call, file); });
+                              [&] { return wrapped_->lock(call, file); });
 }
 
 Result<RemoteEntry> FaultyRemoteStore::unlock(const CallContext& call, const RemoteId& file,
                                               const std::string& comment) {
   return through<RemoteEntry>(call, "unlock", Nature::kChange, file.value,
-                              [&] { return wrapped_.unlock(call, file, comment); });
+                              [&] { return wrapped_->unlock(call, file, comment); });
 }
 
 Result<std::vector<RemotePermission>> FaultyRemoteStore::permissions(const CallContext& call,
                                                                      NodeKind kind,
                                                                      const RemoteId& id) {
   return through<std::vector<RemotePermission>>(call, "permissions", Nature::kQuery, id.value, [&] {
-    return wrapped_.permissions(call, kind, id);
+    return wrapped_->permissions(call, kind, id);
   });
 }
 
 Result<void> FaultyRemoteStore::share(const CallContext& call, NodeKind kind, const RemoteId& id,
                                       const std::string& who, AccessLevel level) {
   return through<void>(call, "share", Nature::kChange, id.value,
-                       [&] { return wrapped_.share(call, kind, id, who, level); });
+                       [&] { return wrapped_->share(call, kind, id, who, level); });
 }
 
 Result<void> FaultyRemoteStore::unshare(const CallContext& call, NodeKind kind, const RemoteId& id,
                                         const std::string& who) {
   return through<void>(call, "unshare", Nature::kChange, id.value,
-                       [&] { return wrapped_.unshare(call, kind, id, who); });
+                       [&] { return wrapped_->unshare(call, kind, id, who); });
 }
 
 Result<std::vector<RemoteEvent>> FaultyRemoteStore::history(const CallContext& call, NodeKind kind,
                                                             const RemoteId& id) {
   return through<std::vector<RemoteEvent>>(call, "history", Nature::kQuery, id.value,
-                                           [&] { return wrapped_.history(call, kind, id); });
+                                           [&] { return wrapped_->history(call, kind, id); });
 }
 
 Result<void> FaultyRemoteStore::set_description(const CallContext& call, NodeKind kind,
                                                 const RemoteId& id, const std::string& text) {
   return through<void>(call, "set_description", Nature::kChange, id.value,
-                       [&] { return wrapped_.set_description(call, kind, id, text); });
+                       [&] { return wrapped_->set_description(call, kind, id, text); });
 }
 
 Result<Quota> FaultyRemoteStore::quota(const CallContext& call) {
-  return through<Quota>(call, "quota", Nature::kQuery, "", [&] { return wrapped_.quota(call); });
+  return through<Quota>(call, "quota", Nature::kQuery, "", [&] { return wrapped_->quota(call); });
 }
 
 Result<ChangeSet> FaultyRemoteStore::changes(const CallContext& call, const std::string& cursor) {
   return through<ChangeSet>(call, "changes", Nature::kQuery, cursor,
-                            [&] { return wrapped_.changes(call, cursor); });
+                            [&] { return wrapped_->changes(call, cursor); });
 }
 
 Result<void> FaultyRemoteStore::send_mail(const CallContext& call, const Mail& mail) {
   return through<void>(call, "send_mail", Nature::kChange, mail.subject,
-                       [&] { return wrapped_.send_mail(call, mail); });
+                       [&] { return wrapped_->send_mail(call, mail); });
 }
 
 }  // namespace cabinetfs

@@ -58,7 +58,10 @@ class FaultyRemoteStore final : public RemoteStore {
     double corrupt = 0;
   };
 
-  explicit FaultyRemoteStore(RemoteStore& wrapped) : wrapped_(wrapped) {}
+  explicit FaultyRemoteStore(RemoteStore& wrapped) : wrapped_(&wrapped) {}
+
+  // Another store from now on, as after a restart. While no call is running.
+  void wrap(RemoteStore& other) { wrapped_ = &other; }
 
   void set_hook(Hook hook);
   // After `skip` calls of that operation ("" = any) have passed, the next `times` get the fault.
@@ -72,8 +75,9 @@ class FaultyRemoteStore final : public RemoteStore {
 
   std::uint64_t calls(const std::string& operation) const;
   std::uint64_t faults() const;  // calls that did not simply pass
+  int in_flight() const;         // calls that are running now
 
-  const Capabilities& capabilities() const override { return wrapped_.capabilities(); }
+  const Capabilities& capabilities() const override { return wrapped_->capabilities(); }
   Result<RemoteAccount> account(const CallContext& call) override;
   Result<RemoteEntry> root(const CallContext& call) override;
   Result<std::vector<RemoteEntry>> list(const CallContext& call, const RemoteId& folder) override;
@@ -116,7 +120,7 @@ class FaultyRemoteStore final : public RemoteStore {
                              const std::string& comment) override;
   Result<RemoteEntry> discard_lock(const CallContext& call, const RemoteId& file) override;
   RemoteId rebase(const RemoteId& id, const RemoteId& from, const RemoteId& to) const override {
-    return wrapped_.rebase(id, from, to);
+    return wrapped_->rebase(id, from, to);
   }
   Result<std::vector<RemotePermission>> permissions(const CallContext& call, NodeKind kind,
                                                     const RemoteId& id) override;
@@ -139,6 +143,7 @@ class FaultyRemoteStore final : public RemoteStore {
     int times = 1;
     int skip = 0;
   };
+  class Running;
   enum class Nature { kQuery, kRead, kChange };
 
   RemoteFault decide(const char* operation, Nature nature, const std::string& what)
@@ -151,7 +156,7 @@ class FaultyRemoteStore final : public RemoteStore {
   Result<T> through(const CallContext& call, const char* operation, Nature nature,
                     const std::string& what, Do&& act);
 
-  RemoteStore& wrapped_;
+  RemoteStore* wrapped_;
   mutable Mutex mutex_;
   Hook hook_ GUARDED_BY(mutex_);
   std::vector<Rule> rules_ GUARDED_BY(mutex_);
@@ -161,6 +166,7 @@ class FaultyRemoteStore final : public RemoteStore {
   std::map<std::string, std::uint64_t> calls_ GUARDED_BY(mutex_);
   std::uint64_t overall_ GUARDED_BY(mutex_) = 0;
   std::uint64_t faults_ GUARDED_BY(mutex_) = 0;
+  int running_ GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace cabinetfs

@@ -1,6 +1,8 @@
 // Files that take new content only from who holds their lock.
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "tests/unit/cache/tree/volume_harness.h"
 
 namespace cabinetfs {
@@ -60,6 +62,39 @@ TEST(LockToWrite, TruncatingAndReplacingNeedItToo) {
   EXPECT_EQ(h.versions("d/b"), (std::vector<std::string>{"old", "new"}));
   EXPECT_EQ(h.remote.lock_holder("d/a"), "");
   EXPECT_EQ(h.remote.lock_holder("d/b"), "");
+}
+
+TEST(LockToWrite, FollowsAnIdentityThatIsHandedOnMeanwhile) {
+  VolumeHarness h({{"d/a", "old"}}, locked());
+  ASSERT_OK(h.mount_tree());
+  ASSERT_OK(h.write_file("d/tmp", "new"));
+  Gate put;
+  put.close();
+  h.remote.set_gate("put", &put);
+  h.pass_quiet_time();
+  ASSERT_TRUE(put.wait_for_waiting(1));
+  // It arrives as an object of its own, and stands in the place of the other.
+  ASSERT_OK(h.rename("d/tmp", "d/a"));
+  put.open();
+  const InodeNumber ino = h.must("d/a");
+  ASSERT_TRUE(h.eventually([&] { return h.volume->info(ino)->record.remote.has_value(); }));
+  // Its lock is asked for while it becomes the next version of the other, and its own object goes.
+  Gate lock;
+  lock.close();
+  h.remote.set_gate("lock", &lock);
+  Result<void> written;
+  std::thread writer([&] { written = h.write_at("d/a", 3, "er"); });
+  const bool asked = lock.wait_for_waiting(1);
+  h.pass_quiet_time();
+  const bool gone = h.eventually([&] { return h.remote.id_of("d/tmp").empty(); });
+  lock.open();
+  writer.join();
+  ASSERT_TRUE(asked && gone);
+  ASSERT_OK(written);
+  EXPECT_EQ(h.text("d/a"), "newer");
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.remote_tree(), (TreeDump{{"d", "/"}, {"d/a", "newer"}}));
+  EXPECT_EQ(h.remote.lock_holder("d/a"), "");
 }
 
 TEST(LockToWrite, DeletedAndMadeAgainIsLockedForTheUpload) {

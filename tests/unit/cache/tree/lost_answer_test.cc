@@ -146,6 +146,30 @@ TEST_P(LostAnswer, OfANewFileThatIsDeletedBeforeTheLook) {
   EXPECT_EQ(h.unsent(), 0u);
 }
 
+TEST_P(LostAnswer, OfANewFileThatIsReplacedBeforeTheLookWithoutFingerprints) {
+  HarnessOptions options;
+  options.remote.capabilities.mtime_at_upload = false;
+  options.remote.hashes = false;
+  VolumeHarness h({{"docs/", ""}}, options);
+  ASSERT_OK(h.names("docs"));
+  ASSERT_OK(h.write_file("docs/a.txt", "once"));
+  h.faulty.script("put", RemoteFault::losing_answer());
+  h.faulty.set_hook([](const RemoteCall& call) {
+    return call.operation == "put" || call.operation == "list"
+               ? RemoteFault::pass()
+               : RemoteFault::failing(ErrorCode::kUnavailable);
+  });
+  h.pass_quiet_time();
+  ASSERT_TRUE(h.eventually([&] { return h.faulty.faults() > 0; }));
+  h.faulty.set_offline(true);
+  ASSERT_OK(h.write_file("docs/tmp", "twice"));
+  ASSERT_OK(h.rename("docs/tmp", "docs/a.txt"));
+  lose_and_heal(h);
+  EXPECT_EQ(h.remote_tree(), (TreeDump{{"docs", "/"}, {"docs/a.txt", "twice"}}));
+  EXPECT_EQ(*h.mount_tree(), h.remote_tree());
+  EXPECT_EQ(h.unsent(), 0u);
+}
+
 TEST_P(LostAnswer, OfANewFolder) {
   VolumeHarness h;
   ASSERT_OK(h.mkdir_p("a/b"));

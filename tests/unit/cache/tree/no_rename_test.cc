@@ -125,5 +125,22 @@ TEST(NoRename, IntoThePlaceOfADeletedFile) {
   EXPECT_EQ(h.remote_tree(), (TreeDump{{"d", "/"}, {"e", "/"}, {"e/b", "A"}}));
 }
 
+TEST(NoRename, NotIntoThePlaceOfAFileThatIsBeingRemovedJustNow) {
+  VolumeHarness h({{"d/a", "A"}, {"e/b", "B"}}, neither());
+  ASSERT_OK(h.mount_tree());
+  ASSERT_OK(h.unlink("e/b"));
+  Gate gate;
+  gate.close();
+  h.remote.set_gate("remove", &gate);
+  h.pass_quiet_time();
+  ASSERT_TRUE(gate.wait_for_waiting(1));
+  EXPECT_ERROR(ErrorCode::kCrossDevice, h.rename("d/a", "e/b"));
+  gate.open();
+  ASSERT_OK(h.drain());
+  EXPECT_TRUE(h.volume->status().notices.empty());
+  EXPECT_EQ(h.remote_tree(), (TreeDump{{"d", "/"}, {"d/a", "A"}, {"e", "/"}}));
+  EXPECT_EQ(*h.mount_tree(), h.remote_tree());
+}
+
 }  // namespace
 }  // namespace cabinetfs

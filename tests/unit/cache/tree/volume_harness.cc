@@ -65,6 +65,7 @@ VolumeHarness::~VolumeHarness() {
 }
 
 void VolumeHarness::start_again() {
+  if (options.connect) faulty.wrap(options.connect());
   meta_ = must_have(MetaStore::open(dir_ + "/meta.db", *sealer_), "the metadata store");
   ContentOptions content;
   content.cache_dir = dir_ + "/cache";
@@ -106,7 +107,10 @@ Result<void> VolumeHarness::drain(const std::string& path) {
 
 void VolumeHarness::advance(std::chrono::nanoseconds span) {
   const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(300);
-  while (remote.in_flight() > 0 && std::chrono::steady_clock::now() < until)
+  const auto in_flight = [this] {
+    return options.connect ? faulty.in_flight() : remote.in_flight();
+  };
+  while (in_flight() > 0 && std::chrono::steady_clock::now() < until)
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   clock.advance(span);
 }

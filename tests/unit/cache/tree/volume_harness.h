@@ -74,6 +74,8 @@ struct HarnessOptions {
   FakeRemoteOptions remote;
   bool encrypt = false;
   bool start = true;  // the reconciler
+  // Instead of the store in memory: asked for a store at each start.
+  std::function<RemoteStore&()> connect;
 
   // Sends nothing by itself before an hour has passed on the test's clock, and asks nobody.
   HarnessOptions() {
@@ -90,10 +92,10 @@ struct HarnessOptions {
   }
 };
 
-// A volume over a store in memory that fails on demand, with its state in a directory of its own.
-// restart() forgets all that is not on the disk, as kill -9 does, and opens the state again.
-// The calls below go by path from the mount's root, wait for the network where they must, and end
-// the test program when the harness itself is at fault.
+// A volume over a store that fails on demand (one in memory unless `connect` gives another), with
+// its state in a directory of its own. restart() forgets all that is not on the disk, as kill -9
+// does, and opens the state again. The calls below go by path from the mount's root, wait for the
+// network where they must, and end the test program when the harness itself is at fault.
 class VolumeHarness {
  public:
   VolumeHarness() : VolumeHarness(FakeRemoteStore::Files(), HarnessOptions()) {}
