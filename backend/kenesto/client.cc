@@ -28,6 +28,7 @@ Capabilities make_capabilities(const KenestoConfig& config, bool undocumented, b
   all.names = name_rules();
   all.move = false;
   all.rename = undocumented;
+  all.rename_keeps_extension = true;
   all.versions = all.promote = all.locks = all.permissions = all.history = true;
   all.quota = quota;
   all.put_max = config.put_max;

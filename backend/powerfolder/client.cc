@@ -50,6 +50,9 @@ Capabilities capabilities_of(const Capabilities& files, const PowerFolderConfig&
                              bool quota) {
   Capabilities all = files;
   all.root_takes_files = !config.folder.empty();
+  // move() itself tries what lies between two top-level folders; but they may live on different
+  // machines, and a program that was told "done" could only be told otherwise afterwards.
+  all.move_across_top = !config.folder.empty();
   all.permissions = true;
   all.quota = quota;
   return all;
