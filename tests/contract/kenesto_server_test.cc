@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "tests/contract/kenesto_world.h"
+#include "tests/support/fake_clock.h"
 
 namespace cabinetfs {
 namespace {
@@ -75,6 +76,42 @@ TEST_F(KenestoServer, ASessionThatEndsCostsOneLoginForAll) {
     EXPECT_EQ(calls("Authenticate"), 1u) << shape;
     EXPECT_EQ(calls("Login"), 1u) << shape;
   }
+}
+
+TEST_F(KenestoServer, AReadOutlivesSessionsThatEndOneAfterAnother) {
+  start();
+  FakeClock clock;
+  KenestoLoginSession session(
+      world().http(), {"contract", world().server().url(), ""},
+      [&](const CallContext&) -> Result<KenestoCredentials> {
+        const auto& known = world().server().credentials();
+        return KenestoCredentials{SecretString(known.client_secret), known.users.at(0).email,
+                                  SecretString(known.users.at(0).password)};
+      },
+      clock);
+  const auto reader = world().another_store(session);
+  ASSERT_TRUE(reader->account(soon()));
+  std::vector<RemoteEntry> files;
+  for (std::size_t i = 0; i < 3; ++i) files.push_back(create(work_, std::to_string(i) + ".txt", "hello"));
+  world().reset_requests();
+  for (std::size_t i = 0; i < 2; ++i) {
+    world().admin("POST", "expire_tokens", "{}");
+    EXPECT_EQ(read(*reader, files[i]).value_or("?"), "hello");
+  }
+  EXPECT_EQ(calls("Authenticate"), 2u);
+  // The third in a row: logging in waits for five seconds, and so does the read.
+  world().admin("POST", "expire_tokens", "{}");
+  {
+    const std::jthread waits([&] { EXPECT_EQ(read(*reader, files[2]).value_or("?"), "hello"); });
+    const auto paused = [&] {
+      const auto token = session.token(CallContext::within(std::chrono::seconds(1)));
+      return code_of(token) == ErrorCode::kUnavailable;
+    };
+    while (!paused()) std::this_thread::yield();
+    EXPECT_EQ(calls("Authenticate"), 2u);
+    clock.advance(std::chrono::seconds(6));
+  }
+  EXPECT_EQ(calls("Authenticate"), 3u);
 }
 
 TEST_F(KenestoServer, AWrongPasswordIsTriedOnce) {
