@@ -227,6 +227,10 @@ struct Capabilities {
   bool root_takes_files = true;  // false: files cannot live directly in the root
   bool ranges = true;
   bool move = true, rename = true, copy = false;
+  // rename() of a file only to a name with the same extension (extension_of()).
+  bool rename_keeps_extension = false;
+  // False: nothing moves from one top-level folder to another, to the root or out of it.
+  bool move_across_top = true;
   bool versions = false, promote = false, locks = false, permissions = false, quota = false;
   bool history = false, description = false, mail = false, change_feed = false;
   bool exclusive_create = false;  // the server itself refuses a create onto an existing name

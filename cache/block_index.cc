@@ -174,6 +174,28 @@ void BlockIndex::put(const Row& row) {
   if (!ok && db_ && sqlite3_errcode(db_) != SQLITE_FULL) recreate_locked("put");
 }
 
+void BlockIndex::rename(const Name& from, const Name& to, const std::string& map) {
+  MutexLock lock(mutex_);
+  if (db_ == nullptr) return;
+  bool ok = Statement(db_, "BEGIN").run();
+  ok = ok && Statement(db_, "UPDATE contents SET name=?, map=? WHERE name=?")
+                 .blob(1, to)
+                 .blob(2, as_bytes(map))
+                 .blob(3, from)
+                 .run();
+  ok = ok && Statement(db_, "UPDATE OR REPLACE pins SET name=? WHERE name=?")
+                 .blob(1, to)
+                 .blob(2, from)
+                 .run();
+  ok = ok && Statement(db_, "COMMIT").run();
+  if (ok) return;
+  const int error = sqlite3_errcode(db_);
+  // SQLite has ended some failed transactions by itself.
+  const bool back = sqlite3_get_autocommit(db_) != 0 || Statement(db_, "ROLLBACK").run();
+  const bool harmless = error == SQLITE_FULL || (error & 0xff) == SQLITE_CONSTRAINT;
+  if (!back || !harmless) recreate_locked("rename");
+}
+
 bool BlockIndex::erase(const Name& name) {
   MutexLock lock(mutex_);
   const bool ok = Statement(db_, "DELETE FROM contents WHERE name=?").blob(1, name).run();

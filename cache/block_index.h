@@ -38,6 +38,9 @@ class BlockIndex {
   std::optional<Row> find(const Name& name) EXCLUDES(mutex_);
   // Inserts or replaces; counts as a use.
   void put(const Row& row) EXCLUDES(mutex_);
+  // The row and the pin of `from` become those of `to`, with another map; both or, where there is a
+  // row of `to` already or the disk is full, neither.
+  void rename(const Name& from, const Name& to, const std::string& map) EXCLUDES(mutex_);
   // False when the row may still be there (full disk).
   bool erase(const Name& name) EXCLUDES(mutex_);
   // The row of that slot file, if there is one; returns its bytes.

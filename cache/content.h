@@ -127,6 +127,10 @@ struct ContentStats {
   std::uint64_t memory_bytes = 0;
 };
 
+struct ContentRename {
+  ContentKey from, to;
+};
+
 // All contents of one mount. Thread safe.
 class ContentStore {
  public:
@@ -139,6 +143,10 @@ class ContentStore {
   // Bytes of it on this disk; 0 when not known. Does not create an entry.
   virtual std::uint64_t cached_bytes(const ContentKey& key) = 0;
   virtual void drop_cached(const ContentKey& key) = 0;
+  // The same contents under other keys, because the objects' ids or validators have changed: what
+  // is on this disk of them follows, with its pin. Best effort: what is being read, or is known
+  // under the new key already, stays where it is, and is fetched again when it is wanted.
+  virtual void rename_cached(const std::vector<ContentRename>& renames) = 0;
   // A pinned content is not evicted.
   virtual void set_pinned(const ContentKey& key, bool pinned) = 0;
 

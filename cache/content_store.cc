@@ -143,6 +143,35 @@ void ContentStoreImpl::drop_cached(const ContentKey& key) {
   if (auto row = index_->find(name)) (void)evict_one(*row);
 }
 
+void ContentStoreImpl::rename_cached(const std::vector<ContentRename>& renames) {
+  // What was let go a moment ago has no row yet.
+  save_changed();
+  for (const ContentRename& rename : renames) {
+    if (stopped_) return;
+    const Name from = name_of(rename.from);
+    const Name to = name_of(rename.to);
+    if (from != to && rename.from.size == rename.to.size) rename_one(from, to);
+  }
+}
+
+void ContentStoreImpl::rename_one(const Name& from, const Name& to) {
+  // No eviction that has read the old name may remove the file that the new one points to, and
+  // nobody may open either of them in between.
+  MutexLock evicting(evict_mutex_);
+  MutexLock lock(mutex_);
+  if (is_known_locked(from) || is_known_locked(to)) return;
+  const auto row = index_->find(from);
+  if (!row || index_->find(to)) return;
+  // Sealed with its name; one that does not open is as good as none, and goes when room is needed.
+  const auto map = sealer_.open_text(as_text(Bytes(from)), row->map);
+  if (map) index_->rename(from, to, sealer_.seal_text(as_text(Bytes(to)), *map));
+}
+
+bool ContentStoreImpl::is_known_locked(const Name& name) const {
+  const auto found = cached_.find(name);
+  return found != cached_.end() && !found->second.file.expired();
+}
+
 void ContentStoreImpl::set_pinned(const ContentKey& key, bool pinned) {
   index_->set_pinned(name_of(key), pinned);
 }

@@ -35,6 +35,7 @@ class ContentStoreImpl final : public ContentStore, public CachedHost, public St
   Result<std::shared_ptr<CachedContent>> open_cached(const ContentKey& key) override;
   std::uint64_t cached_bytes(const ContentKey& key) override;
   void drop_cached(const ContentKey& key) override;
+  void rename_cached(const std::vector<ContentRename>& renames) override;
   void set_pinned(const ContentKey& key, bool pinned) override;
   Result<std::shared_ptr<StagedContent>> create_staged(
       const std::optional<ContentKey>& base) override;
@@ -91,6 +92,8 @@ class ContentStoreImpl final : public ContentStore, public CachedHost, public St
 
   Name name_of(const ContentKey& key) const;
   std::shared_ptr<CachedFile> find_file(const Name& name) EXCLUDES(mutex_);
+  void rename_one(const Name& from, const Name& to) EXCLUDES(evict_mutex_, mutex_);
+  bool is_known_locked(const Name& name) const REQUIRES(mutex_);
   // Evicts contents that nobody holds or has pinned, oldest first, until `need` bytes went or none
   // is left; then on to `want`. Returns what went.
   std::uint64_t evict_locked(std::uint64_t need, std::uint64_t want) REQUIRES(evict_mutex_)

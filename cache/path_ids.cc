@@ -84,7 +84,8 @@ Result<InodeNumber> in_flight_by_way_of(VolumeCore& core, Tree::Txn& txn, InodeN
   return kNoInode;
 }
 
-Result<void> rebase_rows(VolumeCore& core, Tree::Txn& txn, InodeNumber top, const NewNames& names) {
+Result<void> rebase_rows(VolumeCore& core, Tree::Txn& txn, InodeNumber top, const NewNames& names,
+                         std::vector<ContentRename>& contents) {
   // Read first, changed afterwards: a transaction's own changes make its reads dearer.
   std::vector<NodePtr> below;
   std::vector<InodeNumber> folders;
@@ -105,6 +106,10 @@ Result<void> rebase_rows(VolumeCore& core, Tree::Txn& txn, InodeNumber top, cons
     NodeRecord next = *row;
     next.remote->id = core.remote.rebase(next.remote->id, names.from, names.to);
     next.remote->parent = core.remote.rebase(next.remote->parent, names.from, names.to);
+    if (row->kind == NodeKind::kFile && next.remote->id != row->remote->id) {
+      contents.push_back(
+          {VolumeCore::content_key(*row->remote), VolumeCore::content_key(*next.remote)});
+    }
     txn.put(std::move(next));
   }
   for (const InodeNumber holder : txn.base_holders()) {
@@ -112,6 +117,8 @@ Result<void> rebase_rows(VolumeCore& core, Tree::Txn& txn, InodeNumber top, cons
     if (row == nullptr || !row->base) continue;
     const std::optional<ContentKey> key = renamed_key(core, *row->base, names);
     if (!key) continue;
+    // Under another validator: only the bytes that are here are known to be the same.
+    if (key->validator == row->base->validator) contents.push_back({*row->base, *key});
     NodeRecord next = *row;
     next.base = key;
     txn.put(std::move(next));
@@ -119,12 +126,18 @@ Result<void> rebase_rows(VolumeCore& core, Tree::Txn& txn, InodeNumber top, cons
   return {};
 }
 
-Result<void> rebase_files(VolumeCore& core, const NewNames& names) {
+Result<void> rebase_files(VolumeCore& core, const NewNames& names,
+                          const std::vector<ContentRename>& contents) {
   for (const std::shared_ptr<FileState>& file : core.files.open_files()) {
     MutexLock lock(file->mutex);
     if (file->ino == names.ino && !names.was.empty()) file->validators[names.was.value] = names.is;
     if (file->clean != nullptr && renamed_key(core, file->clean->key(), names))
       file->clean.reset();  // opened again under the row's key
+  }
+  // While nobody holds them under the old key, or under the new one yet.
+  core.contents.rename_cached(contents);
+  for (const std::shared_ptr<FileState>& file : core.files.open_files()) {
+    MutexLock lock(file->mutex);
     if (!file->base) continue;
     const std::optional<ContentKey> key = renamed_key(core, *file->base, names);
     if (!key) continue;

@@ -27,9 +27,13 @@ struct NewNames {
 };
 
 // The rows below `top`, shown or not, and what stands on an object there; inside the transaction
-// that gives `top` its own. Does its work for validators where ids stay, too.
-Result<void> rebase_rows(VolumeCore& core, Tree::Txn& txn, InodeNumber top, const NewNames& names);
-// Afterwards, with no lock held: the open files.
-Result<void> rebase_files(VolumeCore& core, const NewNames& names);
+// that gives `top` its own. Does its work for validators where ids stay, too. Adds what the
+// contents of these rows are called from now on.
+Result<void> rebase_rows(VolumeCore& core, Tree::Txn& txn, InodeNumber top, const NewNames& names,
+                         std::vector<ContentRename>& contents);
+// Afterwards, with no lock held: the open files, and what is on this disk of those contents. A
+// crash in between leaves nothing wrong behind: contents that are fetched again.
+Result<void> rebase_files(VolumeCore& core, const NewNames& names,
+                          const std::vector<ContentRename>& contents);
 
 }  // namespace cabinetfs

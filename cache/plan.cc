@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include "backend/base/log.h"
+#include "backend/base/text.h"
 #include "cache/path_ids.h"
 
 namespace cabinetfs {
@@ -32,10 +33,10 @@ Plan blocked_by(const NodePtr& node, InodeNumber blocker, SteadyTime now) {
 
 // With the extension that it has: a vendor need not be able to change that.
 std::string temporary_name(const NodeRecord& node) {
-  const std::string& name = node.remote->name;
-  const std::size_t dot = node.kind == NodeKind::kFile ? name.rfind('.') : std::string::npos;
-  return "cabinetfs-" + std::to_string(node.ino.value) + "-" + std::to_string(node.generation) +
-         "-tmp" + (dot == std::string::npos ? std::string() : name.substr(dot));
+  std::string name = "cabinetfs-" + std::to_string(node.ino.value) + "-" +
+                     std::to_string(node.generation) + "-tmp";
+  if (node.kind == NodeKind::kFile) name += extension_of(node.remote->name);
+  return name;
 }
 
 Plan act(Plan::Action action, const NodePtr& node) {

@@ -322,6 +322,7 @@ Result<void> Reconciler::confirm(InodeNumber ino, const RemoteEntry& entry,
   const bool follows = core_.remote.capabilities().ids_follow_path;
   NewNames names;
   names.ino = ino;
+  std::vector<ContentRename> contents;
   {
     Tree::Txn txn(core_.tree);
     TRY_ASSIGN(const NodePtr known, txn.find(ino));
@@ -355,6 +356,10 @@ Result<void> Reconciler::confirm(InodeNumber ino, const RemoteEntry& entry,
           names.was = old->validator;
           names.is = entry.validator;
         }
+        // The cache's content only by what tells every content from every other.
+        const bool same_bytes = !entry.hashes.md5.empty() && entry.hashes.md5 == old->hashes.md5;
+        if (entry.validator == old->validator || same_bytes)
+          contents.push_back({VolumeCore::content_key(*old), VolumeCore::content_key(entry)});
       }
     }
     next.remote_parent = remote_parent;
@@ -370,11 +375,11 @@ Result<void> Reconciler::confirm(InodeNumber ino, const RemoteEntry& entry,
     if (next.intent.kind == Intent::Kind::kCreateFolder) next.intent = Intent{};
     if (!next.dirty()) next.upload_soon = false;
     txn.put(std::move(next));
-    if (names.any()) TRY(rebase_rows(core_, txn, ino, names));
+    if (names.any()) TRY(rebase_rows(core_, txn, ino, names, contents));
     TRY(txn.commit());
   }
   core_.recent.confirmed(ino, now);
-  if (names.any()) return rebase_files(core_, names);
+  if (names.any()) return rebase_files(core_, names, contents);
   return {};
 }
 

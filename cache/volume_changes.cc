@@ -182,36 +182,6 @@ Result<void> VolumeImpl::rmdir(const CallContext& call, InodeNumber parent,
   return reconciler_.wait_settled(core_.bounded(call), child->ino);
 }
 
-Result<void> VolumeImpl::may_change_place(Tree::Txn& txn, const NodeRecord& from,
-                                          const NodeRecord& to, const NodeRecord* target) {
-  const Capabilities& able = core_.remote.capabilities();
-  if (able.rename && able.move) return {};
-  // What the server has never heard of goes anywhere.
-  const bool may_be_there = from.intent.kind != Intent::Kind::kNone || core_.is_in_flight(from.ino);
-  if (!from.remote && !may_be_there) return {};
-  const bool other_name = from.remote ? to.renamed : to.name != from.name;
-  const bool other_folder = to.parent != (from.remote ? from.remote_parent : from.parent);
-  if (!(other_name && !able.rename) && !(other_folder && !able.move)) return {};
-  // In the place of a file that is at the server, it becomes that file's next version instead.
-  if (from.kind == NodeKind::kFile) {
-    const NodeRecord* heir_of = target;
-    NodePtr displaced;
-    if (heir_of == nullptr) {
-      TRY_ASSIGN(const std::string remote_name, core_.codec.to_remote(to.name));
-      TRY_ASSIGN(displaced, txn.displaced_at(to.parent, remote_name, from.ino));
-      // Not when it is being removed just now: there is no next version of that any more.
-      if (displaced != nullptr && displaced->deleted && !core_.is_in_flight(displaced->ino))
-        heir_of = displaced.get();
-    }
-    if (heir_of != nullptr && heir_of->ino != from.ino && heir_of->remote &&
-        heir_of->kind == NodeKind::kFile && VolumeCore::rights(*heir_of).has(Right::kWrite))
-      return {};
-  }
-  return fail(ErrorCode::kCrossDevice, from.name + ": the server cannot " +
-                                           (other_folder && !able.move ? "move" : "rename") +
-                                           " this; it can be copied and deleted");
-}
-
 Result<void> VolumeImpl::rename(const CallContext& call, InodeNumber parent,
                                 const std::string& name, InodeNumber new_parent,
                                 const std::string& new_name, RenameMode mode) {

@@ -18,9 +18,9 @@
 
 namespace cabinetfs {
 
-// Volume's calls, by family: volume_names.cc, volume_changes.cc, volume_data.cc, volume_check.cc,
-// volume_remote.cc, volume_unsent.cc. What they share stands in VolumeCore; the work in the
-// background belongs to ListingService, Reconciler and WalkAhead.
+// Volume's calls, by family: volume_names.cc, volume_changes.cc, volume_place.cc, volume_data.cc,
+// volume_check.cc, volume_remote.cc, volume_unsent.cc. What they share stands in VolumeCore; the
+// work in the background belongs to ListingService, Reconciler and WalkAhead.
 class VolumeImpl final : public Volume {
  public:
   VolumeImpl(VolumeOptions options, RemoteStore& remote, MetaStore& meta, ContentStore& contents,
@@ -160,7 +160,11 @@ class VolumeImpl final : public Volume {
   // No lock held.
   Result<void> own_lock(InodeNumber ino);
   Result<void> lock_for_change(const CallContext& call, InodeNumber ino);
-  // kCrossDevice where the vendor cannot rename or move what this change would rename or move.
+  // What of this change of name or folder the server cannot do, in words; empty: nothing.
+  Result<std::string_view> impossible_change(Tree::Txn& txn, const NodeRecord& from,
+                                             const NodeRecord& to);
+  // kCrossDevice where the server cannot do this change, and it is not a save over a file that the
+  // server has (`target`, or one that was deleted there).
   Result<void> may_change_place(Tree::Txn& txn, const NodeRecord& from, const NodeRecord& to,
                                 const NodeRecord* target);
   Result<std::shared_ptr<OpenFileImpl>> make_handle(InodeNumber ino, OpenFlags flags);

@@ -53,6 +53,8 @@ json capabilities_to_json(const Capabilities& c) {
            {"ranges", c.ranges},
            {"move", c.move},
            {"rename", c.rename},
+           {"rename_keeps_extension", c.rename_keeps_extension},
+           {"move_across_top", c.move_across_top},
            {"copy", c.copy},
            {"versions", c.versions},
            {"promote", c.promote},

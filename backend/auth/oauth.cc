@@ -9,6 +9,7 @@
 
 #include "backend/base/text.h"
 #include "backend/http/http_client.h"
+#include "backend/http/redact.h"
 
 namespace cabinetfs {
 namespace {
@@ -50,12 +51,30 @@ std::optional<std::chrono::seconds> seconds_field(const json& object, const char
   return std::chrono::seconds(static_cast<std::int64_t>(std::min(value, 3.2e8)));
 }
 
-// Shown to users: what the server says about the error, without control characters, bounded.
-std::string shown(std::string text) {
-  for (char& c : text) {
+// Shown to users: what the server says about the error, without secrets that have a name and
+// control characters, bounded.
+std::string shown(std::string_view text) {
+  std::string out = redact_text(text);
+  for (char& c : out) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
   }
-  return text.substr(0, 200);
+  return out.substr(0, 200);
+}
+
+// A server that repeats what it was sent, in whatever form, must not bring it into a log.
+void hide_secret(std::string& text, const std::string& secret) {
+  constexpr std::string_view kHidden = "***";
+  for (const std::string& form : {secret, percent_encode(secret)}) {
+    if (form.size() < 4) continue;  // no secret is, and words would suffer
+    for (std::size_t at = text.find(form); at != std::string::npos; at = text.find(form, at)) {
+      text.replace(at, form.size(), kHidden);
+      at += kHidden.size();
+    }
+  }
+}
+
+bool is_secret_field(const std::string& name) {
+  return name != "client_id" && is_secret_name(name);
 }
 
 ErrorCode code_of(const std::string& error, int status) {
@@ -73,6 +92,24 @@ ErrorCode code_of(const std::string& error, int status) {
   return status == 401 ? ErrorCode::kUnauthenticated : ErrorCode::kDenied;
 }
 
+Result<OAuthTokens> ask_token_endpoint(HttpClient& http, const CallContext& call,
+                                       const OAuthClient& client, HttpRequest request, Form& sent) {
+  request.headers.emplace_back("Accept", "application/json");
+  request.redirects = HttpRequest::Redirects::kNone;
+  request.max_body = 256u << 10;
+  Result<HttpResponse> response = http.perform(call, std::move(request));
+  Result<OAuthTokens> tokens =
+      response ? parse_token_answer(response->status, response->body, client.plain_refusals)
+               : fail(std::move(response).error());
+  if (response) SecretString::wipe(response->body);
+  for (auto& [name, value] : sent) {
+    if (!is_secret_field(name)) continue;
+    if (!tokens) hide_secret(tokens.error().context, value);
+    SecretString::wipe(value);
+  }
+  return tokens;
+}
+
 Result<OAuthTokens> post_form(HttpClient& http, const CallContext& call, const OAuthClient& client,
                               Form form, std::string label) {
   form.emplace_back("client_id", client.client_id);
@@ -80,17 +117,24 @@ Result<OAuthTokens> post_form(HttpClient& http, const CallContext& call, const O
   HttpRequest request;
   request.method = "POST";
   request.url = client.token_url;
-  request.headers = {{"Content-Type", "application/x-www-form-urlencoded"},
-                     {"Accept", "application/json"}};
+  request.headers = {{"Content-Type", "application/x-www-form-urlencoded"}};
   request.body = HttpBody::from_string(encode_form(form));
-  for (auto& [name, value] : form) SecretString::wipe(value);
-  request.redirects = HttpRequest::Redirects::kNone;
-  request.max_body = 256u << 10;
   request.label = std::move(label);
-  TRY_ASSIGN(HttpResponse response, http.perform(call, std::move(request)));
-  Result<OAuthTokens> tokens = parse_token_answer(response.status, response.body);
-  SecretString::wipe(response.body);
-  return tokens;
+  return ask_token_endpoint(http, call, client, std::move(request), form);
+}
+
+Result<OAuthTokens> get_refresh(HttpClient& http, const CallContext& call,
+                                const OAuthClient& client, const SecretString& refresh_token) {
+  Form query = {{"grant_type", "refresh_token"},
+                {"client_id", client.client_id},
+                {"refresh_token", refresh_token.reveal()}};
+  HttpRequest request;
+  request.url = client.refresh_address + '?' + encode_form(query);
+  request.label = "GET token (refresh)";
+  // It spends a token, so neither we nor libcurl on a connection that has died send it again.
+  request.changes = true;
+  request.fresh_connection = true;
+  return ask_token_endpoint(http, call, client, std::move(request), query);
 }
 
 }  // namespace
@@ -128,7 +172,8 @@ std::string authorize_url(const OAuthClient& client, const std::string& state,
                 {"client_id", client.client_id},
                 {"redirect_uri", client.redirect_uri},
                 {"scope", client.scope},
-                {"state", state}};
+                {"state", state},
+                {"login_hint", client.login_hint}};
   if (!code_challenge.empty()) {
     query.emplace_back("code_challenge", code_challenge);
     query.emplace_back("code_challenge_method", "S256");
@@ -137,9 +182,13 @@ std::string authorize_url(const OAuthClient& client, const std::string& state,
   return client.authorize_url + separator + encode_form(query);
 }
 
-Result<OAuthTokens> parse_token_answer(int status, std::string_view body) {
+Result<OAuthTokens> parse_token_answer(int status, std::string_view body, bool plain_refusals) {
   const json answer = json::parse(body, nullptr, false);
   if (!answer.is_object()) {
+    if (plain_refusals && (status == 400 || status == 401)) {
+      return fail(ErrorCode::kUnauthenticated,
+                  "token endpoint: HTTP " + std::to_string(status) + ": refused");
+    }
     // A proxy's or firewall's page: it says nothing about the credentials.
     return fail(ErrorCode::kUnavailable,
                 "token endpoint: HTTP " + std::to_string(status) + " without JSON");
@@ -180,6 +229,7 @@ Result<OAuthTokens> exchange_code(HttpClient& http, const CallContext& call,
 
 Result<OAuthTokens> refresh_tokens(HttpClient& http, const CallContext& call,
                                    const OAuthClient& client, const SecretString& refresh_token) {
+  if (!client.refresh_address.empty()) return get_refresh(http, call, client, refresh_token);
   return post_form(http, call, client,
                    {{"grant_type", "refresh_token"}, {"refresh_token", refresh_token.reveal()}},
                    "POST token (refresh)");

@@ -130,6 +130,11 @@ std::string fold_name(std::string_view name) {
   return {reinterpret_cast<const char*>(folded), static_cast<std::size_t>(length)};
 }
 
+std::string_view extension_of(std::string_view name) {
+  const std::size_t dot = name.rfind('.');
+  return dot == std::string_view::npos ? std::string_view() : name.substr(dot);
+}
+
 std::string ascii_lower(std::string_view text) {
   std::string out(text);
   for (char& c : out) {

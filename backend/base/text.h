@@ -43,6 +43,9 @@ std::string ascii_lower(std::string_view text);
 // What the system says about an errno.
 std::string errno_text(int error);
 
+// Of a file's name, from its last dot on; empty without one.
+std::string_view extension_of(std::string_view name);
+
 // Replaces every occurrence.
 std::string replace_all(std::string text, std::string_view from, std::string_view to);
 std::vector<std::string> split(std::string_view text, char separator);

@@ -19,6 +19,10 @@ constexpr std::size_t kMaxWords = 200;
 // A page of 200 entries with their viewer addresses is some 300 KB; one answer may hold them all.
 constexpr std::size_t kMaxBody = 64u << 20;
 
+// Sessions that one request finds dead before it says so. The third that ends at once in a row
+// makes the next login wait (session.cc), so the last one has been asked for after a pause.
+constexpr int kSessionsTried = 4;
+
 // No server in use closes a connection sooner.
 constexpr std::chrono::seconds kIdle{3};
 
@@ -197,9 +201,9 @@ ApiResult<WireEnvelope> Api::send(const CallContext& call, const ApiRequest& req
       ended.context += "; the session has ended";
       return tl::unexpected<ApiFailure>(std::move(ended));
     }
-    if (number == 2) {
+    if (number == kSessionsTried) {
       ended.code = ErrorCode::kUnauthenticated;
-      ended.context += "; a fresh session is refused as well";
+      ended.context += "; fresh sessions are refused as well";
       return tl::unexpected<ApiFailure>(std::move(ended));
     }
   }

@@ -46,7 +46,7 @@ struct ApiRequest {
 };
 
 // The calls of KDocuments.svc: the token in the query, encoded once; three shapes of failure; a new
-// session where the old one has ended (reading calls are repeated then, once). Thread safe.
+// session where the old one has ended (reading calls are repeated then). Thread safe.
 class Api {
  public:
   // `base` as service_base() makes it.

@@ -30,6 +30,7 @@ Capabilities make_capabilities(const KenestoConfig& config, bool undocumented, b
   all.names = name_rules();
   all.move = false;
   all.rename = undocumented;
+  all.rename_keeps_extension = true;
   all.versions = all.promote = all.locks = all.permissions = all.history = true;
   all.quota = quota;
   all.put_max = config.put_max;
@@ -46,6 +47,7 @@ KenestoStore::KenestoStore(HttpClient& http, KenestoSession& session, const Kene
       clock_(clock),
       config_(config),
       api_(http, session, base),
+      listings_(clock),
       urls_(clock),
       sequences_(api_),
       first_capabilities_(make_capabilities(
@@ -89,7 +91,7 @@ Result<RemoteAccount> KenestoStore::account(const CallContext& call) {
     bool space = false;
     const RemoteId root{kRootId};
     // Shows that the session is alive, and where the root is.
-    TRY_ASSIGN(const WirePage page, fetch_page(call, root, 1, 0));
+    TRY_ASSIGN(const WirePage page, fetch_page(call, root, 1));
     if (config_.undocumented_calls != Undocumented::kOff) {
       const auto give_up = [](ErrorCode code) {
         return code == ErrorCode::kCancelled || code == ErrorCode::kTimeout ||

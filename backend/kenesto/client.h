@@ -13,6 +13,7 @@
 #include "backend/kenesto/api.h"
 #include "backend/kenesto/config.h"
 #include "backend/kenesto/known_objects.h"
+#include "backend/kenesto/listings.h"
 #include "backend/kenesto/sequences.h"
 #include "backend/kenesto/session.h"
 #include "backend/kenesto/wire.h"
@@ -111,14 +112,31 @@ class KenestoStore final : public RemoteStore {
   bool pause(const CallContext& call, std::chrono::milliseconds span) const;
 
   // client_listing.cc
-  Result<kenesto::WirePage> fetch_page(const CallContext& call, const RemoteId& folder,
-                                       std::uint64_t number, int depth);
-  Result<Items> fetch_all(const CallContext& call, const RemoteId& folder, int depth);
+  kenesto::ApiResult<kenesto::WirePage> fetch_page(const CallContext& call, const RemoteId& folder,
+                                                   std::uint64_t number);
+  kenesto::ApiResult<Items> fetch_all(const CallContext& call, const RemoteId& folder);
+  // As the server lists it now, also what it is removing.
+  Result<kenesto::ListingPtr> fetch_listing(const CallContext& call, const RemoteId& folder,
+                                            int depth);
   // A fresh and complete listing; ids are remembered.
   Result<Items> list_items(const CallContext& call, const RemoteId& folder, int depth = 0);
+  Result<Items> finish_items(const CallContext& call, const RemoteId& folder,
+                             const kenesto::Listing& listing);
+  // For a look before something is sent, which what it guards against may follow all the same: the
+  // listing of a moment ago, where there is one and nothing of ours has changed an object of that
+  // name since. nullopt: list it.
+  struct Look {
+    Items items;
+    SteadyTime begun{};  // when it was asked for
+  };
+  Result<std::optional<Look>> recent_look(const CallContext& call, const RemoteId& folder,
+                                          const std::string& name);
   void finish_item(const RemoteId& folder, bool vault, kenesto::WireItem& item);
   // The folder of an id, which is searched for where it is not remembered.
   Result<RemoteId> folder_of(const CallContext& call, const RemoteId& id, int depth = 0);
+  // The object in the listing of its folder, or kNotFound.
+  Result<kenesto::WireItem> item_of(const Result<Items>& listed, const RemoteId& folder,
+                                    NodeKind kind, const RemoteId& id);
   // Fresh, or kNotFound.
   Result<kenesto::WireItem> fetch_item(const CallContext& call, NodeKind kind, const RemoteId& id,
                                        int depth = 0);
@@ -135,6 +153,8 @@ class KenestoStore final : public RemoteStore {
   struct Source;
   struct Begun;
   Result<RemoteEntry> upload(const CallContext& call, const UploadTarget& target, Source& source);
+  // The document that is going to get a version.
+  Result<kenesto::WireItem> item_before(const CallContext& call, const UploadTarget& target);
   Result<RemoteEntry> upload_version(const CallContext& call, const UploadTarget& target,
                                      Source& source);
   Result<RemoteEntry> upload_new(const CallContext& call, const UploadTarget& target,
@@ -173,6 +193,7 @@ class KenestoStore final : public RemoteStore {
   // Mutable state
   kenesto::Api api_;
   kenesto::KnownObjects known_;
+  kenesto::Listings listings_;
   kenesto::AccessUrls urls_;
   kenesto::KenestoSequences sequences_;
   std::atomic<bool> object_info_ = false;

@@ -38,8 +38,12 @@ std::optional<std::string> stem_of(const std::string& name, const std::string& e
 Result<RemoteEntry> KenestoStore::create_folder(const CallContext& call, const RemoteId& parent,
                                                 const std::string& name) {
   TRY(check_name(name));
-  TRY_ASSIGN(const Items items, list_items(call, parent));
-  if (taken(items, name, {})) {
+  TRY_ASSIGN(std::optional<Look> look, recent_look(call, parent, name));
+  if (!look) {
+    look.emplace();
+    TRY_ASSIGN(look->items, list_items(call, parent));
+  }
+  if (taken(look->items, name, {})) {
     return fail(ErrorCode::kExists, "CreateFolder folder=" + parent.value + ": the name is taken");
   }
   ApiRequest request;
@@ -50,6 +54,7 @@ Result<RemoteEntry> KenestoStore::create_folder(const CallContext& call, const R
   request.query.emplace_back("fn", name);
   request.query.emplace_back("iv", "false");
   const auto envelope = api_.send(call, request);
+  listings_.changed(parent, name);
   if (!envelope) return fail(explain(call, NodeKind::kFolder, parent, envelope.error()));
   // Done: what the answer lacks, the listing has.
   const Result<WireFolder> made = parse_folder(*envelope->data);
@@ -85,14 +90,14 @@ Result<RemoteEntry> KenestoStore::rename(const CallContext& call, NodeKind kind,
   if (is_root(id)) return fail(ErrorCode::kNotPermitted, "rename: the root of the account");
   TRY(check_name(name));
   TRY_ASSIGN(const RemoteId folder, folder_of(call, id));
-  TRY_ASSIGN(const WireItem item, fetch_item(call, kind, id));
+  const Result<Items> siblings = list_items(call, folder);
+  TRY_ASSIGN(const WireItem item, item_of(siblings, folder, kind, id));
   if (item.entry.name == name) return item.entry;
   if (item.entry.lock == LockState::kHeldByOther) {
     return fail(ErrorCode::kBusy,
                 fmt::format("rename id={}: checked out by {}", id.value, item.entry.lock_holder));
   }
-  TRY_ASSIGN(const Items siblings, list_items(call, folder));
-  if (taken(siblings, name, id)) {
+  if (taken(*siblings, name, id)) {
     return fail(ErrorCode::kExists, "rename id=" + id.value + ": the name is taken");
   }
   ApiRequest request;
@@ -122,6 +127,7 @@ Result<RemoteEntry> KenestoStore::rename(const CallContext& call, NodeKind kind,
       request.query = {{"did", id.value}, {"dn", text}};
     }
     const auto envelope = api_.send(call, request);
+    listings_.changed(folder, {});
     if (!envelope) return fail(explain(call, kind, id, envelope.error()));
     TRY_ASSIGN(WireItem after, fetch_item(call, kind, id));
     if (after.entry.name == name) return std::move(after.entry);
@@ -130,6 +136,7 @@ Result<RemoteEntry> KenestoStore::rename(const CallContext& call, NodeKind kind,
   if (kind == NodeKind::kFile) {
     request.query = {{"did", id.value}, {"dn", item.stem}};
     const auto back = api_.send(call, request);
+    listings_.changed(folder, {});
     if (!back) log_warn("kenesto: {} has another name now: {}", id.value, back.error().context);
   }
   return fail(ErrorCode::kCrossDevice,
@@ -167,7 +174,8 @@ Result<void> KenestoStore::remove(const CallContext& call, NodeKind kind, const 
     }
     if (count > 0) {
       // Listed without those that are being removed; counted with them.
-      TRY_ASSIGN(const Items all, fetch_all(call, id, 0));
+      TRY_ASSIGN(const ListingPtr listing, fetch_listing(call, id, 0));
+      const Items& all = listing->items;
       const auto counts = [&](const WireItem& child) {
         return !known_.lingers(child.entry.id, now);
       };
@@ -181,6 +189,7 @@ Result<void> KenestoStore::remove(const CallContext& call, NodeKind kind, const 
     request.query = {{"fid", id.value}};
   }
   const auto envelope = api_.send(call, request);
+  listings_.changed(item->entry.parent, item->entry.name);
   if (!envelope) {
     Error error = explain(call, kind, id, envelope.error());
     if (error.code == ErrorCode::kNotFound) return {};

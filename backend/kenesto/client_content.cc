@@ -6,9 +6,9 @@
 
 #include "backend/http/http_status.h"
 #include "backend/http/http_url.h"
+#include "backend/http/range_receiver.h"
 #include "backend/kenesto/client.h"
 #include "backend/kenesto/quirks.h"
-#include "backend/kenesto/range_receiver.h"
 
 namespace cabinetfs {
 
@@ -92,7 +92,12 @@ Result<void> KenestoStore::read_range(const CallContext& call, const ReadRequest
       fmt::format("download id={} version={} offset={}", request.file.value, version.value, offset);
   for (int number = 1;; ++number) {
     TRY_ASSIGN(const std::string url, access_url(call, request.file, version));
-    RangeReceiver receiver(offset, length, request.size, sink);
+    // A version never changes.
+    RangeReceiver receiver({.offset = offset,
+                            .length = length,
+                            .size = request.size,
+                            .other_size = ErrorCode::kCorrupt},
+                           sink);
     HttpRequest http;
     http.label = "download";
     http.url = url;

@@ -23,6 +23,14 @@ constexpr std::uint64_t kMaxPages = 10'000;
 // Folders that a search for one id may list.
 constexpr std::size_t kMaxSearch = 20'000;
 constexpr std::chrono::seconds kRightsLife{60};
+// See recent_look(): half of what a look may be old when the upload that it was for is completed.
+constexpr std::chrono::milliseconds kRecent{500};
+
+ApiFailure not_told(Error error) {
+  ApiFailure failed;
+  static_cast<Error&>(failed) = std::move(error);
+  return failed;
+}
 
 // What the listing tells that changes with each new version: when, in steps of 100 ns, and how
 // large. (The id of the version is only told file by file.)
@@ -47,8 +55,8 @@ Rights rights_of(NodeKind kind, const WireObjectInfo& info) {
 
 }  // namespace
 
-Result<WirePage> KenestoStore::fetch_page(const CallContext& call, const RemoteId& folder,
-                                          std::uint64_t number, int depth) {
+ApiResult<WirePage> KenestoStore::fetch_page(const CallContext& call, const RemoteId& folder,
+                                             std::uint64_t number) {
   ApiRequest request;
   request.call = "RetrieveDocuments";
   request.about = fmt::format("folder={} page={}", folder.value, number);
@@ -59,12 +67,14 @@ Result<WirePage> KenestoStore::fetch_page(const CallContext& call, const RemoteI
                                              {"sb", "ASSET_NAME"},
                                              {"sd", "asc"}});
   const auto envelope = api_.send(call, request);
-  if (!envelope) return fail(explain(call, NodeKind::kFolder, folder, envelope.error(), depth));
-  return parse_documents(*envelope->data);
+  if (!envelope) return tl::unexpected<ApiFailure>(envelope.error());
+  Result<WirePage> page = parse_documents(*envelope->data);
+  if (!page) return tl::unexpected<ApiFailure>(not_told(std::move(page).error()));
+  return *std::move(page);
 }
 
-Result<KenestoStore::Items> KenestoStore::fetch_all(const CallContext& call, const RemoteId& folder,
-                                                    int depth) {
+ApiResult<KenestoStore::Items> KenestoStore::fetch_all(const CallContext& call,
+                                                       const RemoteId& folder) {
   std::string seen;
   for (int round = 0; round < kRounds; ++round) {
     Items items;
@@ -81,31 +91,46 @@ Result<KenestoStore::Items> KenestoStore::fetch_all(const CallContext& call, con
       }
       ids.insert(page.ids.begin(), page.ids.end());
     };
-    TRY_ASSIGN(WirePage page, fetch_page(call, folder, 1, depth));
-    const std::optional<std::uint64_t> total = page.total;
+    ApiResult<WirePage> page = fetch_page(call, folder, 1);
+    if (!page) return tl::unexpected<ApiFailure>(page.error());
+    const std::optional<std::uint64_t> total = page->total;
     // A page beyond the last one holds everything, so none is asked for.
     std::uint64_t pages = total ? (*total + kPageSize - 1) / kPageSize : kMaxPages;
-    if (pages > kMaxPages) return fail(ErrorCode::kCorrupt, "a folder of more than two million");
+    if (pages > kMaxPages) {
+      return tl::unexpected<ApiFailure>(
+          not_told({ErrorCode::kCorrupt, "a folder of more than two million"}));
+    }
     bool changed = false;
-    std::size_t in_page = page.ids.size();
-    take(page);
+    std::size_t in_page = page->ids.size();
+    take(*page);
     for (std::uint64_t number = 2; number <= pages; ++number) {
       // All of it came although one page was asked for; or there is no more.
-      if (in_page != kPageSize || page.more == false) break;
-      if (!total && !page.more) break;
-      TRY_ASSIGN(page, fetch_page(call, folder, number, depth));
-      in_page = page.ids.size();
-      take(page);
-      changed = changed || page.total != total;
+      if (in_page != kPageSize || page->more == false) break;
+      if (!total && !page->more) break;
+      page = fetch_page(call, folder, number);
+      if (!page) return tl::unexpected<ApiFailure>(page.error());
+      in_page = page->ids.size();
+      take(*page);
+      changed = changed || page->total != total;
       if (changed) break;
     }
     if (!changed && (!total || ids.size() == *total)) return items;
     seen = fmt::format("{} of {}", ids.size(), total.value_or(0));
     log_debug("kenesto: folder {} changed while it was listed ({} entries)", folder.value, seen);
   }
-  return fail(ErrorCode::kUnavailable,
-              fmt::format("RetrieveDocuments folder={}: no two pages fit together ({} entries)",
-                          folder.value, seen));
+  return tl::unexpected<ApiFailure>(
+      not_told({ErrorCode::kUnavailable,
+                fmt::format("RetrieveDocuments folder={}: no two pages fit together ({} entries)",
+                            folder.value, seen)}));
+}
+
+Result<ListingPtr> KenestoStore::fetch_listing(const CallContext& call, const RemoteId& folder,
+                                               int depth) {
+  ApiResult<ListingPtr> listing = listings_.get(
+      call, folder, [&](const CallContext& for_all) { return fetch_all(for_all, folder); });
+  // What it means is found out by each caller for himself: that may take other listings.
+  if (!listing) return fail(explain(call, NodeKind::kFolder, folder, listing.error(), depth));
+  return *std::move(listing);
 }
 
 void KenestoStore::finish_item(const RemoteId& folder, bool vault, WireItem& item) {
@@ -145,7 +170,23 @@ void KenestoStore::finish_item(const RemoteId& folder, bool vault, WireItem& ite
 
 Result<KenestoStore::Items> KenestoStore::list_items(const CallContext& call,
                                                      const RemoteId& folder, int depth) {
-  TRY_ASSIGN(Items items, fetch_all(call, folder, depth));
+  TRY_ASSIGN(const ListingPtr listing, fetch_listing(call, folder, depth));
+  return finish_items(call, folder, *listing);
+}
+
+Result<std::optional<KenestoStore::Look>> KenestoStore::recent_look(const CallContext& call,
+                                                                    const RemoteId& folder,
+                                                                    const std::string& name) {
+  const ListingPtr listing = listings_.recent(folder, name, kRecent);
+  if (listing == nullptr) return std::optional<Look>();
+  TRY_ASSIGN(Items items, finish_items(call, folder, *listing));
+  return std::optional<Look>(Look{std::move(items), listing->begun});
+}
+
+Result<KenestoStore::Items> KenestoStore::finish_items(const CallContext& call,
+                                                       const RemoteId& folder,
+                                                       const Listing& listing) {
+  Items items = listing.items;
   const auto known = known_.find(folder);
   const bool vault = known && known->vault;
   const SteadyTime now = clock_.steady();
@@ -208,21 +249,25 @@ Result<RemoteId> KenestoStore::folder_of(const CallContext& call, const RemoteId
   return fail(ErrorCode::kNotFound, "id=" + id.value + ": nowhere in the account");
 }
 
-Result<WireItem> KenestoStore::fetch_item(const CallContext& call, NodeKind kind,
-                                          const RemoteId& id, int depth) {
-  TRY_ASSIGN(const RemoteId folder, folder_of(call, id, depth));
-  Result<Items> items = list_items(call, folder, depth);
+Result<WireItem> KenestoStore::item_of(const Result<Items>& listed, const RemoteId& folder,
+                                       NodeKind kind, const RemoteId& id) {
   // A folder that is gone took its children along.
-  if (items) {
-    for (WireItem& item : *items) {
-      if (item.entry.id == id && item.entry.kind == kind) return std::move(item);
+  if (listed) {
+    for (const WireItem& item : *listed) {
+      if (item.entry.id == id && item.entry.kind == kind) return item;
     }
-  } else if (items.error().code != ErrorCode::kNotFound) {
-    return fail(std::move(items).error());
+  } else if (listed.error().code != ErrorCode::kNotFound) {
+    return fail(listed.error());
   }
   known_.forget(id);
   return fail(ErrorCode::kNotFound,
               fmt::format("id={}: not in its folder {}", id.value, folder.value));
+}
+
+Result<WireItem> KenestoStore::fetch_item(const CallContext& call, NodeKind kind,
+                                          const RemoteId& id, int depth) {
+  TRY_ASSIGN(const RemoteId folder, folder_of(call, id, depth));
+  return item_of(list_items(call, folder, depth), folder, kind, id);
 }
 
 Result<RemoteEntry> KenestoStore::stat(const CallContext& call, NodeKind kind, const RemoteId& id) {

@@ -124,6 +124,7 @@ std::vector<Result<RemoteEntry>> KenestoStore::change_locks(const CallContext& c
 
   const auto answer = send_locks(call, asked, hold, comment);
   // Whatever the answer: how a partial failure looks is not told, so the listing decides.
+  for (const auto& [folder, items] : folders) listings_.changed(folder, {});
   folders.clear();
   for (std::size_t n = 0; n < asked.size(); ++n) {
     Result<RemoteEntry>& result = results[asked_at[n]];
@@ -189,6 +190,7 @@ Result<RemoteEntry> KenestoStore::discard_lock(const CallContext& call, const Re
   request.query = {{"did", file.value}};
   request.mutates = true;
   const auto answer = api_.send(call, request);
+  listings_.changed(before.entry.parent, before.entry.name);
   TRY_ASSIGN(WireItem after, fetch_item(call, NodeKind::kFile, file));
   if (!after.checked_out) return std::move(after.entry);
   // The vendor describes this call for owners whose guests hold a document; one's own check-out

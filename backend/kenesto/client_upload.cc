@@ -21,8 +21,9 @@ namespace {
 // A server that finishes an upload in the background shows it soon after.
 constexpr int kLooks = 4;
 constexpr std::chrono::milliseconds kFirstPause{100};
-// A content that took longer to send is looked for once more before it is completed.
-constexpr std::chrono::seconds kLongSending{1};
+// Whether the name of a new document is free is looked at once more when the answer is older than
+// this before the completion.
+constexpr std::chrono::seconds kOldLook{1};
 
 class Md5 {
  public:
@@ -59,6 +60,14 @@ std::optional<std::string> md5_of_etag(std::string_view etag) {
   return fold_name(etag);
 }
 
+Result<KnownObjects::Held> current_of(const std::vector<RemoteVersion>& versions,
+                                      const std::string& about) {
+  for (const RemoteVersion& version : versions) {
+    if (version.current) return KnownObjects::Held{version.id, version.size};
+  }
+  return fail(ErrorCode::kCorrupt, about + ": no current version");
+}
+
 // ".../Temp/SOMETHING/ID/...": the id that the new object is going to have, in the vendor's own
 // programs' reading. A hint.
 std::string id_in_address(const std::string& url) {
@@ -85,7 +94,6 @@ struct KenestoStore::Source {
 struct KenestoStore::Begun {
   std::string url;
   std::string hint;  // id of the new object, or empty
-  bool took_long = false;
 };
 
 Result<RemoteEntry> KenestoStore::put(const CallContext& call, const UploadTarget& target,
@@ -123,7 +131,6 @@ Result<KenestoStore::Begun> KenestoStore::send_content(const CallContext& call,
                                                        const RemoteId& folder,
                                                        const std::string& name,
                                                        const RemoteId& file, Source& source) {
-  const SteadyTime began = clock_.steady();
   const std::string about = file.empty() ? "folder=" + folder.value : "id=" + file.value;
   for (int number = 1;; ++number) {
     ApiRequest request;
@@ -204,7 +211,6 @@ Result<KenestoStore::Begun> KenestoStore::send_content(const CallContext& call,
                     "upload " + about + ": other bytes arrived than were sent");
       }
     }
-    begun.took_long = clock_.steady() - began > kLongSending;
     return begun;
   }
 }
@@ -221,11 +227,29 @@ ApiResult<void> KenestoStore::complete(const CallContext& call, const Begun& beg
   return {};
 }
 
+Result<WireItem> KenestoStore::item_before(const CallContext& call, const UploadTarget& target) {
+  // What the listing of a moment ago may have missed, the versions tell by their ids, where the one
+  // that it meant is known. Who has checked a document out they do not tell.
+  const auto known = known_.find(target.file);
+  if (known && !known->vault && !target.name.empty() && known_.held(target.file, known->mark)) {
+    TRY_ASSIGN(const std::optional<Look> look, recent_look(call, known->parent, target.name));
+    if (look) {
+      for (const WireItem& item : look->items) {
+        if (item.entry.id == target.file && item.entry.kind == NodeKind::kFile &&
+            item.entry.name == target.name) {
+          return item;
+        }
+      }
+    }
+  }
+  return fetch_item(call, NodeKind::kFile, target.file);
+}
+
 Result<RemoteEntry> KenestoStore::upload_version(const CallContext& call,
                                                  const UploadTarget& target, Source& source) {
   const RemoteId& file = target.file;
   const std::string about = "id=" + file.value;
-  TRY_ASSIGN(const WireItem before, fetch_item(call, NodeKind::kFile, file));
+  TRY_ASSIGN(const WireItem before, item_before(call, target));
   if (before.external_link) {
     return fail(ErrorCode::kNotSupported, about + ": the content lies at another service");
   }
@@ -239,9 +263,27 @@ Result<RemoteEntry> KenestoStore::upload_version(const CallContext& call,
   if (!target.before.empty() && before.entry.validator != target.before) {
     return fail(ErrorCode::kConflict, about + ": another version by now");
   }
-  TRY_ASSIGN(const Versions old, fetch_versions(call, file));
+  // The version that the content is to follow: remembered from when it was read or sent, or asked
+  // for. Right before the completion it must still be the current one.
+  const std::uint64_t mark = mark_of(before.entry.validator);
+  std::optional<KnownObjects::Held> follows = known_.held(file, mark);
+  if (!follows || follows->size != before.entry.size) {
+    TRY_ASSIGN(const Versions versions, fetch_versions(call, file));
+    TRY_ASSIGN(follows, current_of(versions, about));
+    if (follows->size == before.entry.size) known_.bind(file, mark, *follows);
+  }
+
+  TRY_ASSIGN(const Begun begun,
+             send_content(call, before.entry.parent, before.entry.name, file, source));
+  TRY_ASSIGN(const Versions now, fetch_versions(call, file));
+  TRY_ASSIGN(const KnownObjects::Held current, current_of(now, about));
+  if (current.version != follows->version) {
+    // Also when the listing cannot tell the two apart: the next try asks.
+    known_.unbind(file, mark);
+    return fail(ErrorCode::kConflict, about + ": somebody made another version current meanwhile");
+  }
   std::set<VersionId> known;
-  for (const RemoteVersion& version : old) known.insert(version.id);
+  for (const RemoteVersion& version : now) known.insert(version.id);
   const auto unknown = [&](const Versions& versions) {
     std::vector<RemoteVersion> fresh;
     for (const RemoteVersion& version : versions) {
@@ -249,14 +291,8 @@ Result<RemoteEntry> KenestoStore::upload_version(const CallContext& call,
     }
     return fresh;
   };
-
-  TRY_ASSIGN(const Begun begun,
-             send_content(call, before.entry.parent, before.entry.name, file, source));
-  TRY_ASSIGN(const Versions now, fetch_versions(call, file));
-  if (!unknown(now).empty()) {
-    return fail(ErrorCode::kConflict, about + ": somebody added a version meanwhile");
-  }
   const ApiResult<void> completed = complete(call, begun, about);
+  listings_.changed(before.entry.parent, before.entry.name);
   if (!completed && completed.error().told && completed.error().code != ErrorCode::kUnavailable) {
     return fail(explain(call, NodeKind::kFile, file, completed.error()));
   }
@@ -302,8 +338,7 @@ Result<RemoteEntry> KenestoStore::upload_new(const CallContext& call, const Uplo
   const std::string about = "folder=" + folder.value;
   const std::string folded = fold_name(target.name);
   std::set<RemoteId> known;
-  const auto look = [&](const std::string& own) -> Result<void> {
-    TRY_ASSIGN(const Items items, list_items(call, folder));
+  const auto check = [&](const Items& items, const std::string& own) -> Result<void> {
     for (const WireItem& item : items) {
       // A server might list what is still on its way.
       if (item.entry.id.value == own) continue;
@@ -314,10 +349,20 @@ Result<RemoteEntry> KenestoStore::upload_new(const CallContext& call, const Uplo
     }
     return {};
   };
-  TRY(look({}));
+  TRY_ASSIGN(std::optional<Look> look, recent_look(call, folder, target.name));
+  if (!look) {
+    look.emplace();
+    look->begun = clock_.steady();
+    TRY_ASSIGN(look->items, list_items(call, folder));
+  }
+  TRY(check(look->items, {}));
   TRY_ASSIGN(const Begun begun, send_content(call, folder, target.name, {}, source));
-  if (begun.took_long) TRY(look(begun.hint));
+  if (clock_.steady() - look->begun > kOldLook) {
+    TRY_ASSIGN(const Items again, list_items(call, folder));
+    TRY(check(again, begun.hint));
+  }
   const ApiResult<void> completed = complete(call, begun, about);
+  listings_.changed(folder, target.name);
   if (!completed && completed.error().told && completed.error().code != ErrorCode::kUnavailable) {
     return fail(explain(call, NodeKind::kFolder, folder, completed.error()));
   }

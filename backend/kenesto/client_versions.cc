@@ -61,6 +61,7 @@ Result<RemoteEntry> KenestoStore::promote(const CallContext& call, const RemoteI
   request.json = "{\"fileId\":" + json_text(version.value) + "}";
   request.mutates = true;
   const auto envelope = api_.send(call, request);
+  listings_.changed(before.entry.parent, before.entry.name);
   if (!envelope) {
     if (envelope.error().told && envelope.error().code != ErrorCode::kUnavailable) {
       return fail(explain(call, NodeKind::kFile, file, envelope.error()));

@@ -25,7 +25,8 @@ constexpr std::chrono::seconds kShortLife{10};
 constexpr int kShortLivesAllowed = 3;
 constexpr std::chrono::seconds kFirstPause{5};
 constexpr std::chrono::seconds kLongestPause{300};
-// A caller that waits for another's login looks this often whether it was cancelled.
+// A caller that waits for another's login, or for the end of a pause, looks this often whether it
+// was cancelled.
 constexpr std::chrono::milliseconds kPoll{20};
 
 class PastedSession final : public KenestoSession {
@@ -172,23 +173,29 @@ void KenestoLoginSession::invalidate(const std::string& rejected_token) {
   const int doublings = std::min(short_lives_ - kShortLivesAllowed, 8);
   not_before_ =
       now + std::min<std::chrono::nanoseconds>(kFirstPause * (1 << doublings), kLongestPause);
-  last_error_ = {ErrorCode::kUnavailable,
-                 login_.remote + ": the server ends every session as soon as it has begun"};
+  log_info("{}; the next login waits", too_many_ends().context);
+}
+
+Error KenestoLoginSession::too_many_ends() const {
+  return {ErrorCode::kUnavailable,
+          login_.remote + ": the server ends every session as soon as it has begun"};
 }
 
 Result<std::string> KenestoLoginSession::token(const CallContext& call) {
   MutexLock lock(mutex_);
-  const std::uint64_t before = finished_;
+  const std::uint64_t before = failed_;
   while (true) {
     if (current_) return current_->token.reveal();
     // Another caller's login failed while this one waited: asking again at once would not help.
-    if (finished_ != before) return fail(last_error_);
-    if (clock_.steady() < not_before_) return fail(last_error_);
+    if (failed_ != before) return fail(last_error_);
     if (call.cancel.cancelled()) return fail(ErrorCode::kCancelled, "login: cancelled");
-    if (std::chrono::steady_clock::now() >= call.deadline) {
-      return fail(ErrorCode::kTimeout, "login: the deadline has passed");
-    }
-    if (!logging_in_) break;
+    const SteadyTime now = std::chrono::steady_clock::now();
+    if (now >= call.deadline) return fail(ErrorCode::kTimeout, "login: the deadline has passed");
+    const auto pause = not_before_ - std::min(clock_.steady(), not_before_);
+    if (pause == pause.zero() && !logging_in_) break;
+    // A pause that this caller has no time for.
+    if (pause >= call.deadline - now) return fail(too_many_ends());
+    if (!call.may_block) return fail(ErrorCode::kWouldBlock, "login");
     static_cast<void>(changed_.wait_for(mutex_, kPoll));
   }
   logging_in_ = true;
@@ -198,7 +205,6 @@ Result<std::string> KenestoLoginSession::token(const CallContext& call) {
   logging_in_ = false;
   changed_.notify_all();
   if (tokens) {
-    ++finished_;
     current_ = std::move(*tokens);
     user_ = current_->user;
     logged_in_at_ = clock_.steady();
@@ -207,7 +213,7 @@ Result<std::string> KenestoLoginSession::token(const CallContext& call) {
   }
   // A caller that gave up has learned nothing; the next one tries.
   if (tokens.error().code != ErrorCode::kCancelled && tokens.error().code != ErrorCode::kTimeout) {
-    ++finished_;
+    ++failed_;
     last_error_ = tokens.error();
   }
   return fail(std::move(tokens).error());

@@ -61,8 +61,8 @@ std::unique_ptr<KenestoSession> make_pasted_kenesto_session(std::string remote, 
 // There is no renewal, logout or told lifetime.
 //
 // Never a loop: credentials that were refused are not tried again (kUnauthenticated) until
-// `credentials` gives others; a server that keeps ending fresh sessions is asked ever more rarely
-// (kUnavailable in between).
+// `credentials` gives others; a server that keeps ending fresh sessions is asked ever more rarely.
+// Callers wait for that, and are told kUnavailable at once where it would outlast their deadline.
 class KenestoLoginSession final : public KenestoSession {
  public:
   // Where the secrets rest. Called before each login; may read a keyring, so it may block.
@@ -78,6 +78,7 @@ class KenestoLoginSession final : public KenestoSession {
 
  private:
   Result<KenestoTokens> log_in(const CallContext& call) EXCLUDES(mutex_);
+  Error too_many_ends() const;
 
   // Dependencies
   HttpClient& http_;
@@ -91,8 +92,8 @@ class KenestoLoginSession final : public KenestoSession {
   std::optional<KenestoTokens> current_ GUARDED_BY(mutex_);
   KenestoUser user_ GUARDED_BY(mutex_);  // also while there is no session
   bool logging_in_ GUARDED_BY(mutex_) = false;
-  std::uint64_t finished_ GUARDED_BY(mutex_) = 0;  // logins so far
-  Error last_error_ GUARDED_BY(mutex_);            // of the last one that failed
+  std::uint64_t failed_ GUARDED_BY(mutex_) = 0;  // logins
+  Error last_error_ GUARDED_BY(mutex_);          // of the last one of these
   SteadyTime logged_in_at_ GUARDED_BY(mutex_) = SteadyTime::min();
   SteadyTime not_before_ GUARDED_BY(mutex_) = SteadyTime::min();
   int short_lives_ GUARDED_BY(mutex_) = 0;  // sessions in a row that ended at once

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
+#include "backend/http/range_receiver.h"
 #include "backend/kiteworks/bulk_zip.h"
 #include "backend/kiteworks/client.h"
 #include "backend/kiteworks/quirks.h"
@@ -20,110 +20,6 @@ constexpr int kResumes = 3;
 // Below it, a connection of its own costs more than it brings.
 constexpr std::uint64_t kOwnConnection = 256u << 10;
 
-std::optional<std::uint64_t> take_number(std::string_view& text) {
-  std::uint64_t value = 0;
-  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc()) return std::nullopt;
-  text.remove_prefix(static_cast<std::size_t>(rest - text.data()));
-  return value;
-}
-
-bool take(std::string_view& text, std::string_view word) {
-  if (text.substr(0, word.size()) != word) return false;
-  text.remove_prefix(word.size());
-  return true;
-}
-
-const std::string* header(const HttpHeaders& headers, std::string_view name) {
-  for (const auto& [key, value] : headers) {
-    if (key == name) return &value;
-  }
-  return nullptr;
-}
-
-// Checks an answer to a ranged GET and hands its bytes on, exactly those that were asked for. Used
-// by one thread at a time.
-class RangeReceiver {
- public:
-  // The wanted part of a content of `size` bytes.
-  RangeReceiver(std::uint64_t offset, std::uint64_t length, std::uint64_t size,
-                const RemoteStore::ByteSink& sink)
-      : offset_(offset), length_(length), size_(size), sink_(sink) {}
-
-  bool on_headers(int status, const HttpHeaders& headers) {
-    if (status == 206) {
-      const std::string* const range = header(headers, "content-range");
-      return range == nullptr ? refuse(ErrorCode::kCorrupt, "a part without Content-Range")
-                              : check_range(*range);
-    }
-    if (status < 200 || status > 299) return true;
-    // The whole content in spite of the range: skipped to where we want it.
-    skip_ = offset_;
-    if (const std::string* const length = header(headers, "content-length")) {
-      std::string_view text = *length;
-      const auto told = take_number(text);
-      if (told && text.empty() && *told != size_) return other_size(*told);
-    }
-    return true;
-  }
-
-  bool on_bytes(Bytes bytes) {
-    const std::uint64_t skipped = std::min<std::uint64_t>(skip_, bytes.size());
-    skip_ -= skipped;
-    bytes = bytes.subspan(skipped);
-    const std::uint64_t wanted = std::min<std::uint64_t>(length_ - delivered_, bytes.size());
-    if (wanted > 0) {
-      delivered_ += wanted;
-      if (!sink_(bytes.first(wanted))) return refuse(ErrorCode::kCancelled, "the reader gave up");
-    }
-    // What follows the wanted part is not waited for.
-    return bytes.size() == wanted;
-  }
-
-  std::uint64_t delivered() const { return delivered_; }
-  bool complete() const { return delivered_ == length_; }
-  const std::optional<Error>& verdict() const { return verdict_; }
-
- private:
-  bool refuse(ErrorCode code, std::string why) {
-    verdict_ = Error{code, std::move(why)};
-    return false;
-  }
-
-  bool other_size(std::uint64_t told) {
-    return refuse(ErrorCode::kConflict, fmt::format("{} bytes now, not {}", told, size_));
-  }
-
-  // "bytes 0-99/1234", the total may be "*".
-  bool check_range(std::string_view text) {
-    if (!take(text, "bytes ")) return refuse(ErrorCode::kCorrupt, "a strange Content-Range");
-    const auto first = take_number(text);
-    const bool dash = take(text, "-");
-    const auto last = take_number(text);
-    if (!first || !dash || !last || !take(text, "/")) {
-      return refuse(ErrorCode::kCorrupt, "a strange Content-Range");
-    }
-    if (!take(text, "*")) {
-      const auto total = take_number(text);
-      if (!total) return refuse(ErrorCode::kCorrupt, "a strange Content-Range");
-      if (*total != size_) return other_size(*total);
-    }
-    if (*first != offset_ || *last != offset_ + length_ - 1) {
-      return refuse(ErrorCode::kCorrupt, fmt::format("bytes {}-{} instead of {}-{}", *first, *last,
-                                                     offset_, offset_ + length_ - 1));
-    }
-    return true;
-  }
-
-  const std::uint64_t offset_;
-  const std::uint64_t length_;
-  const std::uint64_t size_;
-  const RemoteStore::ByteSink& sink_;
-  std::uint64_t skip_ = 0;
-  std::uint64_t delivered_ = 0;
-  std::optional<Error> verdict_;
-};
-
 }  // namespace
 
 Result<void> KiteworksStore::read_range(const CallContext& call, const ReadRequest& request,
@@ -131,7 +27,7 @@ Result<void> KiteworksStore::read_range(const CallContext& call, const ReadReque
   const std::uint64_t offset = request.offset + delivered;
   const std::uint64_t length = request.length - delivered;
   const std::string& version = request.version.value;
-  RangeReceiver receiver(offset, length, request.size, sink);
+  RangeReceiver receiver({.offset = offset, .length = length, .size = request.size}, sink);
   HttpRequest http;
   http.label = version.empty() ? "GET /rest/files/{id}/content"
                                : "GET /rest/files/{id}/versions/{id}/content";

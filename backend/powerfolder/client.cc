@@ -50,6 +50,9 @@ Capabilities capabilities_of(const Capabilities& files, const PowerFolderConfig&
                              bool quota) {
   Capabilities all = files;
   all.root_takes_files = !config.folder.empty();
+  // move() itself tries what lies between two top-level folders; but they may live on different
+  // machines, and a program that was told "done" could only be told otherwise afterwards.
+  all.move_across_top = !config.folder.empty();
   all.permissions = true;
   all.quota = quota;
   return all;
@@ -304,6 +307,25 @@ Result<SecretString> powerfolder_login_token(HttpClient& http, const CallContext
                 "the server gives no token: user or password is wrong");
   }
   return SecretString(*parsed);
+}
+
+Result<OAuthClient> powerfolder_oauth_client(const PowerFolderConfig& config,
+                                             const std::string& client_id,
+                                             const std::string& redirect_uri) {
+  TRY_ASSIGN(const std::string server, server_of(config));
+  OAuthClient out;
+  out.authorize_url = server + "/oauth/allow";
+  out.token_url = server + "/oauth/token";
+  out.refresh_address = server + "/oauth";
+  out.client_id = client_id;
+  out.redirect_uri = redirect_uri;
+  // No page of the vendor names PKCE, a scope or a hint, so none is sent; the code is worth nothing
+  // without the client secret.
+  out.pkce = false;
+  // "Any status but 200 is a failure", and what the body of one says is not described. An account
+  // that is tried again and again may be locked.
+  out.plain_refusals = true;
+  return out;
 }
 
 }  // namespace cabinetfs

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "backend/auth/oauth.h"
 #include "backend/auth/secret_string.h"
 #include "backend/base/call.h"
 #include "backend/powerfolder/config.h"
@@ -32,5 +33,12 @@ void apply_powerfolder_policy(AuthorizedClientOptions& options, const PowerFolde
 Result<SecretString> powerfolder_login_token(HttpClient& http, const CallContext& call,
                                              const PowerFolderConfig& config,
                                              const std::string& user, const SecretString& password);
+
+// An application that an administrator registered (the vendor's OAuth2, server 11.5 and newer), all
+// but its secret: consent at /oauth/allow, code against tokens at /oauth/token, refresh by a GET of
+// /oauth. Empty `redirect_uri`: chosen at the login. kInvalid: the server's address.
+Result<OAuthClient> powerfolder_oauth_client(const PowerFolderConfig& config,
+                                             const std::string& client_id,
+                                             const std::string& redirect_uri);
 
 }  // namespace cabinetfs

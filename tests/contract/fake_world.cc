@@ -44,12 +44,19 @@ ContractCase fake(const std::string& name, const Capabilities& capabilities) {
           }};
 }
 
-INSTANTIATE_TEST_SUITE_P(Fake, Contract,
-                         ::testing::Values(fake("Strict", FakeRemoteOptions::strict()),
-                                           fake("LikeKiteworks",
-                                                FakeRemoteOptions::like_kiteworks()),
-                                           fake("Bare", FakeRemoteOptions::bare())),
-                         [](const auto& each) { return each.param.name; });
+Capabilities narrow() {
+  Capabilities able = FakeRemoteOptions::bare();
+  able.rename_keeps_extension = true;
+  able.move_across_top = false;
+  return able;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Fake, Contract,
+    ::testing::Values(fake("Strict", FakeRemoteOptions::strict()),
+                      fake("LikeKiteworks", FakeRemoteOptions::like_kiteworks()),
+                      fake("Bare", FakeRemoteOptions::bare()), fake("Narrow", narrow())),
+    [](const auto& each) { return each.param.name; });
 
 }  // namespace
 }  // namespace cabinetfs

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "tests/contract/kenesto_world.h"
+#include "tests/support/fake_clock.h"
 
 namespace cabinetfs {
 namespace {
@@ -77,6 +78,43 @@ TEST_F(KenestoServer, ASessionThatEndsCostsOneLoginForAll) {
   }
 }
 
+TEST_F(KenestoServer, AReadOutlivesSessionsThatEndOneAfterAnother) {
+  start();
+  FakeClock clock;
+  KenestoLoginSession session(
+      world().http(), {"contract", world().server().url(), ""},
+      [&](const CallContext&) -> Result<KenestoCredentials> {
+        const auto& known = world().server().credentials();
+        return KenestoCredentials{SecretString(known.client_secret), known.users.at(0).email,
+                                  SecretString(known.users.at(0).password)};
+      },
+      clock);
+  const auto reader = world().another_store(session);
+  ASSERT_TRUE(reader->account(soon()));
+  std::vector<RemoteEntry> files;
+  for (std::size_t i = 0; i < 3; ++i)
+    files.push_back(create(work_, std::to_string(i) + ".txt", "hello"));
+  world().reset_requests();
+  for (std::size_t i = 0; i < 2; ++i) {
+    world().admin("POST", "expire_tokens", "{}");
+    EXPECT_EQ(read(*reader, files[i]).value_or("?"), "hello");
+  }
+  EXPECT_EQ(calls("Authenticate"), 2u);
+  // The third in a row: logging in waits for five seconds, and so does the read.
+  world().admin("POST", "expire_tokens", "{}");
+  {
+    const std::jthread waits([&] { EXPECT_EQ(read(*reader, files[2]).value_or("?"), "hello"); });
+    const auto paused = [&] {
+      const auto token = session.token(CallContext::within(std::chrono::seconds(1)));
+      return code_of(token) == ErrorCode::kUnavailable;
+    };
+    while (!paused()) std::this_thread::yield();
+    EXPECT_EQ(calls("Authenticate"), 2u);
+    clock.advance(std::chrono::seconds(6));
+  }
+  EXPECT_EQ(calls("Authenticate"), 3u);
+}
+
 TEST_F(KenestoServer, AWrongPasswordIsTriedOnce) {
   start();
   int asked = 0;
@@ -117,6 +155,98 @@ TEST_F(KenestoServer, TheObjectStoreSeesNothingThatItMustNot) {
       EXPECT_EQ(seen.at(bad), 0) << bad;
     }
     EXPECT_GT(seen.at("urls"), 0);
+  }
+}
+
+// What a save costs, in requests: before listings and versions were shared, 5 for each new file and
+// 8 for each version.
+class KenestoRequests : public KenestoServer {
+ protected:
+  void SetUp() override {
+    start();
+    session_ = world().login();
+    saver_ = world().another_store(*session_, clock_);
+    ASSERT_TRUE(saver_->account(soon()));
+    ASSERT_TRUE(saver_->list(soon(), root_));
+    ASSERT_TRUE(saver_->list(soon(), work_));
+    later();
+  }
+  // No listing of a moment ago.
+  void later() {
+    clock_.advance(std::chrono::seconds(2));
+    world().reset_requests();
+  }
+  // "listings versions other", since the last time.
+  std::string cost() {
+    const std::uint64_t listings = calls("RetrieveDocuments");
+    const std::uint64_t versions = calls("RetrieveFileVersions");
+    const std::uint64_t total = world().requests("");
+    world().reset_requests();
+    return std::to_string(listings) + " " + std::to_string(versions) + " " +
+           std::to_string(total - listings - versions);
+  }
+  RemoteEntry save(const UploadTarget& target, const std::string& content) {
+    const auto saved = saver_->put(soon(), target, as_bytes(content));
+    EXPECT_TRUE(saved) << why(saved);
+    return saved ? *saved : RemoteEntry();
+  }
+
+  FakeClock clock_;
+  std::unique_ptr<KenestoLoginSession> session_;
+  std::unique_ptr<RemoteStore> saver_;
+};
+
+// A place, the content and the completion; a look before and one after.
+TEST_F(KenestoRequests, OfANewFile) {
+  save({{}, work_, "a.txt", {}, {}}, "a");
+  EXPECT_EQ(cost(), "2 0 3");
+  save({{}, work_, "b.txt", {}, {}}, "b");
+  EXPECT_EQ(cost(), "1 0 3") << "the look after one is the look before the next";
+  later();
+  {
+    std::vector<std::jthread> savers;
+    for (int i = 0; i < 16; ++i) {
+      savers.emplace_back([&, i] { save({{}, work_, "many " + std::to_string(i), {}, {}}, "x"); });
+    }
+  }
+  EXPECT_LE(calls("RetrieveDocuments"), 18u);
+  EXPECT_EQ(world().requests("") - calls("RetrieveDocuments"), 48u);
+  EXPECT_EQ(saver_->list(soon(), work_)->size(), 18u);
+}
+
+// Besides: which version stands there, right before the completion and after it.
+TEST_F(KenestoRequests, OfAVersion) {
+  const RemoteEntry made = save({{}, work_, "a.txt", {}, {}}, "first");
+  later();
+  RemoteEntry now = save({made.id, work_, "a.txt", {}, made.validator}, "second");
+  EXPECT_EQ(cost(), "2 3 3") << "of a file that was neither read nor saved here before";
+  later();
+  now = save({now.id, work_, "a.txt", {}, now.validator}, "third");
+  EXPECT_EQ(cost(), "2 2 3") << "of one that was";
+  later();
+  // As the cache does it: its own look, and the save right after it.
+  const auto upload = CallContext::within(std::chrono::seconds(60), Priority::kUpload);
+  ASSERT_TRUE(saver_->stat(upload, NodeKind::kFile, now.id));
+  now = save({now.id, work_, "a.txt", {}, now.validator}, "fourth");
+  EXPECT_EQ(cost(), "2 2 3");
+  EXPECT_EQ(world().content_of("Work/a.txt"), "fourth");
+  // Others' versions are noticed all the same.
+  later();
+  ASSERT_TRUE(saver_->stat(soon(), NodeKind::kFile, now.id));
+  world().write_as_other("Work/a.txt", "theirs");
+  EXPECT_CODE(saver_->put(soon(), {now.id, work_, "a.txt", {}, now.validator}, as_bytes("ours")),
+              ErrorCode::kConflict);
+  EXPECT_EQ(world().content_of("Work/a.txt"), "theirs");
+}
+
+// A listing that began before a change of ours never stands for one after it.
+TEST_F(KenestoRequests, AreNotSharedAcrossOurOwnChanges) {
+  for (int i = 0; i < 20; ++i) {
+    const std::string name = "n" + std::to_string(i);
+    std::jthread other([&] { EXPECT_TRUE(saver_->list(soon(), work_)); });
+    save({{}, work_, name, {}, {}}, "x");
+    const auto found = saver_->find_child(soon(), work_, name);
+    EXPECT_TRUE(found && *found) << name;
   }
 }
 

@@ -52,8 +52,9 @@ std::unique_ptr<KenestoLoginSession> KenestoWorld::login(std::size_t user) {
 
 std::unique_ptr<RemoteStore> KenestoWorld::another_store() { return another_store(*session_); }
 
-std::unique_ptr<RemoteStore> KenestoWorld::another_store(KenestoSession& session) {
-  auto store = make_kenesto_store(*engine_, session, config_);
+std::unique_ptr<RemoteStore> KenestoWorld::another_store(KenestoSession& session,
+                                                         const Clock& clock) {
+  auto store = make_kenesto_store(*engine_, session, config_, clock);
   if (!store) throw std::runtime_error(to_string(store.error()));
   return *std::move(store);
 }

@@ -54,7 +54,8 @@ class KenestoWorld final : public ContractWorld {
   std::unique_ptr<KenestoLoginSession> login(std::size_t user = 0);
   // A second store on the same account, as after a restart.
   std::unique_ptr<RemoteStore> another_store();
-  std::unique_ptr<RemoteStore> another_store(KenestoSession& session);
+  std::unique_ptr<RemoteStore> another_store(KenestoSession& session,
+                                             const Clock& clock = Clock::system());
 
  private:
   std::string name_of(std::size_t user);

@@ -82,6 +82,19 @@ std::unique_ptr<RemoteStore> PowerFolderWorld::store_of(std::size_t user,
   return must(make_powerfolder_store(*logins_.back()->client, config));
 }
 
+std::unique_ptr<RemoteStore> PowerFolderWorld::store_with(TokenSource& tokens) {
+  PowerFolderConfig config = everything();
+  config.server_url = server_->url();
+  config.bearer = true;
+  config.second_look = std::chrono::milliseconds(20);
+  AuthorizedClientOptions authorization;
+  apply_powerfolder_policy(authorization, config);
+  auto login = std::make_unique<Login>();
+  login->client = std::make_unique<AuthorizedClient>(*engine_, tokens, authorization);
+  logins_.push_back(std::move(login));
+  return must(make_powerfolder_store(*logins_.back()->client, config));
+}
+
 void PowerFolderWorld::as(const std::string& user, const json& what) {
   json call = what;
   if (!user.empty()) call["user"] = user;

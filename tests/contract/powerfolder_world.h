@@ -48,6 +48,8 @@ class PowerFolderWorld final : public ContractWorld {
   std::unique_ptr<RemoteStore> another_store(PowerFolderConfig config = everything());
   // 0 is alice, 1 is bob.
   std::unique_ptr<RemoteStore> store_of(std::size_t user, PowerFolderConfig config);
+  // As alice by a token source of the test's own, which outlives the world's use of the store.
+  std::unique_ptr<RemoteStore> store_with(TokenSource& tokens);
   HttpClient& plain_http() { return *engine_; }
 
  private:

@@ -274,6 +274,34 @@ TEST_P(Contract, RemovingTwiceIsFine) {
   EXPECT_TRUE(names(work().id).empty());
 }
 
+TEST_P(Contract, WhatCannotChangeItsPlaceSaysSo) {
+  const bool fixed_extension = can().rename && can().rename_keeps_extension;
+  if (can().move_across_top && !fixed_extension) GTEST_SKIP() << "everything goes anywhere here";
+  const auto root = store().root(soon());
+  ASSERT_OK(root);
+  const auto folder = store().create_folder(soon(), work().id, "d");
+  ASSERT_OK(folder);
+  const auto file = create(folder->id, "a.txt", "hello");
+  ASSERT_OK(file);
+  if (!can().move_across_top) {
+    const auto top = store().create_folder(soon(), root->id, "another top");
+    ASSERT_OK(top);
+    EXPECT_CODE(store().move(soon(), NodeKind::kFolder, folder->id, root->id),
+                ErrorCode::kCrossDevice);
+    EXPECT_CODE(store().move(soon(), NodeKind::kFolder, top->id, folder->id),
+                ErrorCode::kCrossDevice);
+    ASSERT_OK(store().remove(soon(), NodeKind::kFolder, top->id));
+  }
+  if (fixed_extension) {
+    EXPECT_CODE(store().rename(soon(), NodeKind::kFile, file->id, "a.doc"),
+                ErrorCode::kCrossDevice);
+    EXPECT_CODE(store().rename(soon(), NodeKind::kFile, file->id, "a"), ErrorCode::kCrossDevice);
+    const auto renamed = store().rename(soon(), NodeKind::kFile, file->id, "b.txt");
+    ASSERT_OK(renamed);
+    EXPECT_EQ(renamed->name, "b.txt");
+  }
+}
+
 TEST_P(Contract, AFolderWithChildrenIsNotRemoved) {
   const auto folder = store().create_folder(soon(), work().id, "d");
   ASSERT_OK(folder);

@@ -46,6 +46,41 @@ TEST_P(Rename, WhatTheServerCannotMoveIsOnAnotherDevice) {
   EXPECT_EQ(identity(can().move ? "b/h" : now), file);
 }
 
+// "Nothing moves from one top-level folder to another, to the top or out of it where the vendor's
+// do not, and no file changes an extension that the server holds fast: EXDEV at the call."
+TEST_P(Rename, WhatTheServerWouldRefuseIsRefusedAtOnce) {
+  const std::string other = mounted_->root() + "/Other top";
+  ASSERT_EQ(::mkdir(other.c_str(), 0755), 0) << strerror(errno);
+  ASSERT_EQ(sh("mkdir -p d/sub && echo one > d/f.txt && echo two > d/sub/g.txt").exit_code, 0);
+  EXPECT_EQ(settle(), "");
+  if (!can().move_across_top) {
+    const auto outcome = [](const std::string& from, const std::string& to) {
+      return ::rename(from.c_str(), to.c_str()) == 0 ? 0 : errno;
+    };
+    EXPECT_EQ(outcome(p("d/f.txt"), other + "/f.txt"), EXDEV);
+    EXPECT_EQ(outcome(p("d/sub"), other + "/sub"), EXDEV);
+    EXPECT_EQ(outcome(p("d/sub"), mounted_->root() + "/sub"), EXDEV);
+    EXPECT_EQ(outcome(other, p("d/other")), EXDEV);
+  }
+  ASSERT_EQ(run_shell("mv '" + p("d/f.txt") + "' '" + p("d/sub") + "' '" + other + "'").output, "");
+  EXPECT_EQ(read_file(other + "/f.txt"), "one\n");
+  EXPECT_EQ(read_file(other + "/sub/g.txt"), "two\n");
+  EXPECT_EQ(settle(), "");
+  EXPECT_THAT(server_tree(), ElementsAre("d/"));
+  EXPECT_EQ(read_file(other + "/sub/g.txt"), "two\n");
+
+  ASSERT_TRUE(write_file(p("d/a.txt"), "first"));
+  EXPECT_EQ(settle(), "");
+  const int to_doc = ::rename(p("d/a.txt").c_str(), p("d/a.doc").c_str()) == 0 ? 0 : errno;
+  EXPECT_EQ(to_doc, can().rename && !can().rename_keeps_extension ? 0 : EXDEV);
+  if (to_doc != 0) EXPECT_EQ(sh("mv d/a.txt d/a.doc").output, "");
+  ASSERT_TRUE(write_file(p("d/a.part"), "second"));
+  ASSERT_EQ(::rename(p("d/a.part").c_str(), p("d/a.doc").c_str()), 0);
+  EXPECT_EQ(settle(), "");
+  EXPECT_EQ(on_server("d/a.doc"), "second");
+  EXPECT_THAT(server_tree(), ElementsAre("d/", "d/a.doc"));
+}
+
 // "What was never sent can be renamed and moved everywhere."
 TEST_P(Rename, WhatTheServerDoesNotHaveGoesAnywhere) {
   MountedOptions options;

@@ -102,8 +102,11 @@ TEST_F(PowerFolderAuth, OAuthByCodeAndByRefresh) {
   EXPECT_EQ(location.rfind("http://127.0.0.1:9/cb?state=s1&code=", 0), 0U) << location;
   const std::string code = location.substr(location.rfind('=') + 1);
   const std::string exchange =
-      "grant_type=authorization_code&client_id=sandbox-client&code=" + code;
-  EXPECT_EQ(client.send("POST", "/oauth/token", {}, exchange).status, 401) << "without the secret";
+      "grant_type=authorization_code&client_id=sandbox-client&redirect_uri="
+      "http%3A%2F%2F127.0.0.1%3A9%2Fcb&code=" +
+      code;
+  EXPECT_EQ(client.send("POST", "/oauth/token", {}, exchange).status, 400) << "without the secret";
+  EXPECT_EQ(client.send("POST", "/oauth/token", {}, exchange + "&client_secret=x").status, 401);
   const std::string secret = "&client_secret=" + server_->credentials().client_secret;
   const json tokens = json::parse(client.send("POST", "/oauth/token", {}, exchange + secret).body);
   EXPECT_EQ(status_with_bearer(tokens.at("access_token")), 200);
@@ -118,18 +121,40 @@ TEST_F(PowerFolderAuth, OAuthByCodeAndByRefresh) {
   EXPECT_EQ(status_with_bearer(again.at("access_token")), 200);
   EXPECT_EQ(again.at("refresh_token"), tokens.at("refresh_token"));
   set({{"rotate_refresh_tokens", true}});
-  const json rotated = json::parse(client.send("POST", "/oauth", {}, refresh).body);
+  const json rotated = json::parse(client.get("/oauth?" + refresh).body);
   EXPECT_NE(rotated.at("refresh_token"), tokens.at("refresh_token"));
-  EXPECT_EQ(client.send("POST", "/oauth", {}, refresh).status, 400) << "it was replaced";
+  EXPECT_EQ(client.get("/oauth?" + refresh).status, 400) << "it was replaced";
   admin("POST", "expire_tokens", {{"refresh", true}});
   EXPECT_EQ(client
-                .send("POST", "/oauth", {},
-                      "grant_type=refresh_token&client_id=sandbox-client&refresh_token=" +
-                          rotated.at("refresh_token").get<std::string>())
+                .get("/oauth?grant_type=refresh_token&client_id=sandbox-client&refresh_token=" +
+                     rotated.at("refresh_token").get<std::string>())
                 .status,
             400);
   set({{"oauth", false}});
-  EXPECT_EQ(client.send("POST", "/oauth", {}, refresh).status, 404);
+  EXPECT_EQ(client.get("/oauth?" + refresh).status, 404);
+}
+
+TEST_F(PowerFolderAuth, OAuthTakesWhatIsDescribedAndNothingElse) {
+  start();
+  PlainHttp client(server_->url());
+  const std::string allow =
+      "/oauth/allow?response_type=code&client_id=sandbox-client&redirect_uri="
+      "http%3A%2F%2F127.0.0.1%3A9%2Fcb&user=alice%40example.com&approve=1";
+  EXPECT_EQ(client.get(allow).status, 400) << "without a state";
+  EXPECT_EQ(client.get(allow + "&state=s&code_challenge=x").status, 400);
+  EXPECT_EQ(client.get(allow + "&state=s").status, 302);
+  const std::string refresh = "grant_type=refresh_token&refresh_token=" + alice().refresh_token;
+  EXPECT_EQ(client.get("/oauth?" + refresh).status, 400) << "without the client";
+  const std::string whole = refresh + "&client_id=sandbox-client";
+  EXPECT_EQ(client.get("/oauth?" + whole + "&client_secret=x").status, 400);
+  EXPECT_EQ(client.send("POST", "/oauth", {}, whole).status, 405);
+  EXPECT_EQ(client.get("/oauth/token?" + whole).status, 405);
+  EXPECT_EQ(client.send("POST", "/oauth/token", {}, whole).status, 400);
+  EXPECT_EQ(client.get("/oauth?" + whole).status, 200);
+  set({{"oauth_errors", "html"}});
+  const PlainReply refused = client.get("/oauth?" + whole + "1");
+  EXPECT_EQ(refused.status, 401);
+  EXPECT_THAT(refused.body, HasSubstr("<h1>"));
 }
 
 TEST_F(PowerFolderAuth, ManyWrongPasswordsLockTheAccount) {

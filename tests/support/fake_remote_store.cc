@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "backend/base/text.h"
 #include "tests/support/fake_remote_state.h"
 
 namespace cabinetfs {
@@ -323,6 +324,14 @@ RemoteId FakeRemoteStore::rebased(const RemoteId& id, const RemoteId& from, cons
   return RemoteId{to.value + id.value.substr(from.value.size())};
 }
 
+RemoteId FakeRemoteStore::top_locked(RemoteId folder) const {
+  for (const Node* at = find_locked(folder); at != nullptr && at->id.value != kRootId;
+       at = find_locked(at->parent)) {
+    folder = at->id;
+  }
+  return folder;
+}
+
 void FakeRemoteStore::detach_locked(Node& node) {
   Node* const parent = find_locked(node.parent);
   if (parent == nullptr) return;
@@ -429,6 +438,10 @@ Result<RemoteEntry> FakeRemoteStore::rename(const CallContext& call, NodeKind ki
   TRY_ASSIGN(Node* const node, get_locked("rename", kind, id));
   TRY(check_change_locked("rename", *node, Right::kRename));
   Node* const parent = find_locked(node->parent);
+  if (options_.capabilities.rename_keeps_extension && kind == NodeKind::kFile &&
+      extension_of(name) != extension_of(node->name)) {
+    return fail(ErrorCode::kCrossDevice, "rename: another extension");
+  }
   TRY(check_name_locked(*parent, name, id));
   detach_locked(*node);
   attach_locked(*node, *parent, name);
@@ -454,6 +467,10 @@ Result<RemoteEntry> FakeRemoteStore::move(const CallContext& call, NodeKind kind
   }
   for (const Node* at = target; at != nullptr; at = find_locked(at->parent)) {
     if (at->id == id) return fail(ErrorCode::kInvalid, "move: a folder into itself");
+  }
+  if (!options_.capabilities.move_across_top &&
+      top_locked(node->parent) != top_locked(new_parent)) {
+    return fail(ErrorCode::kCrossDevice, "move: across the top level");
   }
   TRY(check_name_locked(*target, node->name, id));
   note_locked(*node, options_.user, "move_from");

@@ -209,6 +209,8 @@ class FakeRemoteStore final : public RemoteStore {
   class Running;
 
   Node* find_locked(const RemoteId& id) const REQUIRES(mutex_);
+  // The top-level folder that a folder is, or is in; the root's is itself.
+  RemoteId top_locked(RemoteId folder) const REQUIRES(mutex_);
   Result<Node*> get_locked(const char* operation, NodeKind kind, const RemoteId& id) const
       REQUIRES(mutex_);
   Result<Node*> folder_locked(const char* operation, const RemoteId& id, Right right) const

@@ -171,8 +171,8 @@ std::vector<OptionInfo> make_table() {
       {"user", "text", "account; with Kiteworks only shown in the browser at login", true,
        TEXT(remote.user)},
       {"auth", "auto | code | jwt | password | token | bearer",
-       "how to log in: in a browser or by signed JWT (Kiteworks), with a password, a token in its "
-       "place, or an access token",
+       "how to log in: in a browser (Kiteworks, PowerFolder), by signed JWT (Kiteworks), with a "
+       "password, a token in its place, or an access token",
        true, WORD(remote.auth, kAuth)},
       {"organization", "text", "Kenesto: which one, where an account has several", true,
        TEXT(remote.organization)},
@@ -195,7 +195,7 @@ std::vector<OptionInfo> make_table() {
        YES_NO(remote.case_sensitive)},
       {"dav_locks", "yes or no", "PowerFolder, WebDAV: use the server's locks where it has them",
        true, YES_NO(remote.dav_locks)},
-      {"client_id", "text", "the custom application that an administrator registered", true,
+      {"client_id", "text", "the application that an administrator registered", true,
        TEXT(remote.client_id)},
       {"scope", "text", "OAuth scope; empty leaves it to the registration", true,
        TEXT(remote.scope)},

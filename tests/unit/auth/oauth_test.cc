@@ -124,6 +124,76 @@ TEST(OAuth, SendsFormsAndNoSecretLeaks) {
   EXPECT_EQ(public_form.count("client_secret"), 0u);
 }
 
+class RefreshByAddress : public testing::Test {
+ protected:
+  RefreshByAddress() {
+    client_.token_url = server_.url("/oauth/token");
+    client_.refresh_address = server_.url("/oauth");
+    client_.client_id = "the app";
+    client_.client_secret = SecretString("hush-secret");
+    client_.plain_refusals = true;
+  }
+  Result<OAuthTokens> refresh() {
+    return refresh_tokens(http_, soon(), client_, SecretString("hush+refresh/1"));
+  }
+
+  ScriptedHttpServer server_;
+  CurlHttpClient http_{quick_http()};
+  OAuthClient client_;
+};
+
+TEST_F(RefreshByAddress, IsAGetWithTheThreeParameters) {
+  server_.script("/oauth", {{.body = R"({"access_token":"a","expires_in":86400})"}});
+  const auto tokens = refresh();
+  ASSERT_TRUE(tokens.has_value());
+  EXPECT_EQ(tokens->expires_in, std::chrono::seconds(86'400));
+  const ScriptedRequest sent = server_.requests().at(0);
+  EXPECT_EQ(sent.method, "GET");
+  EXPECT_TRUE(sent.body.empty());
+  EXPECT_EQ(parse_query(sent.target),
+            (std::map<std::string, std::string>{{"grant_type", "refresh_token"},
+                                                {"client_id", "the app"},
+                                                {"refresh_token", "hush+refresh/1"}}));
+}
+
+// It spends the token, GET or not.
+TEST_F(RefreshByAddress, IsNeverRepeated) {
+  server_.script("/oauth", {{.kind = ScriptedAnswer::Kind::kDrop}, {.body = "{}"}});
+  EXPECT_EQ(refresh().error().code, ErrorCode::kUnavailable);
+  EXPECT_EQ(server_.hits("/oauth"), 1u);
+  server_.script("/oauth", {{.status = 503, .body = "busy"}, {.body = "{}"}});
+  EXPECT_EQ(refresh().error().code, ErrorCode::kUnavailable);
+  EXPECT_EQ(server_.hits("/oauth"), 2u);
+}
+
+TEST_F(RefreshByAddress, NoErrorTellsTheToken) {
+  const char* const echoes[] = {
+      R"({"error":"invalid_grant","error_description":"GET /oauth?refresh_token=hush+refresh/1"})",
+      R"({"error":"invalid_grant","error_description":"no such thing: hush%2Brefresh%2F1"})",
+      R"({"error":"hush+refresh/1"})"};
+  for (const char* echo : echoes) {
+    server_.script("/oauth", {{.status = 400, .body = echo}});
+    const auto refused = refresh();
+    ASSERT_FALSE(refused.has_value());
+    EXPECT_EQ(refused.error().context.find("hush"), std::string::npos) << refused.error().context;
+  }
+  server_.script("/oauth", {{.kind = ScriptedAnswer::Kind::kDrop}});
+  const auto lost = refresh();
+  ASSERT_FALSE(lost.has_value());
+  EXPECT_EQ(lost.error().context.find("hush"), std::string::npos) << lost.error().context;
+  EXPECT_EQ(lost.error().context.find("refresh_token="), std::string::npos);
+}
+
+TEST_F(RefreshByAddress, ARefusalMayBeAStatusAndAPage) {
+  for (const auto& [status, code] :
+       {std::pair(400, ErrorCode::kUnauthenticated), std::pair(401, ErrorCode::kUnauthenticated),
+        std::pair(403, ErrorCode::kUnavailable), std::pair(502, ErrorCode::kUnavailable),
+        std::pair(200, ErrorCode::kUnavailable)}) {
+    server_.script("/oauth", {{.status = status, .body = "<html>no</html>"}});
+    EXPECT_EQ(refresh().error().code, code) << status;
+  }
+}
+
 TEST(OAuth, ParsesQueries) {
   const auto query = parse_query("/cb?a=1&b=%20x+y&c&a=2&d=%zz&e=%4#frag");
   EXPECT_EQ(query.at("a"), "1");

@@ -135,7 +135,7 @@ void KenestoClient::make(KenestoConfig config, const std::string& user, const st
   config.base_url = "https://app.kenesto.com/";
   store_.reset();
   session_ = make_pasted_kenesto_session("cad", SecretString("tok+1"), {user, name, ""});
-  auto made = make_kenesto_store(http_, *session_, config);
+  auto made = make_kenesto_store(http_, *session_, config, clock_);
   ASSERT_TRUE(made);
   store_ = *std::move(made);
   http_.ok(list_call(kRoot), page_json({}));
@@ -165,6 +165,7 @@ ItemJson KenestoClient::folder_json(const std::string& id, bool vault) {
 }
 
 void KenestoClient::expect_list(const std::string& folder, const std::vector<ItemJson>& items) {
+  clock_.advance(std::chrono::seconds(2));
   http_.ok(list_call(folder), page_json(items));
 }
 

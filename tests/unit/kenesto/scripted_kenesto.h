@@ -10,6 +10,7 @@
 #include "backend/base/mutex.h"
 #include "backend/http/http_client.h"
 #include "backend/kenesto/kenesto.h"
+#include "tests/support/fake_clock.h"
 
 namespace cabinetfs {
 
@@ -91,7 +92,7 @@ class KenestoClient : public ::testing::Test {
   void make(KenestoConfig config, const std::string& user = "me@example.com",
             const std::string& name = "Me Myself");
   static CallContext soon() { return CallContext::within(std::chrono::seconds(10)); }
-  // "RetrieveDocuments" of a folder, answered with these items.
+  // "RetrieveDocuments" of a folder, answered with these items. Those before are old by then.
   void expect_list(const std::string& folder, const std::vector<ItemJson>& items);
   // Lists kFolder, which is in the root, with these items in it.
   std::vector<RemoteEntry> listed(const std::vector<ItemJson>& items);
@@ -100,6 +101,7 @@ class KenestoClient : public ::testing::Test {
   static ItemJson folder_json(const std::string& id = kFolder, bool vault = false);
 
   ScriptedKenesto http_;
+  FakeClock clock_;
   std::unique_ptr<KenestoSession> session_;
   std::unique_ptr<RemoteStore> store_;
 };

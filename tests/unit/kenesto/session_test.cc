@@ -127,22 +127,78 @@ TEST_F(KenestoLoginTest, ARejectedTokenCostsOneLoginForAll) {
   EXPECT_EQ(http_.take_seen().size(), 4u);
 }
 
-TEST_F(KenestoLoginTest, SessionsThatEndAtOnceAreNoLoop) {
-  int logins = 0;
-  for (int i = 0; i < 20; ++i) {
-    if (logins < 3) expect_login("t" + std::to_string(i));
-    const auto token = session_.token(soon());
-    if (!token) {
-      EXPECT_EQ(token.error().code, ErrorCode::kUnavailable);
-      continue;
+class KenestoLoginPause : public KenestoLoginTest {
+ protected:
+  // Three sessions that the server ends at once.
+  void SetUp() override {
+    for (int i = 0; i < 3; ++i) {
+      expect_login("t" + std::to_string(i));
+      const auto token = session_.token(soon());
+      ASSERT_TRUE(token);
+      session_.invalidate(*token);
     }
-    ++logins;
-    session_.invalidate(*token);
+    http_.take_seen();
   }
-  EXPECT_EQ(logins, 3);
+};
+
+TEST_F(KenestoLoginPause, EndsACallAtOnceThatHasNoTimeForIt) {
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(session_.token(CallContext::within(std::chrono::seconds(4))).error().code,
+              ErrorCode::kUnavailable);
+  }
+  EXPECT_TRUE(http_.take_seen().empty());
   clock_.advance(std::chrono::seconds(6));
   expect_login("later");
   EXPECT_EQ(*session_.token(soon()), "later");
+}
+
+TEST_F(KenestoLoginPause, IsWaitedForAndThenOneLogsInForAll) {
+  const auto patient = CallContext::within(std::chrono::minutes(5));
+  std::atomic<int> got = 0;
+  {
+    std::vector<std::jthread> callers;
+    for (int i = 0; i < 4; ++i) {
+      callers.emplace_back([&] {
+        const auto token = session_.token(patient);
+        if (token && *token == "later") ++got;
+      });
+    }
+    // A session that asked before its time would find no answer here.
+    clock_.advance(std::chrono::milliseconds(4900));
+    expect_login("later");
+    clock_.advance(std::chrono::milliseconds(200));
+  }
+  EXPECT_EQ(got.load(), 4);
+  EXPECT_EQ(http_.take_seen().size(), 2u);
+}
+
+TEST_F(KenestoLoginPause, GrowsWhileItGoesOnAndIsForgottenWhenASessionLives) {
+  const auto short_of = [](int seconds) {
+    return CallContext::within(std::chrono::seconds(seconds));
+  };
+  for (const int pause : {5, 10, 20}) {
+    EXPECT_EQ(session_.token(short_of(pause - 1)).error().code, ErrorCode::kUnavailable) << pause;
+    clock_.advance(std::chrono::seconds(pause));
+    expect_login("t" + std::to_string(pause));
+    const auto token = session_.token(soon());
+    ASSERT_TRUE(token) << pause;
+    session_.invalidate(*token);
+  }
+  clock_.advance(std::chrono::seconds(40));
+  expect_login("good");
+  ASSERT_TRUE(session_.token(soon()));
+  clock_.advance(std::chrono::seconds(11));
+  session_.invalidate("good");
+  expect_login("at once");
+  EXPECT_EQ(*session_.token(soon()), "at once");
+}
+
+TEST_F(KenestoLoginPause, CanBeCancelled) {
+  CancelSource cancel;
+  CallContext call = CallContext::within(std::chrono::minutes(5));
+  call.cancel = cancel.token();
+  std::jthread caller([&] { EXPECT_EQ(session_.token(call).error().code, ErrorCode::kCancelled); });
+  cancel.cancel();
 }
 
 TEST_F(KenestoLoginTest, ACallerThatGaveUpDoesNotLogIn) {

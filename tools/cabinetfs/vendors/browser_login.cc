@@ -81,10 +81,11 @@ Result<OAuthTokens> log_in_by_browser(const LoginContext& login, OAuthClient cli
                 "with redirect_uri the answer is pasted, and there is no terminal for that");
   }
   TRY_ASSIGN(const std::string state, random_token());
-  TRY_ASSIGN(const Pkce pkce, make_pkce());
-  std::string url = authorize_url(client, state, pkce.challenge);
-  if (!login.options.remote.user.empty())
-    url += "&login_hint=" + percent_encode(login.options.remote.user);
+  Pkce pkce;
+  if (client.pkce) {
+    TRY_ASSIGN(pkce, make_pkce());
+  }
+  const std::string url = authorize_url(client, state, pkce.challenge);
 
   bool opened = false;
   if (login.command.browser) {

@@ -1,4 +1,5 @@
-// PowerFolder and plain WebDAV servers: a user and a password, or a token in its place.
+// PowerFolder and plain WebDAV servers: a user and a password, or a token in its place; PowerFolder
+// also the login of a registered application.
 
 #include <fmt/format.h>
 
@@ -7,6 +8,7 @@
 #include <memory>
 
 #include "backend/auth/authorized_client.h"
+#include "backend/auth/oauth_token_source.h"
 #include "backend/auth/secret_store.h"
 #include "backend/auth/token_source.h"
 #include "backend/base/mutex.h"
@@ -16,6 +18,7 @@
 #include "tools/cabinetfs/commands.h"
 #include "tools/cabinetfs/login_input.h"
 #include "tools/cabinetfs/output.h"
+#include "tools/cabinetfs/vendors/browser_login.h"
 #include "tools/cabinetfs/vendors/vendor.h"
 
 namespace cabinetfs {
@@ -25,6 +28,7 @@ constexpr const char* kPasswordKey = "password";
 bool by_bearer(const Options& options) {
   return options.remote.auth == RemoteOptions::Auth::kBearer;
 }
+bool by_code(const Options& options) { return options.remote.auth == RemoteOptions::Auth::kCode; }
 
 WebDavConfig webdav_config(const Options& options) {
   WebDavConfig out;
@@ -40,7 +44,7 @@ PowerFolderConfig powerfolder_config(const Options& options) {
   out.server_url = options.remote.url;
   out.user = options.remote.user;
   out.folder = options.remote.folder;
-  out.bearer = by_bearer(options);
+  out.bearer = by_bearer(options) || by_code(options);
   out.create_top_folders = options.remote.create_top_folders;
   out.rename_top_folders = options.remote.rename_top_folders;
   switch (options.remote.remove_top_folders) {
@@ -137,8 +141,7 @@ class DavVendor : public Vendor {
     const RemoteOptions::Auth auth = options.remote.auth;
     if (auth == RemoteOptions::Auth::kCode || auth == RemoteOptions::Auth::kJwt)
       return fail(ErrorCode::kInvalid,
-                  fmt::format("[remote.{}]: {} takes auth = \"password\", \"token\" or \"bearer\"",
-                              remote, name()));
+                  fmt::format("[remote.{}]: {} takes auth = {}", remote, name(), ways_in()));
     if (options.remote.user.empty() && auth != RemoteOptions::Auth::kBearer)
       return fail(ErrorCode::kInvalid, fmt::format("[remote.{}] has no user", remote));
     return {};
@@ -167,6 +170,8 @@ class DavVendor : public Vendor {
   std::vector<const char*> secret_keys() const override { return {kPasswordKey}; }
 
  protected:
+  // For a message.
+  virtual std::string_view ways_in() const { return R"("password", "token" or "bearer")"; }
   // What is stored in the password's place.
   virtual Result<SecretString> worth_keeping(const LoginContext&, SecretString password) const {
     return password;
@@ -209,10 +214,48 @@ class PowerFolder final : public DavVendor {
   std::string_view name() const override { return "powerfolder"; }
   void apply_policy(HttpClientOptions& http) const override { apply_powerfolder_policy(http); }
 
-  Result<std::unique_ptr<VendorAccount>> open(const Paths&, const std::string& remote,
+  Result<void> check_options(const std::string& remote, const Options& options) const override {
+    if (!by_code(options)) return DavVendor::check_options(remote, options);
+    if (options.remote.client_id.empty())
+      return fail(ErrorCode::kInvalid,
+                  fmt::format("[remote.{}] has auth = \"code\" and no client_id: the id of the "
+                              "application that an administrator registered",
+                              remote));
+    return {};
+  }
+
+  Result<void> check_credentials(SecretStore& secrets, const std::string& remote,
+                                 const Options& options) const override {
+    if (!by_code(options)) return DavVendor::check_credentials(secrets, remote, options);
+    TRY_ASSIGN(const auto tokens, secrets.get(remote, kTokensKey));
+    if (!tokens || !decode_tokens(*tokens)) return fail(not_logged_in(remote));
+    return {};
+  }
+
+  Result<void> log_in(const LoginContext& login) const override {
+    if (!by_code(login.options)) return DavVendor::log_in(login);
+    TRY_ASSIGN(OAuthClient client,
+               oauth_client(login.secrets, login.command.remote, login.options));
+    return log_in_with_oauth(login, std::move(client));
+  }
+
+  std::vector<const char*> secret_keys() const override {
+    return {kPasswordKey, kTokensKey, kClientSecretKey};
+  }
+
+  Result<std::unique_ptr<VendorAccount>> open(const Paths& paths, const std::string& remote,
                                               const Options& options, HttpClient& http,
                                               SecretStore& secrets) const override {
-    TRY_ASSIGN(auto tokens, token_source(secrets, remote, options));
+    std::unique_ptr<TokenSource> tokens;
+    if (by_code(options)) {
+      OAuthTokenSourceOptions source;
+      source.remote = remote;
+      source.lock_file = token_lock_file(paths, remote);
+      TRY_ASSIGN(source.client, oauth_client(secrets, remote, options));
+      tokens = std::make_unique<OAuthTokenSource>(http, secrets, std::move(source));
+    } else {
+      TRY_ASSIGN(tokens, token_source(secrets, remote, options));
+    }
     AuthorizedClientOptions authorized;
     apply_powerfolder_policy(authorized, powerfolder_config(options));
     auto out = std::make_unique<DavAccount>(http, std::move(tokens), std::move(authorized));
@@ -222,6 +265,18 @@ class PowerFolder final : public DavVendor {
   }
 
  private:
+  std::string_view ways_in() const override { return R"("password", "token", "bearer" or "code")"; }
+
+  static Result<OAuthClient> oauth_client(SecretStore& secrets, const std::string& remote,
+                                          const Options& options) {
+    TRY_ASSIGN(OAuthClient out,
+               powerfolder_oauth_client(powerfolder_config(options), options.remote.client_id,
+                                        options.remote.redirect_uri));
+    TRY_ASSIGN(auto secret, secrets.get(remote, kClientSecretKey));
+    if (secret) out.client_secret = std::move(*secret);
+    return out;
+  }
+
   // A token that the server can take back is kept instead of the password, where it gives one.
   Result<SecretString> worth_keeping(const LoginContext& login,
                                      SecretString password) const override {

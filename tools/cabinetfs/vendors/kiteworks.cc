@@ -52,6 +52,7 @@ Result<OAuthClient> oauth_client(SecretStore& secrets, const std::string& remote
   out.client_id = options.remote.client_id;
   out.scope = options.remote.scope;
   out.redirect_uri = options.remote.redirect_uri;
+  out.login_hint = options.remote.user;
   TRY_ASSIGN(auto secret, secrets.get(remote, kClientSecretKey));
   if (secret) out.client_secret = std::move(*secret);
   out.exchange_parameters = this_device(remote);

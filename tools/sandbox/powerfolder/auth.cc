@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
@@ -57,7 +58,21 @@ User* user_of(State& state, const Request& request, const Settings& settings, bo
 
 Response answer(int status, const json& body) { return Response::json_text(status, body.dump()); }
 
-Response oauth_error(int status, const char* code) { return answer(status, {{"error", code}}); }
+// What a failure looks like is not described: the standard's JSON, or a page.
+Response oauth_error(const Settings& settings, int status, const char* code) {
+  if (settings.oauth_errors == "json") return answer(status, {{"error", code}});
+  return Response::text(status, "text/html", fmt::format("<h1>{}</h1>", code));
+}
+
+// Exactly these parameters, each once: nothing else is described, so nobody may count on more.
+bool has_exactly(const std::vector<std::pair<std::string, std::string>>& parameters,
+                 std::vector<std::string> names) {
+  std::vector<std::string> sent;
+  for (const auto& [name, value] : parameters) sent.push_back(name);
+  std::sort(sent.begin(), sent.end());
+  std::sort(names.begin(), names.end());
+  return sent == names;
+}
 
 Response redirect(const std::string& to) {
   Response response = Response::text(302, "text/html", "");
@@ -109,7 +124,14 @@ Response Auth::allow(State& state, const Request& request) {
   const std::string redirect_uri = request.arg_or("redirect_uri", "");
   bool known = false;
   for (const std::string& uri : client.redirect_uris) known |= redirect_uri.rfind(uri, 0) == 0;
-  if (request.arg_or("client_id", "") != client.id || !known ||
+  std::vector<std::pair<std::string, std::string>> sent = request.query;
+  // A program that stands for a person and a browser says who it is, and yes or no.
+  const auto of_person = [](const auto& pair) {
+    return pair.first == "user" || pair.first == "approve" || pair.first == "deny";
+  };
+  sent.erase(std::remove_if(sent.begin(), sent.end(), of_person), sent.end());
+  if (!has_exactly(sent, {"response_type", "client_id", "redirect_uri", "state"}) || !known ||
+      request.arg_or("client_id", "") != client.id ||
       request.arg_or("response_type", "") != "code") {
     return Response::text(400, "text/html", "<html><body>Unknown application</body></html>");
   }
@@ -129,54 +151,68 @@ Response Auth::allow(State& state, const Request& request) {
   return redirect(back + "&code=" + code);
 }
 
-Response Auth::by_code(const Request& request, const Settings& settings) {
-  std::string secret = parameter(request, "client_secret").value_or("");
-  if (const auto basic = basic_of(request.header("authorization"))) secret = basic->password;
-  if (secret != client.secret) return oauth_error(401, "invalid_client");
-  const auto found = codes_.find(parameter(request, "code").value_or(""));
-  if (found == codes_.end()) return oauth_error(400, "invalid_grant");
-  const Code code = found->second;
-  codes_.erase(found);  // works once
-  const auto redirect_uri = parameter(request, "redirect_uri");
-  if (code.expires <= now_ms() || (redirect_uri && *redirect_uri != code.redirect_uri)) {
-    return oauth_error(400, "invalid_grant");
-  }
-  const TokenPair pair = issue(code.user_id, settings.access_lifetime, settings.refresh_lifetime);
-  return answer(200, {{"access_token", pair.access},
-                      {"refresh_token", pair.refresh},
-                      {"expires_in", settings.access_lifetime}});
-}
-
-Response Auth::by_refresh(const Request& request, const Settings& settings) {
-  const auto found = refresh_.find(parameter(request, "refresh_token").value_or(""));
-  if (found == refresh_.end() ||
-      (found->second.expires != 0 && found->second.expires <= now_ms())) {
-    return oauth_error(400, "invalid_grant");
-  }
-  const std::string old = found->first;
-  TokenPair pair =
-      issue(found->second.user_id, settings.access_lifetime, settings.refresh_lifetime);
-  if (settings.rotate_refresh_tokens) {
-    refresh_.erase(old);
-  } else {
-    refresh_.erase(pair.refresh);
-    pair.refresh = old;
-  }
-  return answer(200, {{"access_token", pair.access},
-                      {"refresh_token", pair.refresh},
-                      {"expires_in", settings.access_lifetime}});
+Response Auth::granted(const TokenPair& pair, const Settings& settings) {
+  Response response = answer(200, {{"access_token", pair.access},
+                                   {"refresh_token", pair.refresh},
+                                   {"expires_in", settings.access_lifetime}});
+  response.headers.emplace_back("Cache-Control", "no-store");
+  return response;
 }
 
 Response Auth::token(State& state, const Request& request) {
   const auto settings = state.settings.get();
   if (!settings->oauth) return Response::text(404, "text/html", "<h1>Not Found</h1>");
-  if (parameter(request, "client_id").value_or(client.id) != client.id) {
-    return oauth_error(401, "invalid_client");
+  // In a form, since an address with a client secret in it ends up in logs.
+  std::vector<std::pair<std::string, std::string>> sent;
+  for (const auto& [name, spool] : request.form) sent.emplace_back(name, spool->text());
+  if (!request.query.empty() ||
+      !has_exactly(sent, {"grant_type", "code", "redirect_uri", "client_id", "client_secret"})) {
+    return oauth_error(*settings, 400, "invalid_request");
   }
-  const std::string grant = parameter(request, "grant_type").value_or("authorization_code");
-  if (grant == "authorization_code") return by_code(request, *settings);
-  if (grant == "refresh_token") return by_refresh(request, *settings);
-  return oauth_error(400, "unsupported_grant_type");
+  if (request.field("client_id") != client.id || request.field("client_secret") != client.secret) {
+    return oauth_error(*settings, 401, "invalid_client");
+  }
+  if (request.field("grant_type") != "authorization_code") {
+    return oauth_error(*settings, 400, "unsupported_grant_type");
+  }
+  const auto found = codes_.find(request.field("code").value_or(""));
+  if (found == codes_.end()) return oauth_error(*settings, 400, "invalid_grant");
+  const Code code = found->second;
+  codes_.erase(found);  // works once
+  if (code.expires <= now_ms() || request.field("redirect_uri") != code.redirect_uri) {
+    return oauth_error(*settings, 400, "invalid_grant");
+  }
+  return granted(issue(code.user_id, settings->access_lifetime, settings->refresh_lifetime),
+                 *settings);
+}
+
+Response Auth::refresh(State& state, const Request& request) {
+  const auto settings = state.settings.get();
+  if (!settings->oauth) return Response::text(404, "text/html", "<h1>Not Found</h1>");
+  if (!has_exactly(request.query, {"grant_type", "client_id", "refresh_token"})) {
+    return oauth_error(*settings, 400, "invalid_request");
+  }
+  if (request.arg("client_id") != client.id) {
+    return oauth_error(*settings, 401, "invalid_client");
+  }
+  if (request.arg("grant_type") != "refresh_token") {
+    return oauth_error(*settings, 400, "unsupported_grant_type");
+  }
+  const auto found = refresh_.find(*request.arg("refresh_token"));
+  if (found == refresh_.end() ||
+      (found->second.expires != 0 && found->second.expires <= now_ms())) {
+    return oauth_error(*settings, 400, "invalid_grant");
+  }
+  const std::string old = found->first;
+  TokenPair pair =
+      issue(found->second.user_id, settings->access_lifetime, settings->refresh_lifetime);
+  if (settings->rotate_refresh_tokens) {
+    refresh_.erase(old);
+  } else {
+    refresh_.erase(pair.refresh);
+    pair.refresh = old;
+  }
+  return granted(pair, *settings);
 }
 
 json Auth::save() const {

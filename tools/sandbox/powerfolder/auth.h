@@ -45,7 +45,9 @@ class Auth {
   void expire(const std::string& user_id, bool login, bool access, bool refresh);
 
   Response allow(State& state, const Request& request);
+  // Code against tokens.
   Response token(State& state, const Request& request);
+  Response refresh(State& state, const Request& request);
 
   nlohmann::json save() const;
   void load(const nlohmann::json& saved);
@@ -64,8 +66,7 @@ class Auth {
     std::string user_id, redirect_uri;
     Millis expires = 0;
   };
-  Response by_code(const Request& request, const Settings& settings);
-  Response by_refresh(const Request& request, const Settings& settings);
+  static Response granted(const TokenPair& pair, const Settings& settings);
 
   std::map<std::string, Token, std::less<>> tokens_;
   std::map<std::string, Refresh, std::less<>> refresh_;

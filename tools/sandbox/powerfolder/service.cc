@@ -144,11 +144,14 @@ class Service : public Vendor {
       };
     };
     both("/login", locked([this](Request& request) { return login(state_, request); }));
-    const auto token = [this](Request& request) { return state_.auth.token(state_, request); };
-    both("/oauth/token", locked(token));
-    both("/oauth", locked(token));
     application_.api.add("GET", "/oauth/allow", locked([this](Request& request) {
                            return state_.auth.allow(state_, request);
+                         }));
+    application_.api.add("POST", "/oauth/token", locked([this](Request& request) {
+                           return state_.auth.token(state_, request);
+                         }));
+    application_.api.add("GET", "/oauth", locked([this](Request& request) {
+                           return state_.auth.refresh(state_, request);
                          }));
     application_.api.add("GET", "/terms", [](Request&) {
       return Response::text(200, "text/html; charset=utf-8", kLoginPage);

@@ -73,6 +73,7 @@ void each_setting(S& s, Visit visit) {
   visit("webdav_tokens", s.webdav_tokens, any);
   visit("oauth", s.oauth, any);
   visit("rotate_refresh_tokens", s.rotate_refresh_tokens, any);
+  visit("oauth_errors", s.oauth_errors, Choices{"json", "html"});
   visit("access_lifetime", s.access_lifetime, any);
   visit("refresh_lifetime", s.refresh_lifetime, any);
   visit("lockout_after", s.lockout_after, any);

@@ -33,6 +33,7 @@ struct Settings {
   // Logging in.
   bool basic_password = true, basic_token = true, bearer = true, webdav_tokens = true, oauth = true,
        rotate_refresh_tokens = false;
+  std::string oauth_errors = "json";
   std::int64_t access_lifetime = 86400, refresh_lifetime = 0, lockout_after = 0;
   // What one view learns late of the other.
   std::int64_t api_delay_ms = 0, dav_delay_ms = 0;

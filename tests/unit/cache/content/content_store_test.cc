@@ -63,6 +63,59 @@ TEST_F(ContentStoreTest, WhatIsHeldOrPinnedStays) {
   EXPECT_EQ(store_->cached_bytes(key("pinned", content)), 0u);
 }
 
+using RenameCachedTest = ContentTest;
+
+TEST_F(RenameCachedTest, WhatIsHereFollowsItsNewName) {
+  const std::string one = pattern(300'000), two = pattern(1'000, 2);
+  { EXPECT_TRUE(same(read_text(*serve("a/one", one)), one)); }
+  { EXPECT_TRUE(same(read_text(*serve("a/two", two)), two)); }
+  store_->set_pinned(key("a/two", two), true);
+  reopen();
+  store_->rename_cached({{key("a/one", one), key("b/one", one)},
+                         {key("a/two", two), key("b/two", two)},
+                         {key("a/none", two), key("b/none", two)}});
+  for (int start = 0; start < 2; ++start) {
+    EXPECT_EQ(store_->cached_bytes(key("a/one", one)), 0u);
+    EXPECT_TRUE(same(read_text(*cached(key("b/one", one)), local_only()), one));
+    EXPECT_TRUE(same(read_text(*cached(key("b/two", two)), local_only()), two));
+    EXPECT_EQ(store_->cached_bytes(key("b/none", two)), 0u);
+    reopen();  // and over a restart
+  }
+  EXPECT_EQ(requests(), 2u);
+  EXPECT_EQ(store_->verify().bad_blocks, 0u);
+  // The pin has come along; the rest can be evicted, once.
+  store_->clear_cache();
+  EXPECT_EQ(store_->cached_bytes(key("b/one", one)), 0u);
+  EXPECT_EQ(store_->cached_bytes(key("b/two", two)), two.size());
+  store_->set_pinned(key("b/two", two), false);
+  store_->clear_cache();
+  EXPECT_EQ(store_->stats().cache_bytes, 0u);
+  EXPECT_EQ(disk_bytes("cache"), 0u);
+}
+
+// Somebody's reading goes on undisturbed, and no two names share a file.
+TEST_F(RenameCachedTest, WhatIsReadOrKnownUnderTheNewNameStays) {
+  const std::string text = pattern(200'000);
+  auto held = serve("a", text);
+  EXPECT_TRUE(same(read_text(*held), text));
+  store_->rename_cached({{key("a", text), key("b", text)}});
+  EXPECT_TRUE(same(read_text(*held, local_only()), text));
+  EXPECT_EQ(store_->cached_bytes(key("b", text)), 0u);
+  held.reset();
+  { EXPECT_TRUE(same(read_text(*serve("c", text)), text)); }
+  { EXPECT_TRUE(same(read_text(*serve("d", text)), text)); }
+  reopen();
+  store_->rename_cached({{key("c", text), key("d", text)}});
+  EXPECT_EQ(store_->cached_bytes(key("c", text)), text.size());
+  EXPECT_TRUE(same(read_text(*cached(key("d", text)), local_only()), text));
+  EXPECT_EQ(store_->verify().bad_blocks, 0u);
+  // Never what has another size.
+  ContentKey longer = key("e", text);
+  ++longer.size;
+  store_->rename_cached({{key("c", text), longer}});
+  EXPECT_EQ(store_->cached_bytes(longer), 0u);
+}
+
 TEST_F(ContentStoreTest, AFileLargerThanTheCacheIsReadAnyway) {
   ContentOptions small = options();
   small.cache_max_bytes = 1'000'000;

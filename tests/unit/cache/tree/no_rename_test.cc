@@ -1,4 +1,5 @@
-// Vendors that neither rename nor move: what the server knows is copied and deleted by `mv`.
+// Vendors that cannot rename or move, or not everywhere: what the server knows is copied and
+// deleted by `mv`.
 #include <gtest/gtest.h>
 
 #include "tests/unit/cache/tree/volume_harness.h"
@@ -140,6 +141,136 @@ TEST(NoRename, NotIntoThePlaceOfAFileThatIsBeingRemovedJustNow) {
   EXPECT_TRUE(h.volume->status().notices.empty());
   EXPECT_EQ(h.remote_tree(), (TreeDump{{"d", "/"}, {"d/a", "A"}, {"e", "/"}}));
   EXPECT_EQ(*h.mount_tree(), h.remote_tree());
+}
+
+HarnessOptions nothing_across_top() {
+  HarnessOptions options;
+  options.remote.capabilities.move_across_top = false;
+  return options;
+}
+
+TEST(MoveAcrossTop, IsLeftToTheProgram) {
+  VolumeHarness h({{"a/f", "F"}, {"a/sub/x", "X"}, {"b/g", "G"}, {"r", "R"}}, nothing_across_top());
+  ASSERT_OK(h.mount_tree());
+  EXPECT_ERROR(ErrorCode::kCrossDevice, h.rename("a/f", "b/f"));
+  EXPECT_ERROR(ErrorCode::kCrossDevice, h.rename("a/sub", "b/sub"));
+  EXPECT_ERROR(ErrorCode::kCrossDevice, h.rename("a/sub", "sub"));
+  EXPECT_ERROR(ErrorCode::kCrossDevice, h.rename("a/f", "f"));
+  EXPECT_ERROR(ErrorCode::kCrossDevice, h.rename("b", "a/b"));
+  EXPECT_ERROR(ErrorCode::kCrossDevice, h.rename("r", "a/r"));
+  EXPECT_ERROR(ErrorCode::kCrossDevice, h.rename("a/f", "b/g", RenameMode::kExchange));
+  EXPECT_EQ(h.unsent(), 0u);
+  EXPECT_EQ(*h.mount_tree(), h.remote_tree());
+}
+
+TEST(MoveAcrossTop, WithinOneFolderAndAtTheTopAllGoesOn) {
+  VolumeHarness h({{"a/f", "F"}, {"a/sub/x", "X"}, {"b/", ""}}, nothing_across_top());
+  ASSERT_OK(h.mount_tree());
+  ASSERT_OK(h.rename("a/f", "a/sub/f"));
+  ASSERT_OK(h.rename("a/sub/x", "a/y"));
+  ASSERT_OK(h.rename("b", "c"));
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.remote_tree(),
+            (TreeDump{{"a", "/"}, {"a/sub", "/"}, {"a/sub/f", "F"}, {"a/y", "X"}, {"c", "/"}}));
+  EXPECT_EQ(*h.mount_tree(), h.remote_tree());
+}
+
+TEST(MoveAcrossTop, WhatWasNeverSentGoesAnywhereUnlessItCarriesWhatWas) {
+  VolumeHarness h({{"a/f", "F"}, {"b/", ""}}, nothing_across_top());
+  ASSERT_OK(h.mount_tree());
+  ASSERT_OK(h.write_file("a/new", "N"));
+  ASSERT_OK(h.rename("a/new", "b/new"));
+  ASSERT_OK(h.mkdir("a/d"));
+  ASSERT_OK(h.mkdir("a/d/e"));
+  ASSERT_OK(h.rename("a/d", "b/d"));
+  ASSERT_OK(h.rename("b/d", "a/d"));
+  // It moves inside "a", and so may not leave it on another's back.
+  ASSERT_OK(h.rename("a/f", "a/d/e/f"));
+  EXPECT_ERROR(ErrorCode::kCrossDevice, h.rename("a/d", "b/d"));
+  EXPECT_ERROR(ErrorCode::kCrossDevice, h.rename("a/d/e", "b/e"));
+  ASSERT_OK(h.rename("a/d/e/f", "a/f"));
+  ASSERT_OK(h.rename("a/d", "b/d"));
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(
+      h.remote_tree(),
+      (TreeDump{
+          {"a", "/"}, {"a/f", "F"}, {"b", "/"}, {"b/new", "N"}, {"b/d", "/"}, {"b/d/e", "/"}}));
+}
+
+TEST(MoveAcrossTop, ASaveOverAFileElsewhereIsANewVersion) {
+  VolumeHarness h({{"a/f", "old"}, {"b/new", "new"}}, nothing_across_top());
+  ASSERT_OK(h.mount_tree());
+  ASSERT_OK(h.rename("b/new", "a/f"));
+  EXPECT_EQ(h.text("a/f"), "new");
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.remote_tree(), (TreeDump{{"a", "/"}, {"a/f", "new"}, {"b", "/"}}));
+  EXPECT_EQ(h.versions("a/f"), (std::vector<std::string>{"old", "new"}));
+}
+
+HarnessOptions fixed_extensions() {
+  HarnessOptions options;
+  options.remote.capabilities.rename_keeps_extension = true;
+  return options;
+}
+
+TEST(FixedExtension, AnotherOneIsLeftToTheProgram) {
+  VolumeHarness h({{"d/a.txt", "A"}, {"d/b.doc", "B"}, {"d/Makefile", "M"}, {"d/v1.2/x.c", "X"}},
+                  fixed_extensions());
+  ASSERT_OK(h.mount_tree());
+  EXPECT_ERROR(ErrorCode::kCrossDevice, h.rename("d/a.txt", "d/a.txt~"));
+  EXPECT_ERROR(ErrorCode::kCrossDevice, h.rename("d/a.txt", "d/a"));
+  EXPECT_ERROR(ErrorCode::kCrossDevice, h.rename("d/a.txt", "d/a.TXT"));
+  EXPECT_ERROR(ErrorCode::kCrossDevice, h.rename("d/a.txt", "d/v1.2/a.doc"));
+  EXPECT_ERROR(ErrorCode::kCrossDevice, h.rename("d/Makefile", "d/Makefile.old"));
+  EXPECT_ERROR(ErrorCode::kCrossDevice, h.rename("d/a.txt", "d/b.doc", RenameMode::kExchange));
+  EXPECT_EQ(h.unsent(), 0u);
+  // Neither a folder's "extension" nor a dot before the last one counts.
+  ASSERT_OK(h.rename("d/v1.2", "d/v1.3"));
+  ASSERT_OK(h.rename("d/a.txt", "d/v1.3/a.tar.txt"));
+  ASSERT_OK(h.rename("d/Makefile", "d/GNUmakefile"));
+  // What counts is the server's name, not one that this was to have in between.
+  ASSERT_OK(h.rename("d/v1.3/a.tar.txt", "d/z.txt"));
+  EXPECT_ERROR(ErrorCode::kCrossDevice, h.rename("d/z.txt", "d/z.doc"));
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.remote_tree(), (TreeDump{{"d", "/"},
+                                       {"d/z.txt", "A"},
+                                       {"d/b.doc", "B"},
+                                       {"d/GNUmakefile", "M"},
+                                       {"d/v1.3", "/"},
+                                       {"d/v1.3/x.c", "X"}}));
+  EXPECT_EQ(*h.mount_tree(), h.remote_tree());
+}
+
+TEST(FixedExtension, SavesGoOn) {
+  VolumeHarness h({{"d/a.txt", "old"}, {"d/c.txt", "C"}}, fixed_extensions());
+  ASSERT_OK(h.mount_tree());
+  const RemoteId id = h.remote.id_of("d/a.txt");
+  // A new name, over one that the server has, and to a free one.
+  ASSERT_OK(h.write_file("d/a.tmp", "new"));
+  ASSERT_OK(h.rename("d/a.tmp", "d/a.txt"));
+  ASSERT_OK(h.write_file("d/b.part", "B"));
+  ASSERT_OK(h.rename("d/b.part", "d/b.pdf"));
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.versions("d/a.txt"), (std::vector<std::string>{"old", "new"}));
+  EXPECT_EQ(h.remote.id_of("d/a.txt"), id);
+  // One that the server has by now.
+  ASSERT_OK(h.rename("d/b.pdf", "d/a.txt"));
+  // A backup that goes away again, as far as it keeps the extension.
+  ASSERT_OK(h.rename("d/c.txt", "d/c-old.txt"));
+  ASSERT_OK(h.write_file("d/c.txt", "C2"));
+  ASSERT_OK(h.unlink("d/c-old.txt"));
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.remote_tree(), (TreeDump{{"d", "/"}, {"d/a.txt", "B"}, {"d/c.txt", "C2"}}));
+  EXPECT_EQ(h.versions("d/a.txt"), (std::vector<std::string>{"old", "new", "B"}));
+  EXPECT_EQ(h.unsent(), 0u);
+}
+
+TEST(FixedExtension, ACircleOfNamesKeepsThem) {
+  VolumeHarness h({{"d/a.txt", "A"}, {"d/b.txt", "B"}}, fixed_extensions());
+  ASSERT_OK(h.mount_tree());
+  ASSERT_OK(h.rename("d/a.txt", "d/b.txt", RenameMode::kExchange));
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.remote_tree(), (TreeDump{{"d", "/"}, {"d/a.txt", "B"}, {"d/b.txt", "A"}}));
 }
 
 }  // namespace

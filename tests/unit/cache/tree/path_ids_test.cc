@@ -43,6 +43,32 @@ TEST(PathIds, AFolderTakesAllBelowItAlong) {
   expect_agreement(h, {{"n", "/"}, {"n/b", "/"}, {"n/c", "/"}, {"n/c/x", "one"}, {"n/z", "3"}});
 }
 
+TEST(PathIds, CachedContentsFollowFilesAndFolders) {
+  const std::string large = pattern_text(kInParts), small = pattern_text(5'000, 2);
+  VolumeHarness h({{"a/b/large", large}, {"a/small", small}, {"f", small}}, paths());
+  ASSERT_OK(h.mount_tree());
+  h.restart();  // all of it is on the disk now, and only there
+  const auto fetched = [&] { return h.remote.calls("read") + h.remote.calls("read_many"); };
+  const std::uint64_t before = fetched();
+  ASSERT_OK(h.rename("a", "n"));
+  ASSERT_OK(h.rename("f", "g"));
+  ASSERT_OK(h.drain());
+  ASSERT_OK(h.rename("n/b", "c"));
+  ASSERT_OK(h.drain());
+  for (int start = 0; start < 2; ++start) {
+    EXPECT_TRUE(h.text("c/large") == large);
+    EXPECT_TRUE(h.text("n/small") == small);
+    EXPECT_TRUE(h.text("g") == small);
+    h.restart();
+  }
+  EXPECT_EQ(fetched(), before);
+  // What others do under the old names is another content.
+  h.remote.write_file_as_other("a/small", "theirs");
+  h.go_stale();
+  EXPECT_EQ(h.text("a/small"), "theirs");
+  EXPECT_TRUE(h.text("n/small") == small);
+}
+
 TEST(PathIds, WhatIsDeletedOrMovedAwayBelowAFolderIsStillFound) {
   VolumeHarness h({{"a/b/x", "1"}, {"a/b/y", "2"}, {"a/b/z", "3"}, {"o/", ""}}, paths());
   ASSERT_OK(h.mount_tree());

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "backend/base/clock.h"
+#include "backend/base/mutex.h"
+#include "backend/kenesto/api.h"
+#include "backend/kenesto/wire.h"
+
+namespace cabinetfs::kenesto {
+
+// A folder's complete listing, as the server told it.
+struct Listing {
+  SteadyTime begun{};  // when it was asked for, by the clock of Listings
+  std::vector<WireItem> items;
+};
+using ListingPtr = std::shared_ptr<const Listing>;
+
+// Listings of folders, which everything that must look first asks for, shared between callers. One
+// that is under way serves those who asked before it began; who asks later waits for the next one,
+// since what he wants to know may have happened after the first had passed it. Thread safe.
+class Listings {
+ public:
+  explicit Listings(const Clock& clock) : clock_(clock) {}
+
+  // Begun after this call was made. `fetch` asks the server, for one of the callers in the name of
+  // all who wait with him; it must not ask for listings itself. An answer, also a failure, goes to
+  // all of them; a caller who gives up does so for himself.
+  using Fetch = std::function<ApiResult<std::vector<WireItem>>(const CallContext& call)>;
+  ApiResult<ListingPtr> get(const CallContext& call, const RemoteId& folder, const Fetch& fetch)
+      EXCLUDES(mutex_);
+
+  // The last one, where it began within `age` and after the last change() of this name; else
+  // nullptr. An empty name: of anything in the folder. For looks whose answer may be that old,
+  // because what they guard against can happen just after them as well.
+  ListingPtr recent(const RemoteId& folder, const std::string& name, std::chrono::nanoseconds age)
+      EXCLUDES(mutex_);
+  // A change of ours to an object of that name has ended, whatever came of it: a listing that began
+  // before proves nothing about it. An empty name: to anything in the folder.
+  void changed(const RemoteId& folder, const std::string& name) EXCLUDES(mutex_);
+  // Callers of get() for this folder, for tests.
+  int waiting(const RemoteId& folder) const EXCLUDES(mutex_);
+
+ private:
+  struct Folder {
+    std::uint64_t begun = 0;     // listings so far
+    std::uint64_t answered = 0;  // number of the one that `answer` is of
+    std::optional<ApiResult<ListingPtr>> answer;
+    bool running = false;
+    int callers = 0;                          // in get()
+    Priority priority = Priority::kPrefetch;  // the most urgent of those who wait for the next one
+  };
+  struct Kept {
+    ListingPtr listing;                         // may be nullptr
+    SteadyTime changed = SteadyTime::min();     // anything
+    std::map<std::string, SteadyTime> changes;  // by folded name
+  };
+  ApiResult<ListingPtr> leave_locked(const RemoteId& folder, ApiResult<ListingPtr> answer)
+      REQUIRES(mutex_);
+  void forget_old_locked(SteadyTime now) REQUIRES(mutex_);
+
+  const Clock& clock_;
+  mutable Mutex mutex_;
+  CondVar woken_;
+  std::map<RemoteId, Folder> folders_ GUARDED_BY(mutex_);  // with callers
+  std::map<RemoteId, Kept> kept_ GUARDED_BY(mutex_);
+};
+
+}  // namespace cabinetfs::kenesto
