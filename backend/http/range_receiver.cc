@@ -6,8 +6,16 @@
 #include <charconv>
 #include <utility>
 
+#include "backend/base/text.h"
+
 namespace cabinetfs {
 namespace {
+
+// Pages are smaller, and contents that are smaller are not passed on before they have proved to be
+// the content.
+constexpr std::size_t kHeld = 1u << 20;
+// A content that is a web page itself.
+constexpr std::size_t kMostHeldOfPage = 8u << 20;
 
 std::optional<std::uint64_t> take_range_number(std::string_view& text) {
   std::uint64_t value = 0;
@@ -44,8 +52,9 @@ bool RangeReceiver::refuse_size(std::uint64_t told) {
 
 bool RangeReceiver::on_headers(int status, const HttpHeaders& headers) {
   if (status < 200 || status > 299) return true;
-  skip_ = 0;
-  whole_ = told_ = false;
+  skip_ = received_ = 0;
+  whole_ = untold_ = holds_ = false;
+  held_.clear();
   if (wanted_.check) {
     if (auto error = wanted_.check(headers)) return refuse(error->code, std::move(error->context));
   }
@@ -57,11 +66,14 @@ bool RangeReceiver::on_headers(int status, const HttpHeaders& headers) {
   // The whole content in spite of the range: skipped to where we want it.
   whole_ = true;
   skip_ = wanted_.offset;
+  untold_ = holds_ = true;
+  const std::string* const type = find_header(headers, "content-type");
+  is_page_ = type != nullptr && ascii_lower(*type).find("html") != std::string::npos;
   if (const std::string* const length = find_header(headers, "content-length")) {
     std::string_view text = *length;
     const auto told = take_range_number(text);
     if (told && text.empty()) {
-      told_ = true;
+      untold_ = holds_ = false;
       if (*told != wanted_.size) return refuse_size(*told);
     }
   }
@@ -70,19 +82,36 @@ bool RangeReceiver::on_headers(int status, const HttpHeaders& headers) {
 
 bool RangeReceiver::on_bytes(Bytes bytes) {
   received_ += bytes.size();
+  if (untold_ && received_ > wanted_.size)
+    return refuse(ErrorCode::kCorrupt, "more bytes than there were");
+  if (!holds_) {
+    if (!deliver(bytes)) return false;
+    // What follows the wanted part is not waited for, but where the end tells.
+    return untold_ || received_ <= (whole_ ? wanted_.offset : 0) + wanted_.length;
+  }
+  held_.append(as_text(bytes));
+  if (held_.size() <= (is_page_ ? kMostHeldOfPage : kHeld)) return true;
+  if (is_page_) return refuse(ErrorCode::kCorrupt, "a web page of unknown length");
+  holds_ = false;
+  const std::string held = std::exchange(held_, {});
+  return deliver(as_bytes(held));
+}
+
+void RangeReceiver::finish() {
+  if (!holds_ || received_ != wanted_.size) return;
+  holds_ = false;
+  const std::string held = std::exchange(held_, {});
+  (void)deliver(as_bytes(held));  // says in verdict() when the reader gives up
+}
+
+bool RangeReceiver::deliver(Bytes bytes) {
   const std::uint64_t skipped = std::min<std::uint64_t>(skip_, bytes.size());
   skip_ -= skipped;
   bytes = bytes.subspan(skipped);
   const std::uint64_t part = std::min<std::uint64_t>(wanted_.length - delivered_, bytes.size());
-  if (part > 0) {
-    delivered_ += part;
-    if (!sink_(bytes.first(part))) return refuse(ErrorCode::kCancelled, "the reader gave up");
-  }
-  if (counts_to_the_end()) {
-    return received_ <= wanted_.size || refuse(wanted_.other_size, "more bytes than there were");
-  }
-  // What follows the wanted part is not waited for.
-  return bytes.size() == part;
+  if (part == 0) return true;
+  delivered_ += part;
+  return sink_(bytes.first(part)) || refuse(ErrorCode::kCancelled, "the reader gave up");
 }
 
 // "bytes 0-99/1234", the total may be "*".

@@ -114,6 +114,7 @@ Result<void> KenestoStore::read_range(const CallContext& call, const ReadRequest
     };
     http.sink = [&](Bytes bytes) { return receiver.on_bytes(bytes); };
     const Result<HttpResponse> response = api_.http().perform(call, std::move(http));
+    if (response) receiver.finish();
     delivered += receiver.delivered();
     if (const auto& verdict = receiver.verdict()) {
       return fail(verdict->code, where + ": " + verdict->context);

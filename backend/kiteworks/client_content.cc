@@ -48,6 +48,7 @@ Result<void> KiteworksStore::read_range(const CallContext& call, const ReadReque
   const std::string where =
       fmt::format("{} id={} offset={}", http.label, request.file.value, offset);
   const Result<HttpResponse> response = api_.perform(call, std::move(http));
+  if (response) receiver.finish();
   delivered += receiver.delivered();
   if (const auto& verdict = receiver.verdict()) {
     return fail(verdict->code, where + ": " + verdict->context);

@@ -28,7 +28,6 @@ Result<void> WebDavStore::read_range(const CallContext& call, const ReadRequest&
   const Validator expected = get_etags_differ_ ? Validator() : request.validator;
   bool other_etag = false;
   WantedRange wanted{.offset = offset, .length = length, .size = request.size};
-  wanted.count_untold = true;
   wanted.check = [&](const HttpHeaders& headers) -> std::optional<Error> {
     if (expected.empty() || fits_validator(expected, find_header(headers, "etag"),
                                            find_header(headers, "last-modified")) != false) {
@@ -55,6 +54,7 @@ Result<void> WebDavStore::read_range(const CallContext& call, const ReadRequest&
   http.sink = [&](Bytes bytes) { return receiver.on_bytes(bytes); };
   const Result<HttpResponse> response =
       api_.perform(call, std::move(http), request.file, NodeKind::kFile);
+  if (response) receiver.finish();
   delivered += receiver.delivered();
   const std::string where = fmt::format("{} offset={}", about("GET", request.file), offset);
   if (part && receiver.whole()) ranges_ignored_ = true;

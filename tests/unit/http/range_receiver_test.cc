@@ -71,19 +71,49 @@ TEST_F(RangeReceiverTest, AnotherSizeIsWhatTheCallerCallsIt) {
   EXPECT_EQ(refused(206, {{"content-range", "bytes 3-6/11"}}, fixed), ErrorCode::kCorrupt);
 }
 
-TEST_F(RangeReceiverTest, ALengthThatIsNotToldIsCountedWhereWanted) {
-  WantedRange counted = middle();
-  counted.count_untold = true;
-  const auto one = receiver(counted);
+TEST_F(RangeReceiverTest, ContentOfUntoldLengthProvesItselfByItsEnd) {
+  const auto one = receiver();
   EXPECT_TRUE(one->on_headers(200, {}));
-  EXPECT_TRUE(feed(*one, "abcdefghi"));
+  EXPECT_TRUE(feed(*one, "abcdefghij"));
+  EXPECT_EQ(got_, "") << "it could be a page of something in between";
+  one->finish();
   EXPECT_EQ(got_, "defg");
-  EXPECT_FALSE(one->complete()) << "a byte is missing";
-  EXPECT_TRUE(feed(*one, "j"));
   EXPECT_TRUE(one->complete());
-  EXPECT_FALSE(feed(*one, "k"));
-  ASSERT_TRUE(one->verdict());
-  EXPECT_EQ(one->verdict()->code, ErrorCode::kConflict);
+}
+
+TEST_F(RangeReceiverTest, AnAnswerOfAnotherLengthBringsNothing) {
+  const auto shorter = receiver();
+  EXPECT_TRUE(shorter->on_headers(200, {}));
+  EXPECT_TRUE(feed(*shorter, "<html>"));
+  shorter->finish();
+  EXPECT_EQ(got_, "");
+  EXPECT_FALSE(shorter->complete());
+  const auto longer = receiver();
+  EXPECT_TRUE(longer->on_headers(200, {{"content-type", "text/html"}}));
+  EXPECT_FALSE(feed(*longer, "<html></html>"));
+  EXPECT_EQ(got_, "");
+  ASSERT_TRUE(longer->verdict());
+  EXPECT_EQ(longer->verdict()->code, ErrorCode::kCorrupt);
+}
+
+TEST_F(RangeReceiverTest, LargeContentOfUntoldLengthIsPassedOnAndCounted) {
+  const std::uint64_t size = 3u << 20;
+  const auto one = receiver({.offset = 0, .length = size, .size = size});
+  EXPECT_TRUE(one->on_headers(200, {{"content-type", "application/octet-stream"}}));
+  const std::string half(size / 2, 'x');
+  EXPECT_TRUE(one->on_bytes(as_bytes(half)));
+  EXPECT_EQ(got_.size(), half.size());
+  EXPECT_TRUE(one->on_bytes(as_bytes(half)));
+  one->finish();
+  EXPECT_TRUE(one->complete());
+  EXPECT_FALSE(one->on_bytes(as_bytes("y")));
+  EXPECT_FALSE(one->complete());
+  // A page of that size is none.
+  const auto page = receiver({.offset = 0, .length = 64u << 20, .size = 64u << 20});
+  EXPECT_TRUE(page->on_headers(200, {{"content-type", "Text/HTML; charset=utf-8"}}));
+  const std::string much(9u << 20, 'x');
+  EXPECT_FALSE(page->on_bytes(as_bytes(much)));
+  EXPECT_EQ(got_, "");
 }
 
 TEST_F(RangeReceiverTest, ARefusalIsNotLookedAt) {
