@@ -17,6 +17,7 @@ namespace {
 // Of small files more are fetched at a time than ranges of one large file: each takes a round trip
 // and hardly a byte. Three quarters of the 32 connections that a store has at most.
 constexpr unsigned kSmallFiles = 24;
+constexpr std::uint64_t kSmallFile = 256u << 10;
 
 }  // namespace
 
@@ -24,14 +25,16 @@ Fetcher::Fetcher(RemoteStore& remote, unsigned threads, std::chrono::nanoseconds
     : remote_(remote),
       timeout_(timeout),
       foreground_("cab-read", std::max(8u, threads)),
-      background_("cab-prefetch", std::max(kSmallFiles, threads)) {}
+      background_("cab-prefetch", std::max(1u, threads)),
+      small_("cab-small", kSmallFiles) {}
 
 Fetcher::~Fetcher() { shutdown(); }
 
 void Fetcher::start(std::shared_ptr<Fetch> fetch) {
   const Priority priority = fetch->priority;
-  Executor& pool =
-      priority == Priority::kPrefetch || priority == Priority::kUpload ? background_ : foreground_;
+  const bool ahead = priority == Priority::kPrefetch || priority == Priority::kUpload;
+  const bool whole_and_small = fetch->key.size <= kSmallFile && fetch->bytes() == fetch->key.size;
+  Executor& pool = !ahead ? foreground_ : whole_and_small ? small_ : background_;
   pool.submit([this, fetch = std::move(fetch)] { run(fetch); });
 }
 
@@ -41,6 +44,7 @@ void Fetcher::promote(std::shared_ptr<Fetch> fetch) {
 }
 
 void Fetcher::shutdown() {
+  small_.shutdown();
   background_.shutdown();
   foreground_.shutdown();
 }

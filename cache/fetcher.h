@@ -70,6 +70,7 @@ class Fetcher {
   const std::chrono::nanoseconds timeout_;
   Executor foreground_;
   Executor background_;
+  Executor small_;  // whole small files, ahead
 };
 
 }  // namespace cabinetfs

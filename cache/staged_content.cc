@@ -471,7 +471,7 @@ void StagedFile::row_synced(std::uint64_t state) {
 
 bool StagedFile::wants_sync() const {
   MutexLock lock(mutex_);
-  return careful_ && slots_.kept() > kKeptSlots + slots_.used() / 2;
+  return careful_ && slots_.kept() > kKeptSlots + (slots_.used() - slots_.kept()) / 2;
 }
 
 bool StagedFile::clean() const {

@@ -73,7 +73,9 @@ TEST_P(Rename, WhatTheServerWouldRefuseIsRefusedAtOnce) {
   EXPECT_EQ(settle(), "");
   const int to_doc = ::rename(p("d/a.txt").c_str(), p("d/a.doc").c_str()) == 0 ? 0 : errno;
   EXPECT_EQ(to_doc, can().rename && !can().rename_keeps_extension ? 0 : EXDEV);
-  if (to_doc != 0) EXPECT_EQ(sh("mv d/a.txt d/a.doc").output, "");
+  if (to_doc != 0) {
+    EXPECT_EQ(sh("mv d/a.txt d/a.doc").output, "");
+  }
   ASSERT_TRUE(write_file(p("d/a.part"), "second"));
   ASSERT_EQ(::rename(p("d/a.part").c_str(), p("d/a.doc").c_str()), 0);
   EXPECT_EQ(settle(), "");

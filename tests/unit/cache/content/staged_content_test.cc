@@ -169,7 +169,9 @@ TEST_F(StagedContentTest, EveryStateSinceADurableOneStaysWhole) {
     for (unsigned round = 0; round < 5; ++round) {
       ASSERT_TRUE(write(*file, 0, pattern(4 * kBlockBytes, round)));
       records.push_back(commit(*file));
-      if (round == 0) ASSERT_TRUE(file->sync());
+      if (round == 0) {
+        ASSERT_TRUE(file->sync());
+      }
     }
   }
   for (unsigned round = 0; round < 5; ++round) {
