@@ -17,7 +17,7 @@ namespace {
 // Of small files more are fetched at a time than ranges of one large file: each takes a round trip
 // and hardly a byte. Three quarters of the 32 connections that a store has at most.
 constexpr unsigned kSmallFiles = 24;
-constexpr std::uint64_t kSmallFile = 256u << 10;
+constexpr std::uint64_t kWholeFileAhead = 256u << 10;
 
 }  // namespace
 
@@ -33,7 +33,7 @@ Fetcher::~Fetcher() { shutdown(); }
 void Fetcher::start(std::shared_ptr<Fetch> fetch) {
   const Priority priority = fetch->priority;
   const bool ahead = priority == Priority::kPrefetch || priority == Priority::kUpload;
-  const bool whole_and_small = fetch->key.size <= kSmallFile && fetch->bytes() == fetch->key.size;
+  const bool whole_and_small = fetch->key.size <= kWholeFileAhead && fetch->bytes() == fetch->key.size;
   Executor& pool = !ahead ? foreground_ : whole_and_small ? small_ : background_;
   pool.submit([this, fetch = std::move(fetch)] { run(fetch); });
 }
