@@ -33,7 +33,8 @@ Fetcher::~Fetcher() { shutdown(); }
 void Fetcher::start(std::shared_ptr<Fetch> fetch) {
   const Priority priority = fetch->priority;
   const bool ahead = priority == Priority::kPrefetch || priority == Priority::kUpload;
-  const bool whole_and_small = fetch->key.size <= kWholeFileAhead && fetch->bytes() == fetch->key.size;
+  const bool whole_and_small =
+      fetch->key.size <= kWholeFileAhead && fetch->bytes() == fetch->key.size;
   Executor& pool = !ahead ? foreground_ : whole_and_small ? small_ : background_;
   pool.submit([this, fetch = std::move(fetch)] { run(fetch); });
 }
