@@ -272,8 +272,11 @@ TEST_F(KenestoClient, AShortOrMisplacedContentIsCorrupt) {
   const ReadRequest part{entry.id, VersionId{kVersion2}, 1, 2, 5, {}};
   http_.answer("GET https://store.example.com/1", "he", 206, {{"content-range", "bytes 0-1/5"}});
   EXPECT_EQ(code(store_->read(soon(), part, ignore)), ErrorCode::kCorrupt);
-  // Broken off and taken up again.
+  // A page of something in between, perhaps: nothing of it is believed.
   http_.answer("GET https://store.example.com/1", "hel", 200);
+  EXPECT_EQ(code(store_->read(soon(), old, ignore)), ErrorCode::kCorrupt);
+  // Broken off and taken up again.
+  http_.answer("GET https://store.example.com/1", "hel", 200, {{"content-length", "5"}});
   http_.answer("GET https://store.example.com/1", "lo", 206, {{"content-range", "bytes 3-4/5"}});
   std::string got;
   ASSERT_TRUE(store_->read(soon(), old, [&](Bytes b) {
