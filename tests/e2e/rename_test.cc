@@ -61,7 +61,7 @@ TEST_P(Rename, WhatTheServerWouldRefuseIsRefusedAtOnce) {
     EXPECT_EQ(outcome(p("d/sub"), other + "/sub"), EXDEV);
     EXPECT_EQ(outcome(p("d/sub"), mounted_->root() + "/sub"), EXDEV);
     // A top-level folder that may not be renamed at all says so.
-    EXPECT_THAT(outcome(other, p("d/other")), AnyOf(EXDEV, EPERM));
+    EXPECT_THAT(outcome(other, p("d/other")), testing::AnyOf(EXDEV, EPERM));
   }
   ASSERT_EQ(run_shell("mv '" + p("d/f.txt") + "' '" + p("d/sub") + "' '" + other + "'").output, "");
   EXPECT_EQ(read_file(other + "/f.txt"), "one\n");
