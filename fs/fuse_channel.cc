@@ -182,7 +182,9 @@ class Channel final : public FuseChannel {
       const int error = errno;
       return fail(mount_error(error),
                   fmt::format("mounting at {}: {}", options_.mount_point,
-                              error == 0 ? "fusermount3 refused" : std::strerror(error)));
+                              error == 0        ? "fusermount3 refused"
+                              : error == EACCES ? "Permission denied; may this user open /dev/fuse?"
+                                                : std::strerror(error)));
     }
     mounted_ = true;
     return {};

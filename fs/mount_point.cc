@@ -102,15 +102,22 @@ bool is_dead_mount(const std::string& mount_point) {
          (errno == ENOTCONN || errno == ECONNABORTED);
 }
 
+std::string fusermount_obstacle() {
+  if (::geteuid() == 0 || ::access("/etc/mtab", R_OK) == 0) return {};
+  return "fusermount3 unmounts for other users than root only where there is an /etc/mtab; as "
+         "root: "
+         "ln -s /proc/self/mounts /etc/mtab";
+}
+
 Result<void> clear_dead_mount(const std::string& mount_point) {
   if (!is_dead_mount(mount_point)) return {};
   log_info("{}: detaching a mount whose server is gone", mount_point);
   if (::umount2(mount_point.c_str(), MNT_DETACH) == 0) return {};
   if (run_program("fusermount3", {"-u", "-z", "--", mount_point})) return {};
+  const std::string obstacle = fusermount_obstacle();
   return fail(ErrorCode::kBusy,
-              fmt::format("{}: a dead mount is in the way and cannot be detached; try fusermount3 "
-                          "-u -z {}",
-                          mount_point, mount_point));
+              fmt::format("{}: a dead mount is in the way and cannot be detached; {}", mount_point,
+                          obstacle.empty() ? "try fusermount3 -u -z " + mount_point : obstacle));
 }
 
 Result<void> prepare_mount_point(const std::string& mount_point) {

@@ -18,6 +18,7 @@
 #include "backend/http/http_client.h"
 #include "backend/remote_store.h"
 #include "cache/posix_env.h"
+#include "fs/mount.h"
 #include "tools/cabinetfs/commands.h"
 #include "tools/cabinetfs/config.h"
 #include "tools/cabinetfs/connection.h"
@@ -76,6 +77,8 @@ void check_fuse(Report& report) {
     report.note("fusermount3 is not installed", "other users than root need it: install fuse3");
   else
     report.bad("fusermount3 is not installed", "install the package fuse3");
+  if (const std::string obstacle = fusermount_obstacle(); !obstacle.empty())
+    report.bad("there is no /etc/mtab", obstacle);
 }
 
 void check_allow_other(Report& report, const std::string& name, const Options& options) {

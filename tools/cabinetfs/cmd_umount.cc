@@ -212,6 +212,11 @@ ExitCode run_umount(const Paths& paths, const UmountCommand& command) {
   if (const int error = unmount_now(mount_point); error != 0) {
     if (error == EBUSY && !command.force) {
       const std::string users = who_uses(mount_point);
+      const std::string obstacle = users.empty() ? fusermount_obstacle() : std::string();
+      if (!obstacle.empty()) {
+        complain(printable(fmt::format("{}: {}", mount_point, obstacle)));
+        return ExitCode::kFailed;
+      }
       complain(printable(fmt::format("{} is in use{}{}; close these, or use --force", mount_point,
                                      users.empty() ? "" : " by ", users)));
       return ExitCode::kFailed;
