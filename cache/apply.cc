@@ -99,6 +99,13 @@ bool is_what_was_sent(const Intent& intent, const RemoteEntry& entry) {
   return !intent.md5.empty() && entry.hashes.md5 == intent.md5;
 }
 
+bool may_be_what_was_sent(const Intent& intent, const RemoteEntry& entry) {
+  if (intent.kind != Intent::Kind::kPut && intent.kind != Intent::Kind::kUpload) return false;
+  if (entry.kind != NodeKind::kFile || entry.size != intent.size) return false;
+  if (!intent.before.empty() && entry.validator == intent.before) return false;
+  return entry.hashes.md5.empty() && !intent.md5.empty();
+}
+
 void show_remote(NodeRecord& node, bool content_changed) {
   const RemoteEntry& entry = *node.remote;
   if (node.kind == NodeKind::kFile) node.size = entry.size;
@@ -146,8 +153,9 @@ Result<void> apply_entry(VolumeCore& core, Tree::Txn& txn, InodeNumber folder,
       entry.kind == NodeKind::kFile && entry.validator != node.remote->validator;
   if (node.deleted) {
     const bool ours = is_what_was_sent(node.intent, entry);
-    const bool edited =
-        entry.kind == NodeKind::kFile && entry.validator != node.base_validator && !ours;
+    // What may be ours is looked at before it is removed.
+    const bool edited = entry.kind == NodeKind::kFile && entry.validator != node.base_validator &&
+                        !ours && !may_be_what_was_sent(node.intent, entry);
     node.remote = entry;
     if (ours) node.base_validator = entry.validator;
     node.remote_parent = folder;

@@ -81,6 +81,8 @@ inline bool may_have_happened(ErrorCode code) {
 }
 // The object is certainly what was sent when no answer came; false where that cannot be told.
 bool is_what_was_sent(const Intent& intent, const RemoteEntry& entry);
+// It may be, and only its bytes tell: where the server gives no fingerprint.
+bool may_be_what_was_sent(const Intent& intent, const RemoteEntry& entry);
 // Takes the server's size and times into the shown state.
 void show_remote(NodeRecord& node, bool content_changed);
 

@@ -242,6 +242,20 @@ void Reconciler::remove_files(const std::vector<NodePtr>& nodes) {
           core_.seen(core_.remote.stat(call, NodeKind::kFile, node->remote->id));
       if (there && there->validator != shown && !shown.empty() &&
           !is_what_was_sent(node->intent, *there)) {
+        Result<bool> ours = false;
+        if (may_be_what_was_sent(node->intent, *there)) {
+          const Result<std::string> theirs = remote_md5(core_, call, *there);
+          ours = theirs ? Result<bool>(*theirs == node->intent.md5) : fail(theirs.error());
+        }
+        if (!ours) {
+          failed(node->ino, Plan::Action::kRemoveFile, ours.error());
+          continue;
+        }
+        if (*ours) {
+          ids.push_back(node->remote->id);
+          sent.push_back(node);
+          continue;
+        }
         if (const Result<void> kept = keep_their_edit(node->ino, *there); !kept)
           log_error("keeping an edit: {}", to_string(kept.error()));
         core_.recent.confirmed(node->ino, now);

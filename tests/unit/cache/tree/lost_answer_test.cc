@@ -1,6 +1,8 @@
 // The change reached the server, its answer did not reach us: look before repeating.
 #include <gtest/gtest.h>
 
+#include <atomic>
+
 #include "tests/unit/cache/tree/volume_harness.h"
 
 namespace cabinetfs {
@@ -84,6 +86,33 @@ TEST_P(LostAnswer, OfANewVersionThatIsRenamedBeforeTheLook) {
   ASSERT_OK(h.rename("docs/a.txt", "docs/b.txt"));
   lose_and_heal(h);
   EXPECT_EQ(h.versions("docs/b.txt"), (Versions{"old", "new"}));
+}
+
+// Nothing but its bytes tells that the version is ours.
+TEST_P(LostAnswer, OfANewVersionThatIsDeletedBeforeTheLookWhereThereAreNoFingerprints) {
+  HarnessOptions options;
+  options.remote.hashes = false;
+  VolumeHarness h({{"docs/a.txt", "old"}}, options);
+  ASSERT_OK(h.mount_tree());
+  ASSERT_OK(h.write_file("docs/a.txt", "new"));
+  std::atomic<bool> sent = false;
+  h.faulty.set_hook([&sent](const RemoteCall& call) {
+    if (call.operation == "put") {
+      sent = true;
+      return RemoteFault::losing_answer();
+    }
+    return sent && call.operation == "stat" ? RemoteFault::failing(ErrorCode::kUnavailable)
+                                            : RemoteFault::pass();
+  });
+  h.pass_quiet_time();
+  ASSERT_TRUE(h.eventually([&] { return h.remote.content("docs/a.txt") == "new"; }));
+  h.go_stale();
+  ASSERT_OK(h.names("docs"));  // the listing tells of a version that nobody here knows
+  h.faulty.set_offline(true);
+  ASSERT_OK(h.unlink("docs/a.txt"));
+  lose_and_heal(h);
+  EXPECT_EQ(h.remote_tree(), (TreeDump{{"docs", "/"}}));
+  EXPECT_EQ(h.volume->status().conflicts, 0u);
 }
 
 TEST_P(LostAnswer, OfANewVersionThatIsReplacedBeforeTheLook) {
