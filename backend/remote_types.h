@@ -229,6 +229,9 @@ struct Capabilities {
   bool move = true, rename = true, copy = false;
   // rename() of a file only to a name with the same extension (extension_of()).
   bool rename_keeps_extension = false;
+  // rename() and move() give a file another validator although its content stays: that it is the
+  // same one shows in the id of its current version.
+  bool rename_changes_validator = false;
   // False: nothing moves from one top-level folder to another, to the root or out of it.
   bool move_across_top = true;
   bool versions = false, promote = false, locks = false, permissions = false, quota = false;

@@ -45,6 +45,7 @@ enum NodeField : std::uint32_t {
   kSentName = 30,
   kBaseModified = 31,
   kBaseVersion = 32,
+  kSentVersion = 33,
 };
 enum NodeFlag : std::uint64_t {
   kTimesLocal = 1,
@@ -168,6 +169,10 @@ bool decode_fields(Reader& in, NodeRecord& node) {
         if (!node.sent_place) node.sent_place.emplace();
         node.sent_place->name = in.text();
         break;
+      case kSentVersion:
+        if (!node.sent_place) node.sent_place.emplace();
+        node.sent_place->version.value = in.text();
+        break;
       case kIntent:
         node.intent = in.nested(record::decode_intent);
         break;
@@ -243,6 +248,8 @@ std::string encode_node(const NodeRecord& node) {
   if (node.sent_place) {
     out.number(kSentFolder, node.sent_place->folder.value);
     out.bytes(kSentName, node.sent_place->name);
+    if (!node.sent_place->version.empty())
+      out.bytes(kSentVersion, node.sent_place->version.value);
   }
   if (node.failure) out.bytes(kFailure, record::encode_failure(*node.failure));
   out.put(kConflict, node.conflict);

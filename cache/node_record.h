@@ -61,6 +61,8 @@ struct Intent {
 struct SentPlace {
   InodeNumber folder;
   std::string name;  // the server's spelling
+  // Where this changes validators: the version that `remote` told of. Empty: not known.
+  VersionId version;
 };
 
 // Everything that is stored of one node: what the server last told (`remote`), what this mount

@@ -1,4 +1,6 @@
 // The reconciler's renames and moves, and the looks after a lost answer.
+#include <algorithm>
+
 #include "cache/reconciler.h"
 
 namespace cabinetfs {
@@ -28,7 +30,41 @@ Result<void> Reconciler::look_at_place(const NodeRecord& node) {
   if (core_.codec.same(there->name, node.sent_place->name)) folder = node.sent_place->folder;
   TRY_ASSIGN(const NodePtr parent, core_.tree.find_remote(there->parent));
   if (parent != nullptr) folder = parent->ino;
-  return confirm(node.ino, *there, folder);
+  return confirm_place(call, node, *there, folder, node.sent_place->version);
+}
+
+// The version that is behind what `node` knows of the server's file; empty: that cannot be said.
+Result<VersionId> Reconciler::version_behind(const CallContext& call, const NodeRecord& node) {
+  const Capabilities& able = core_.remote.capabilities();
+  if (!able.rename_changes_validator || !able.versions || node.kind != NodeKind::kFile)
+    return VersionId{};
+  TRY_ASSIGN(const VersionId current, current_version(call, node.remote->id));
+  // Afterwards, so that a version which is saved in between shows.
+  const Result<RemoteEntry> there = core_.seen(core_.remote.stat(call, node.kind, node.remote->id));
+  if (!there && is_transient(there.error().code)) return fail(there.error());
+  return there && there->validator == node.remote->validator ? current : VersionId{};
+}
+
+Result<VersionId> Reconciler::current_version(const CallContext& call, const RemoteId& file) {
+  const Result<std::vector<RemoteVersion>> all = core_.seen(core_.remote.versions(call, file));
+  if (!all && is_transient(all.error().code)) return fail(all.error());
+  if (!all) return VersionId{};
+  const auto current = std::find_if(all->begin(), all->end(),
+                                    [](const RemoteVersion& each) { return each.current; });
+  return current == all->end() ? VersionId{} : current->id;
+}
+
+// `sent`: version_behind(), before the change was sent.
+Result<void> Reconciler::confirm_place(const CallContext& call, const NodeRecord& node,
+                                       const RemoteEntry& entry, InodeNumber folder,
+                                       const VersionId& sent) {
+  bool same_content = false;
+  if (!sent.empty() && entry.size == node.remote->size &&
+      entry.validator != node.remote->validator) {
+    TRY_ASSIGN(const VersionId current, current_version(call, node.remote->id));
+    same_content = current == sent;
+  }
+  return confirm(node.ino, entry, folder, same_content);
 }
 
 // The same where the id says the place: after the change the object has another one.
@@ -57,12 +93,14 @@ Result<void> Reconciler::look_for_new_id(const NodeRecord& node) {
 Result<void> Reconciler::change_place(const NodeRecord& node, const Plan& plan) {
   const CallContext call = core_.background_call(Priority::kUpload);
   const bool rename = plan.action == Plan::Action::kRename;
-  TRY(store_sent_place(node.ino, rename ? SentPlace{node.remote_parent, plan.name}
-                                        : SentPlace{plan.folder, node.remote->name}));
+  TRY_ASSIGN(const VersionId version, version_behind(call, node));
+  TRY(store_sent_place(node.ino, rename ? SentPlace{node.remote_parent, plan.name, version}
+                                        : SentPlace{plan.folder, node.remote->name, version}));
   Result<RemoteEntry> changed =
       core_.seen(rename ? core_.remote.rename(call, node.kind, node.remote->id, plan.name)
                         : core_.remote.move(call, node.kind, node.remote->id, plan.folder_id));
-  if (changed) return confirm(node.ino, *changed, rename ? node.remote_parent : plan.folder);
+  if (changed)
+    return confirm_place(call, node, *changed, rename ? node.remote_parent : plan.folder, version);
   const ErrorCode code = changed.error().code;
   if (!may_have_happened(code)) TRY(store_sent_place(node.ino, std::nullopt));
   if (is_gone(code)) {
@@ -92,9 +130,9 @@ Result<void> Reconciler::change_place(const NodeRecord& node, const Plan& plan) 
     const Result<RemoteEntry> there =
         core_.seen(core_.remote.stat(call, node.kind, node.remote->id));
     if (there && rename && there->name == plan.name)
-      return confirm(node.ino, *there, node.remote_parent);
+      return confirm_place(call, node, *there, node.remote_parent, version);
     if (there && !rename && there->parent == plan.folder_id)
-      return confirm(node.ino, *there, plan.folder);
+      return confirm_place(call, node, *there, plan.folder, version);
   }
   return fail(std::move(changed).error());
 }

@@ -331,7 +331,7 @@ Result<void> Reconciler::give_lock_back(const NodeRecord& node) {
 }
 
 Result<void> Reconciler::confirm(InodeNumber ino, const RemoteEntry& entry,
-                                 InodeNumber remote_parent) {
+                                 InodeNumber remote_parent, bool same_content) {
   const SteadyTime now = core_.clock.steady();
   const bool follows = core_.remote.capabilities().ids_follow_path;
   NewNames names;
@@ -360,8 +360,10 @@ Result<void> Reconciler::confirm(InodeNumber ino, const RemoteEntry& entry,
       if (next.remote->version_count == 0) next.remote->version_count = old->version_count;
       if (next.kind == NodeKind::kFile) {
         // Our own change of name or folder is no edit of the content; others' may be in the answer.
-        const bool same_content = entry.size == old->size && entry.modified == old->modified &&
-                                  entry.hashes.md5 == old->hashes.md5;
+        const bool told_same = same_content;
+        if (!core_.remote.capabilities().rename_changes_validator)
+          same_content = entry.size == old->size && entry.modified == old->modified &&
+                         entry.hashes.md5 == old->hashes.md5;
         if (same_content && next.base_validator == old->validator)
           next.base_validator = entry.validator;
         if (same_content && entry.validator != old->validator) {
@@ -372,7 +374,7 @@ Result<void> Reconciler::confirm(InodeNumber ino, const RemoteEntry& entry,
         }
         // The cache's content only by what tells every content from every other.
         const bool same_bytes = !entry.hashes.md5.empty() && entry.hashes.md5 == old->hashes.md5;
-        if (entry.validator == old->validator || same_bytes)
+        if (entry.validator == old->validator || same_bytes || told_same)
           contents.push_back({VolumeCore::content_key(*old), VolumeCore::content_key(entry)});
       }
     }
@@ -383,7 +385,10 @@ Result<void> Reconciler::confirm(InodeNumber ino, const RemoteEntry& entry,
     // Edited by others meanwhile: what is clean follows.
     if (old && next.kind == NodeKind::kFile && !next.content_dirty && !next.deleted &&
         entry.validator != old->validator) {
-      show_remote(next, entry.size != old->size || entry.modified != old->modified);
+      // A new name is no modification here.
+      if (same_content && entry.modified != old->modified) next.times_local = true;
+      show_remote(next,
+                  !same_content && (entry.size != old->size || entry.modified != old->modified));
     }
     // A content that was sent without an answer is still to be looked for.
     if (next.intent.kind == Intent::Kind::kCreateFolder) next.intent = Intent{};

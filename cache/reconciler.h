@@ -83,6 +83,10 @@ class Reconciler final : public InFlight {
   Result<void> store_sent_place(InodeNumber ino, const std::optional<SentPlace>& place);
   Result<void> look_at_place(const NodeRecord& node);
   Result<void> look_for_new_id(const NodeRecord& node);
+  Result<VersionId> version_behind(const CallContext& call, const NodeRecord& node);
+  Result<VersionId> current_version(const CallContext& call, const RemoteId& file);
+  Result<void> confirm_place(const CallContext& call, const NodeRecord& node,
+                             const RemoteEntry& entry, InodeNumber folder, const VersionId& sent);
   Result<void> remove_folder(const NodeRecord& node);
   Result<void> forget(const NodeRecord& node);
   // The server's folder that stands for ours.
@@ -101,7 +105,9 @@ class Reconciler final : public InFlight {
   Result<void> give_lock_back(const NodeRecord& node);
 
   // Outcomes, each a transaction of its own.
-  Result<void> confirm(InodeNumber ino, const RemoteEntry& entry, InodeNumber remote_parent);
+  // `same_content`: it is known that a new validator stands for the content that was there before.
+  Result<void> confirm(InodeNumber ino, const RemoteEntry& entry, InodeNumber remote_parent,
+                       bool same_content = false);
   Result<void> removed(const NodeRecord& node);
   // The object is not there any more.
   Result<void> lost(InodeNumber ino);

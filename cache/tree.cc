@@ -31,6 +31,9 @@ std::vector<std::pair<InodeNumber, std::string>> displaced_places(const NodeReco
   return places;
 }
 
+// Its unsent content is still to be completed from an object of the server.
+bool stands_on_base(const NodeRecord& node) { return node.content_dirty && node.base.has_value(); }
+
 bool is_shown_at(const NodeRecord& node, InodeNumber parent) {
   return !node.deleted && node.parent == parent;
 }
@@ -55,7 +58,7 @@ Result<void> Tree::load() {
 void Tree::index_locked(const NodeRecord& node) {
   if (is_unsent(node)) unsent_.insert(node.ino);
   for (auto& place : displaced_places(node)) displaced_.emplace(std::move(place), node.ino);
-  if (node.content_dirty && node.base) bases_.emplace(node.base->file.value, node.ino);
+  if (stands_on_base(node)) bases_.emplace(node.base->file.value, node.ino);
 }
 
 void Tree::unindex_locked(const NodeRecord& node) {
@@ -70,7 +73,7 @@ void Tree::unindex_locked(const NodeRecord& node) {
     }
   };
   for (const auto& place : displaced_places(node)) drop(displaced_, place);
-  if (node.content_dirty && node.base) drop(bases_, node.base->file.value);
+  if (stands_on_base(node)) drop(bases_, node.base->file.value);
 }
 
 void Tree::remember_locked(const NodePtr& node) {
@@ -274,16 +277,25 @@ Result<NodePtr> Tree::Txn::displaced_at(InodeNumber folder, const std::string& r
 
 InodeNumber Tree::Txn::base_holder(const RemoteId& id,
                                    InodeNumber except) const NO_THREAD_SAFETY_ANALYSIS {
+  for (const auto& [ino, node] : changed_) {
+    if (node != nullptr && ino != except && stands_on_base(*node) && node->base->file == id)
+      return ino;
+  }
   const auto [from, to] = tree_.bases_.equal_range(id.value);
   for (auto it = from; it != to; ++it) {
-    if (it->second != except) return it->second;
+    if (it->second != except && !changed_.contains(it->second)) return it->second;
   }
   return kNoInode;
 }
 
 std::vector<InodeNumber> Tree::Txn::base_holders() const NO_THREAD_SAFETY_ANALYSIS {
   std::vector<InodeNumber> holders;
-  for (const auto& [id, ino] : tree_.bases_) holders.push_back(ino);
+  for (const auto& [ino, node] : changed_) {
+    if (node != nullptr && stands_on_base(*node)) holders.push_back(ino);
+  }
+  for (const auto& [id, ino] : tree_.bases_) {
+    if (!changed_.contains(ino)) holders.push_back(ino);
+  }
   return holders;
 }
 

@@ -54,6 +54,7 @@ json capabilities_to_json(const Capabilities& c) {
            {"move", c.move},
            {"rename", c.rename},
            {"rename_keeps_extension", c.rename_keeps_extension},
+           {"rename_changes_validator", c.rename_changes_validator},
            {"move_across_top", c.move_across_top},
            {"copy", c.copy},
            {"versions", c.versions},

@@ -31,6 +31,8 @@ Capabilities make_capabilities(const KenestoConfig& config, bool undocumented, b
   all.move = false;
   all.rename = undocumented;
   all.rename_keeps_extension = true;
+  // It may count as a modification, and the listing tells nothing else that tells contents apart.
+  all.rename_changes_validator = true;
   all.versions = all.promote = all.locks = all.permissions = all.history = true;
   all.quota = quota;
   all.put_max = config.put_max;

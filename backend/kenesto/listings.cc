@@ -128,10 +128,11 @@ void Listings::forget_old_locked(SteadyTime now) {
     ++at;
   }
   while (kept_.size() > kKeptFolders) {
-    const auto idle = std::find_if(kept_.begin(), kept_.end(), [&](const auto& entry) {
-      const auto running = folders_.find(entry.first);
-      return running == folders_.end() || !running->second.running;
-    });
+    auto idle = kept_.begin();
+    for (; idle != kept_.end(); ++idle) {
+      const auto running = folders_.find(idle->first);
+      if (running == folders_.end() || !running->second.running) break;
+    }
     if (idle == kept_.end()) break;
     kept_.erase(idle);
   }

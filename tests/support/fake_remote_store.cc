@@ -66,6 +66,7 @@ FakeRemoteOptions FakeRemoteOptions::like_kenesto(bool renames, const std::strin
   FakeRemoteOptions options;
   Capabilities& able = options.capabilities;
   able.rename = renames;
+  able.rename_changes_validator = true;
   able.move = able.copy = able.description = able.mail = able.change_feed = false;
   able.exclusive_create = able.mtime_at_upload = false;
   able.stream_put = true;
@@ -445,11 +446,19 @@ Result<RemoteEntry> FakeRemoteStore::rename(const CallContext& call, NodeKind ki
   TRY(check_name_locked(*parent, name, id));
   detach_locked(*node);
   attach_locked(*node, *parent, name);
-  // Some servers' ETags change with the place.
-  if (options_.capabilities.ids_follow_path && kind == NodeKind::kFile)
-    node->versions.back().validator = Validator{fmt::format("w{}", state_->next_validator++)};
+  place_changed_locked(*node);
   note_locked(*node, options_.user, "rename", name);
   return entry_locked(*node);
+}
+
+// Some servers' ETags change with the place, and some take a new name for a modification.
+void FakeRemoteStore::place_changed_locked(Node& node) {
+  const Capabilities& able = options_.capabilities;
+  if (node.kind != NodeKind::kFile || !(able.ids_follow_path || able.rename_changes_validator))
+    return;
+  Version& current = node.versions.back();
+  current.validator = Validator{fmt::format("w{}", state_->next_validator++)};
+  if (able.rename_changes_validator) current.modified = now();
 }
 
 Result<RemoteEntry> FakeRemoteStore::move(const CallContext& call, NodeKind kind,
@@ -477,9 +486,7 @@ Result<RemoteEntry> FakeRemoteStore::move(const CallContext& call, NodeKind kind
   const std::string name = node->name;
   detach_locked(*node);
   attach_locked(*node, *target, name);
-  // Some servers' ETags change with the place.
-  if (options_.capabilities.ids_follow_path && kind == NodeKind::kFile)
-    node->versions.back().validator = Validator{fmt::format("w{}", state_->next_validator++)};
+  place_changed_locked(*node);
   note_locked(*node, options_.user, "move");
   return entry_locked(*node);
 }

@@ -233,6 +233,7 @@ class FakeRemoteStore final : public RemoteStore {
   void rename_ids_locked(Node& node) REQUIRES(mutex_);
   void attach_locked(Node& node, Node& parent, const std::string& name) REQUIRES(mutex_);
   void detach_locked(Node& node) REQUIRES(mutex_);
+  void place_changed_locked(Node& node) REQUIRES(mutex_);
   void delete_locked(Node& node, const std::string& who) REQUIRES(mutex_);
   void add_version_locked(Node& node, std::string content, WallTime modified,
                           const std::string& who) REQUIRES(mutex_);

@@ -50,13 +50,13 @@ json next(Call& call) {
   Sequence& sequence = find(call, name);
   if (sequence.locked) throw Failure("The sequence is locked");
   const auto replacement = call.arg("rn");
-  const std::optional<std::int64_t> after =
-      replacement ? std::optional(number(*replacement)) : std::nullopt;
+  // Before anything changes: it may not be a number.
+  const std::int64_t after = replacement ? number(*replacement) : 0;
   const bool lock = call.flag("lock");
   sequence.current = sequence.next;
   const std::string value = fmt::format("{}{}", sequence.prefix, *sequence.current);
   // The replacements are for the call after this one.
-  sequence.next = after.value_or(sequence.next + 1);
+  sequence.next = replacement ? after : sequence.next + 1;
   if (const auto prefix = call.arg("rp")) sequence.prefix = *prefix;
   sequence.locked = lock;
   return value;

@@ -115,6 +115,31 @@ TEST_P(LostAnswer, OfANewVersionThatIsDeletedBeforeTheLookWhereThereAreNoFingerp
   EXPECT_EQ(h.volume->status().conflicts, 0u);
 }
 
+// There a new name changes what tells one content from another.
+TEST_P(LostAnswer, OfARenameWhoseFileIsDeletedBeforeTheLook) {
+  HarnessOptions options;
+  options.remote = FakeRemoteOptions::like_kenesto(true, "");
+  VolumeHarness h({{"docs/a.txt", "text"}}, options);
+  ASSERT_OK(h.mount_tree());
+  ASSERT_OK(h.rename("docs/a.txt", "docs/b.txt"));
+  std::atomic<bool> sent = false;
+  h.faulty.set_hook([&sent](const RemoteCall& call) {
+    if (call.operation == "rename") {
+      sent = true;
+      return RemoteFault::losing_answer();
+    }
+    return sent ? RemoteFault::failing(ErrorCode::kUnavailable) : RemoteFault::pass();
+  });
+  h.pass_quiet_time();
+  ASSERT_TRUE(h.eventually([&] { return h.remote_tree().contains("docs/b.txt"); }));
+  h.faulty.set_offline(true);
+  ASSERT_OK(h.unlink("docs/b.txt"));
+  lose_and_heal(h);
+  EXPECT_EQ(h.remote_tree(), (TreeDump{{"docs", "/"}}));
+  EXPECT_EQ(*h.mount_tree(), (TreeDump{{"docs", "/"}}));
+  EXPECT_EQ(h.volume->status().conflicts, 0u);
+}
+
 TEST_P(LostAnswer, OfANewVersionThatIsReplacedBeforeTheLook) {
   VolumeHarness h({{"docs/a.txt", "old"}, {"docs/b.txt", "replacement"}});
   ASSERT_OK(h.mount_tree());

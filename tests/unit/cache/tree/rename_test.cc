@@ -45,6 +45,93 @@ TEST(Rename, AFolderIsRenamedAndMovedWithAllThatIsInIt) {
   EXPECT_EQ(h.remote.id_of("c/d"), id);
 }
 
+// Where the server takes a new name for a modification, as Kenesto does.
+HarnessOptions names_that_modify() {
+  HarnessOptions options;
+  options.remote = FakeRemoteOptions::like_kenesto(true, "");
+  return options;
+}
+
+TEST(Rename, ThatChangesTheValidatorKeepsTimeAndContent) {
+  VolumeHarness h({{"d/a.txt", "text"}}, names_that_modify());
+  ASSERT_EQ(h.text("d/a.txt"), "text");
+  const WallTime modified = h.stat("d/a.txt")->mtime;
+  h.clock.advance(std::chrono::hours(1));
+  ASSERT_OK(h.rename("d/a.txt", "d/b.txt"));
+  expect_arrives(h);
+  EXPECT_EQ(h.stat("d/b.txt")->mtime, modified);
+  const std::uint64_t read = h.remote.calls("read");
+  EXPECT_EQ(h.text("d/b.txt"), "text");
+  EXPECT_EQ(h.remote.calls("read"), read);
+}
+
+TEST(Rename, ThatChangesTheValidatorIsNoEditOfAFileThatIsDeletedMeanwhile) {
+  VolumeHarness h({{"d/a.txt", "text"}}, names_that_modify());
+  ASSERT_OK(h.mount_tree());
+  ASSERT_OK(h.rename("d/a.txt", "d/b.txt"));
+  Gate gate;
+  gate.close();
+  h.faulty.script("rename", RemoteFault::holding(gate));
+  h.pass_quiet_time();
+  ASSERT_TRUE(gate.wait_for_waiting(1));
+  ASSERT_OK(h.unlink("d/b.txt"));
+  gate.open();
+  expect_arrives(h);
+  EXPECT_EQ(h.remote_tree(), (TreeDump{{"d", "/"}}));
+  EXPECT_EQ(h.volume->status().conflicts, 0u);
+}
+
+TEST(Rename, ThatChangesTheValidatorDoesNotHideAnothersEdit) {
+  VolumeHarness h({{"d/a.txt", "text"}}, names_that_modify());
+  ASSERT_OK(h.mount_tree());
+  ASSERT_OK(h.rename("d/a.txt", "d/b.txt"));
+  Gate gate;
+  gate.close();
+  h.faulty.script("rename", RemoteFault::holding(gate));
+  h.pass_quiet_time();
+  ASSERT_TRUE(gate.wait_for_waiting(1));
+  h.remote.write_file_as_other("d/a.txt", "TEXT");  // of the same size
+  ASSERT_OK(h.unlink("d/b.txt"));
+  gate.open();
+  ASSERT_OK(h.drain());
+  h.pass_quiet_time();
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.remote_tree(), (TreeDump{{"d", "/"}, {"d/b.txt", "TEXT"}}));
+  EXPECT_EQ(h.text("d/b.txt"), "TEXT");
+}
+
+// The content of what was renamed over the other is sent from its own object, which has to stay
+// until then: here nothing of it has ever been fetched.
+TEST(Rename, OverAFileWhoseSaveIsUnderWayDoesNotRemoveTheSourceTooSoon) {
+  HarnessOptions options;
+  options.remote.capabilities.copy = false;
+  VolumeHarness h({{"d/a", "the content of a"}, {"d/b", "old"}}, options);
+  ASSERT_OK(h.names("d"));
+  ASSERT_OK(h.write_file("d/b", "new"));
+  Gate gate;
+  gate.close();
+  h.remote.set_gate("put", &gate);
+  h.pass_quiet_time();
+  ASSERT_TRUE(gate.wait_for_waiting(1));
+  ASSERT_OK(h.rename("d/a", "d/b"));
+  Gate reading;
+  reading.close();
+  h.remote.set_gate("read", &reading);
+  gate.open();
+  // What is waiting goes out while the content is still on its way.
+  ASSERT_TRUE(h.eventually([&] {
+    h.clock.advance(std::chrono::hours(2));
+    return reading.waiting() > 0 || h.faulty.calls("remove") + h.faulty.calls("remove_files") > 0;
+  }));
+  EXPECT_EQ(h.remote_tree().count("d/a"), 1u);
+  reading.open();
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.remote_tree(), (TreeDump{{"d", "/"}, {"d/b", "the content of a"}}));
+  EXPECT_EQ(h.versions("d/b"), (std::vector<std::string>{"old", "new", "the content of a"}));
+  h.remote.set_gate("read", nullptr);
+  h.remote.set_gate("put", nullptr);
+}
+
 TEST(Rename, AChainOfNamesIsFreedInOrder) {
   VolumeHarness h({{"d/1", "one"}, {"d/2", "two"}, {"d/3", "three"}});
   ASSERT_OK(h.mount_tree());
