@@ -76,7 +76,8 @@ Result<void> Reconciler::look_for_new_id(const NodeRecord& node) {
   Intent place;
   place.folder = node.sent_place->folder;
   place.name = node.sent_place->name;
-  TRY_ASSIGN(const std::optional<RemoteEntry> sent, find_created(call, place));
+  TRY_ASSIGN(const std::vector<RemoteEntry> at_place, find_created(call, place));
+  const RemoteEntry* const sent = at_place.empty() ? nullptr : &at_place.front();
   // Somebody else's may stand at either place; a file is known by its content. Where both are there
   // and cannot be told apart, the change has not happened: it would have taken the old one away.
   const bool is_other = sent && (sent->kind != node.kind || sent->id == node.remote->id);

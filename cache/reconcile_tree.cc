@@ -10,13 +10,26 @@
 
 namespace cabinetfs {
 
-Result<std::optional<RemoteEntry>> Reconciler::find_created(const CallContext& call,
-                                                            const Intent& intent) {
+Result<std::vector<RemoteEntry>> Reconciler::find_created(const CallContext& call,
+                                                          const Intent& intent) {
+  std::vector<RemoteEntry> found;
   TRY_ASSIGN(const NodePtr folder, core_.tree.find(intent.folder));
-  if (folder == nullptr || !folder->remote) return std::optional<RemoteEntry>();
-  Result<std::optional<RemoteEntry>> found =
-      core_.seen(core_.remote.find_child(call, folder->remote->id, intent.name));
-  if (!found && is_gone(found.error().code)) return std::optional<RemoteEntry>();
+  if (folder == nullptr || !folder->remote) return found;
+  const Capabilities& able = core_.remote.capabilities();
+  if (able.exclusive_create || able.ids_follow_path) {
+    const Result<std::optional<RemoteEntry>> child =
+        core_.seen(core_.remote.find_child(call, folder->remote->id, intent.name));
+    if (!child && !is_gone(child.error().code)) return fail(child.error());
+    if (child && *child) found.push_back(**child);
+    return found;
+  }
+  // Several may have the name: two creates of ours, the first of them without an answer.
+  Result<std::vector<RemoteEntry>> all = core_.seen(core_.remote.list(call, folder->remote->id));
+  if (!all && !is_gone(all.error().code)) return fail(std::move(all).error());
+  if (!all) return found;
+  for (RemoteEntry& entry : *all) {
+    if (core_.codec.same(entry.name, intent.name)) found.push_back(std::move(entry));
+  }
   return found;
 }
 
@@ -50,6 +63,26 @@ Result<void> Reconciler::store_intent(const NodeRecord& node, const Intent& inte
   return txn.commit();
 }
 
+// Whether what stands where a create was sent to is what was sent, and nobody else's by now.
+Result<bool> Reconciler::is_ours_alone(const CallContext& call, const NodeRecord& node,
+                                       const RemoteEntry& entry) {
+  const Intent& intent = node.intent;
+  // A file that others have written to since is not ours alone any more.
+  if (entry.kind != node.kind || entry.version_count > 1) return false;
+  // Shown by another node: an equal content that came to the same place later.
+  TRY_ASSIGN(const NodePtr other, core_.tree.find_remote(entry.id));
+  if (other != nullptr && other->ino != node.ino) return false;
+  if (is_what_was_sent(intent, entry)) return true;
+  // Without a fingerprint the bytes tell. Left there, it would be in the way of what has taken its
+  // place here.
+  if (!may_be_what_was_sent(intent, entry)) return false;
+  const Result<std::string> theirs = remote_md5(core_, call, entry);
+  if (!theirs && !is_transient(theirs.error().code))
+    return fail(ErrorCode::kTryAgain, theirs.error().context);
+  if (!theirs) return fail(theirs.error());
+  return *theirs == intent.md5;
+}
+
 // Deleted here before we learnt whether the server has got it. Only what is certainly ours is
 // removed there; anything else stays and is shown.
 Result<void> Reconciler::forget(const NodeRecord& node) {
@@ -59,29 +92,22 @@ Result<void> Reconciler::forget(const NodeRecord& node) {
     const Result<void> aborted = core_.seen(core_.remote.upload_abort(call, *intent.session));
     if (!aborted && is_transient(aborted.error().code)) return aborted;
   }
-  TRY_ASSIGN(const std::optional<RemoteEntry> found, find_created(call, intent));
-  // A file that others have written to since is not ours alone any more.
-  const bool alone = found.has_value() && found->kind == node.kind && found->version_count <= 1;
-  bool ours = alone && is_what_was_sent(intent, *found);
-  // Without a fingerprint the bytes tell. Left there, it would be in the way of what has taken its
-  // place here.
-  if (alone && !ours && node.kind == NodeKind::kFile && found->size == intent.size &&
-      found->hashes.md5.empty() && !intent.md5.empty()) {
-    const Result<std::string> theirs = remote_md5(core_, call, *found);
-    if (!theirs && !is_transient(theirs.error().code))
-      return fail(ErrorCode::kTryAgain, theirs.error().context);
-    if (!theirs) return fail(theirs.error());
-    ours = *theirs == intent.md5;
+  TRY_ASSIGN(const std::vector<RemoteEntry> there, find_created(call, intent));
+  const RemoteEntry* found = nullptr;
+  for (const RemoteEntry& entry : there) {
+    TRY_ASSIGN(const bool ours, is_ours_alone(call, node, entry));
+    if (!ours) continue;
+    found = &entry;
+    break;
   }
   Tree::Txn txn(core_.tree);
   TRY_ASSIGN(const NodePtr now, txn.find(node.ino));
   if (now == nullptr || !now->deleted || now->remote) return {};
-  if (ours) {
-    // Shown by another node: an equal content that came to the same place later.
+  if (found != nullptr) {
     TRY_ASSIGN(const NodePtr other, txn.find_remote(found->id));
-    ours = other == nullptr || other->ino == node.ino;
+    if (other != nullptr && other->ino != node.ino) found = nullptr;
   }
-  if (!ours) {
+  if (found == nullptr) {
     TRY(list_again(txn, intent.folder));
     txn.erase(node.ino);
     return txn.commit();
@@ -105,8 +131,10 @@ Result<bool> Reconciler::taken_by_ours(InodeNumber folder, const std::string& re
 Result<void> Reconciler::create_folder(const NodeRecord& node) {
   if (node.intent.kind != Intent::Kind::kNone) {
     const CallContext look = core_.background_call(Priority::kUpload);
-    TRY_ASSIGN(const std::optional<RemoteEntry> there, find_created(look, node.intent));
-    if (there && there->kind == NodeKind::kFolder) return adopt_folder(node, *there);
+    TRY_ASSIGN(const std::vector<RemoteEntry> there, find_created(look, node.intent));
+    for (const RemoteEntry& entry : there) {
+      if (entry.kind == NodeKind::kFolder) return adopt_folder(node, entry);
+    }
     // It is not there; its place may have been taken since: planned again.
     return store_intent(node, Intent{});
   }

@@ -96,8 +96,11 @@ class Reconciler final : public InFlight {
   // Something of ours stands at this place that is on its way elsewhere, or away.
   Result<bool> taken_by_ours(InodeNumber folder, const std::string& remote_name,
                              InodeNumber except);
-  // What stands where a create was sent to; nothing where its folder is gone too.
-  Result<std::optional<RemoteEntry>> find_created(const CallContext& call, const Intent& intent);
+  // What stands where a create was sent to, several where names are not unique; nothing where its
+  // folder is gone too.
+  Result<std::vector<RemoteEntry>> find_created(const CallContext& call, const Intent& intent);
+  Result<bool> is_ours_alone(const CallContext& call, const NodeRecord& node,
+                             const RemoteEntry& entry);
   void remove_files(const std::vector<NodePtr>& nodes);
   Result<void> keep_their_edit(InodeNumber ino, const RemoteEntry& theirs);
   Result<void> describe(const NodeRecord& node);

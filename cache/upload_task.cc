@@ -245,22 +245,23 @@ Result<std::optional<RemoteEntry>> UploadTask::look() {
     }
     if (there.error().code != ErrorCode::kNotFound) return fail(std::move(there).error());
   }
-  std::optional<RemoteEntry> found;
+  std::vector<RemoteEntry> found;
   if (node_.remote) {
     Result<RemoteEntry> there =
         core_.seen(core_.remote.stat(call(), NodeKind::kFile, node_.remote->id));
     if (!there && !is_gone(there.error().code)) return fail(std::move(there).error());
-    if (there) found = std::move(*there);
+    if (there) found.push_back(std::move(*there));
   } else {
     TRY_ASSIGN(found, reconciler_.find_created(call(), intent));
   }
-  if (!found) return found;
-  // Known as another node's: an equal content that came to the same place later.
-  TRY_ASSIGN(const NodePtr other, core_.tree.find_remote(found->id));
-  if (other != nullptr && other->ino != ino_) return std::optional<RemoteEntry>();
-  TRY_ASSIGN(const bool ours, is_ours(*found));
-  if (!ours) found.reset();
-  return found;
+  for (RemoteEntry& entry : found) {
+    // Known as another node's: an equal content that came to the same place later.
+    TRY_ASSIGN(const NodePtr other, core_.tree.find_remote(entry.id));
+    if (other != nullptr && other->ino != ino_) continue;
+    TRY_ASSIGN(const bool ours, is_ours(entry));
+    if (ours) return std::optional<RemoteEntry>(std::move(entry));
+  }
+  return std::optional<RemoteEntry>();
 }
 
 Result<void> UploadTask::store_intent(const Intent& intent) {

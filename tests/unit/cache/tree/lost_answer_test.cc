@@ -115,6 +115,34 @@ TEST_P(LostAnswer, OfANewVersionThatIsDeletedBeforeTheLookWhereThereAreNoFingerp
   EXPECT_EQ(h.volume->status().conflicts, 0u);
 }
 
+// Where two may have one name, ours need not be the one that is found first.
+TEST_P(LostAnswer, OfANewFileThatIsDeletedWhileAnotherHasItsName) {
+  for (const bool ours_first : {true, false}) {
+    HarnessOptions options;
+    options.remote = FakeRemoteOptions::like_kenesto(true, "");
+    VolumeHarness h({{"docs/", ""}}, options);
+    ASSERT_OK(h.mount_tree());
+    ASSERT_OK(h.write_file("docs/a.txt", "ours"));
+    std::atomic<bool> sent = false;
+    h.faulty.set_hook([&](const RemoteCall& call) {
+      if (call.operation == "put") {
+        if (!ours_first) h.remote.write_file_as_other("docs/a.txt", "theirs");
+        sent = true;
+        return RemoteFault::losing_answer();
+      }
+      return sent ? RemoteFault::failing(ErrorCode::kUnavailable) : RemoteFault::pass();
+    });
+    h.pass_quiet_time();
+    ASSERT_TRUE(h.eventually([&] { return h.faulty.faults() > 1; }));
+    if (ours_first) h.remote.add_twin("docs/a.txt", "theirs");
+    h.faulty.set_offline(true);
+    ASSERT_OK(h.unlink("docs/a.txt"));
+    lose_and_heal(h);
+    EXPECT_EQ(*h.mount_tree(), (TreeDump{{"docs", "/"}, {"docs/a.txt", "theirs"}})) << ours_first;
+    EXPECT_EQ(h.remote_tree(), *h.mount_tree()) << ours_first;
+  }
+}
+
 // There a new name changes what tells one content from another.
 TEST_P(LostAnswer, OfARenameWhoseFileIsDeletedBeforeTheLook) {
   HarnessOptions options;
