@@ -145,9 +145,12 @@ Result<void> rebase_files(VolumeCore& core, const NewNames& names,
       file->base_validator = names.is;
     file->base = key;
     if (file->staged != nullptr) file->staged->rebase(*key);
-    // A commit between the transaction and this has written the old one.
-    Tree::Txn txn(core.tree);
-    TRY_ASSIGN(const NodePtr row, txn.find(file->ino));
+  }
+  // A commit between the transaction and this has written the old one, also of a file that is
+  // closed by now.
+  Tree::Txn txn(core.tree);
+  for (const InodeNumber holder : txn.base_holders()) {
+    TRY_ASSIGN(const NodePtr row, txn.find(holder));
     if (row == nullptr || !row->base) continue;
     const std::optional<ContentKey> stored = renamed_key(core, *row->base, names);
     if (!stored) continue;
@@ -156,9 +159,8 @@ Result<void> rebase_files(VolumeCore& core, const NewNames& names,
       next.base_validator = names.is;
     next.base = stored;
     txn.put(std::move(next));
-    TRY(txn.commit());
   }
-  return {};
+  return txn.commit();
 }
 
 }  // namespace cabinetfs

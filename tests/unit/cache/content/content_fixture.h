@@ -84,7 +84,7 @@ class ContentServer final : public RemoteStore {
 
  private:
   static tl::unexpected<Error> no() { return fail(ErrorCode::kNotSupported, "not in this test"); }
-  const Capabilities capabilities_;
+  const Capabilities capabilities_{};
   mutable Mutex mutex_;
   std::map<std::string, std::shared_ptr<const std::string>> contents_ GUARDED_BY(mutex_);
   std::vector<Request> requests_ GUARDED_BY(mutex_);
