@@ -15,8 +15,8 @@ std::uint64_t Fetch::bytes() const {
 namespace {
 
 // Of small files more are fetched at a time than ranges of one large file: each takes a round trip
-// and hardly a byte. Three quarters of the 32 connections that a store has at most.
-constexpr unsigned kSmallFiles = 24;
+// and hardly a byte. Three quarters of the 48 connections that a store has at most.
+constexpr unsigned kSmallFiles = 36;
 constexpr std::uint64_t kWholeFileAhead = 256u << 10;
 
 }  // namespace

@@ -33,8 +33,8 @@ struct VolumeOptions {
       30'000};  // change feed, or listings of folders in use; 0 = off
   std::chrono::milliseconds call_timeout{60'000};  // of one call that a program waits for
   unsigned uploads = 4;                            // large files at a time
-  unsigned small_uploads = 16;                     // other changes at a time
-  unsigned parallel_lists = 24;
+  unsigned small_uploads = 32;                     // other changes at a time
+  unsigned parallel_lists = 36;
   bool walk_ahead =
       true;  // list folders and fetch small files ahead of a program that walks a tree
   ConflictPolicy conflict = ConflictPolicy::kVersions;

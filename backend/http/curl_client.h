@@ -25,7 +25,7 @@ struct HttpClientOptions {
 
   // Transfers running at one time against one host. Uploads leave the last eighth of them, and
   // prefetching the last quarter, to others.
-  std::size_t max_connections = 32;
+  std::size_t max_connections = 48;
   // So many to begin with, and more as long as the server answers all of them promptly
   // (transfer_slots.h); 0 = `max_connections` at once.
   std::size_t first_connections = 0;

@@ -22,7 +22,7 @@ constexpr int kMaxDepth = 64;
 // The vendor publishes no limit, so requests are few at first, and more only while all of them are
 // answered promptly.
 constexpr std::size_t kFirstConnections = 12;
-constexpr std::size_t kMaxConnections = 32;
+constexpr std::size_t kMaxConnections = 48;
 
 Capabilities make_capabilities(const KenestoConfig& config, bool undocumented, bool quota) {
   Capabilities all;

@@ -21,8 +21,8 @@ namespace {
 
 // No server publishes a limit; what browsers use is a fair beginning. More as long as it answers all
 // of them promptly, which is how a server shows that it has workers enough.
-constexpr std::size_t kFirstConnections = 8;
-constexpr std::size_t kMaxConnections = 32;
+constexpr std::size_t kFirstConnections = 12;
+constexpr std::size_t kMaxConnections = 48;
 
 std::string lock_owner_of(const WebDavConfig& config) {
   if (!config.lock_owner.empty()) return config.lock_owner;

@@ -14,7 +14,8 @@ LIMIT = 300  # seconds that any one command may take
 
 
 def run(*command, **options):
-    return subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=LIMIT, **options)
+    # Without a timeout of its own, which would be looked at every 50 ms only: the alarm of lines.py ends what hangs.
+    return subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **options)
 
 
 class Mounted:
