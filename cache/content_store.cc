@@ -17,6 +17,10 @@ namespace cabinetfs {
 namespace {
 
 // How long a changed map may wait: what a kill -9 makes us fetch again.
+// Contents that wait for being checked against their version; there are two for each file that is
+// fetched ahead of a program, at most.
+constexpr std::chrono::seconds kKeptUnvalidated{60};
+constexpr std::size_t kMostUnvalidated = 512;
 constexpr auto kSaveInterval = std::chrono::seconds(3);
 // The disk's free space is asked for again after so many bytes, and for each eviction.
 constexpr std::uint64_t kFreeSpaceStep = 16u << 20;
@@ -144,8 +148,14 @@ void ContentStoreImpl::drop_cached(const ContentKey& key) {
 }
 
 void ContentStoreImpl::rename_cached(const std::vector<ContentRename>& renames) {
-  // What was let go a moment ago has no row yet.
+  // What was let go a moment ago has no row yet, and what is kept only here is in nobody's use.
   save_changed();
+  {
+    std::map<std::shared_ptr<CachedFile>, SteadyTime> unused;
+    MutexLock lock(changed_mutex_);
+    unused.swap(unvalidated_);
+    lock.unlock();
+  }
   for (const ContentRename& rename : renames) {
     if (stopped_) return;
     const Name from = name_of(rename.from);
@@ -206,11 +216,31 @@ void ContentStoreImpl::save_changed() {
     files.swap(changed_);
   }
   for (const auto& file : files) file->save();
+  keep_unvalidated(files);
   files.clear();
   // Names whose objects are gone.
   MutexLock lock(mutex_);
   std::erase_if(cached_, [](const auto& entry) { return entry.second.file.expired(); });
   std::erase_if(staged_, [](const auto& entry) { return entry.second.expired(); });
+}
+
+// What nothing vouches for yet is in no row: it would go with its object, before the program that
+// it was fetched ahead for has come to it.
+void ContentStoreImpl::keep_unvalidated(const std::set<std::shared_ptr<CachedFile>>& saved) {
+  std::map<std::shared_ptr<CachedFile>, SteadyTime> kept;
+  {
+    MutexLock lock(changed_mutex_);
+    kept.swap(unvalidated_);
+  }
+  const SteadyTime now = Clock::system().steady();
+  for (const auto& file : saved) kept.insert_or_assign(file, now);
+  std::erase_if(kept, [&](const auto& entry) {
+    return stopped_ || now - entry.second > kKeptUnvalidated || !entry.first->needs_validation();
+  });
+  while (kept.size() > kMostUnvalidated)
+    kept.erase(std::ranges::min_element(kept, {}, [](const auto& entry) { return entry.second; }));
+  MutexLock lock(changed_mutex_);
+  unvalidated_.merge(kept);
 }
 
 // --- the disk budget ---

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -9,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "backend/base/clock.h"
 #include "backend/base/executor.h"
 #include "backend/base/mutex.h"
 #include "cache/block_index.h"
@@ -104,6 +106,8 @@ class ContentStoreImpl final : public ContentStore, public CachedHost, public St
   CachedFile::Checked check_closed(const Name& name) EXCLUDES(mutex_);
   void remove_strangers();
   void save_changed() EXCLUDES(changed_mutex_);
+  void keep_unvalidated(const std::set<std::shared_ptr<CachedFile>>& saved)
+      EXCLUDES(changed_mutex_);
   void run_saver(const std::stop_token& stop) EXCLUDES(changed_mutex_);
   // adopt(): the version's blocks, in the staged file.
   ContentRecord make_adopted(const StagedFile::Adopted& adopted, ReadableContent& snapshot,
@@ -136,6 +140,8 @@ class ContentStoreImpl final : public ContentStore, public CachedHost, public St
   Mutex changed_mutex_;
   CondVar changed_cond_;
   std::set<std::shared_ptr<CachedFile>> changed_ GUARDED_BY(changed_mutex_);
+  // Saved, but not all that is in them; since when.
+  std::map<std::shared_ptr<CachedFile>, SteadyTime> unvalidated_ GUARDED_BY(changed_mutex_);
   bool stop_saver_ GUARDED_BY(changed_mutex_) = false;
 
   Executor disk_;

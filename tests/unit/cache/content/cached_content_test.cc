@@ -288,5 +288,20 @@ TEST_F(ValidationTest, AGoodHashConfirmsTheWhole) {
   EXPECT_FALSE(file->needs_validation());
 }
 
+TEST_F(ValidationTest, WhatCameAheadOfItsReaderIsStillThereWhenTheStoreHasBeenSaved) {
+  const std::string content = pattern(5'000);
+  server_.put("a", content);
+  key_ = key("a", content);
+  key_.version = VersionId();
+  (void)cached(key_)->prefetch(0, content.size());
+  ASSERT_TRUE(eventually([&] { return cached(key_)->complete(); }));
+  EXPECT_TRUE(cached(key_)->needs_validation());
+  // Saves first; its block is on the disk by then.
+  ASSERT_TRUE(eventually([&] { return store_->verify().blocks == 1; }));
+  (void)store_->verify();
+  EXPECT_TRUE(same(read_text(*cached(key_)), content));
+  EXPECT_EQ(requests(), 1u);
+}
+
 }  // namespace
 }  // namespace cabinetfs
