@@ -100,7 +100,7 @@ class SCOPED_CAPABILITY Tree::Txn {
                                InodeNumber except);
   // An unsent node whose staged content is based on this object.
   InodeNumber base_holder(const RemoteId& id, InodeNumber except) const;
-  // All nodes whose stored content is based on an object; as of the last commit.
+  // All of them, of any object.
   std::vector<InodeNumber> base_holders() const;
 
   Result<InodeNumber> new_inode();

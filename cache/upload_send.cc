@@ -1,5 +1,6 @@
 // How an upload travels: in one request, as a stream, or in the chunks of a session.
 #include <algorithm>
+#include <future>
 #include <vector>
 
 #include "backend/base/log.h"
@@ -110,18 +111,30 @@ Result<RemoteEntry> UploadTask::send_session(const UploadTarget& target, Intent 
 
   Md5 md5;
   std::uint64_t hashed = 0;
-  std::vector<std::byte> chunk;
+  struct Chunk {
+    std::uint64_t offset;
+    std::vector<std::byte> bytes;
+    Result<void> read;
+  };
+  // One at a time. Reading, opening and hashing the next chunk takes as long as a round trip.
+  const auto read_chunk = [&](std::uint64_t offset, std::uint64_t length) {
+    Chunk chunk{offset, std::vector<std::byte>(length), {}};
+    chunk.read = read_exactly(*snapshot_, call(), offset, chunk.bytes);
+    if (chunk.read && offset == hashed) {
+      md5.update(chunk.bytes);
+      hashed += chunk.bytes.size();
+    }
+    return chunk;
+  };
+  std::future<Chunk> ahead;  // last, so that it ends before what it uses
   int tries = 0;
   while (true) {
     const std::uint64_t offset = session_->next_chunk * session_->chunk_size;
     const std::uint64_t length =
         offset < size_ ? std::min(session_->chunk_size, size_ - offset) : 0;
-    chunk.resize(length);
-    TRY(read_exactly(*snapshot_, call(), offset, chunk));
-    if (offset == hashed) {
-      md5.update(chunk);
-      hashed += length;
-    }
+    Chunk chunk = ahead.valid() ? ahead.get() : read_chunk(offset, length);
+    if (chunk.offset != offset || chunk.bytes.size() != length) chunk = read_chunk(offset, length);
+    TRY(chunk.read);
     if (offset + length == size_ && intent.md5.empty()) {
       // By this it is known again, should the answer to the last chunk get lost. Resumed sessions
       // have hashed their beginning in another life.
@@ -130,8 +143,11 @@ Result<RemoteEntry> UploadTask::send_session(const UploadTarget& target, Intent 
       intent.session = session_;
       TRY(store_intent(intent));
     }
+    if (const std::uint64_t next = offset + length; next < size_)
+      ahead = std::async(std::launch::async, read_chunk, next,
+                         std::min(session_->chunk_size, size_ - next));
     Result<std::optional<RemoteEntry>> sent =
-        core_.seen(core_.remote.upload_chunk(call(), *session_, chunk));
+        core_.seen(core_.remote.upload_chunk(call(), *session_, chunk.bytes));
     if (sent) {
       tries = 0;
       core_.sent_bytes += length;
@@ -139,6 +155,7 @@ Result<RemoteEntry> UploadTask::send_session(const UploadTarget& target, Intent 
       if (!*sent) continue;
       return std::move(**sent);
     }
+    if (ahead.valid()) ahead.wait();
     const Error error = sent.error();
     if (error.code == ErrorCode::kCancelled ||
         (!is_transient(error.code) && error.code != ErrorCode::kNotFound &&

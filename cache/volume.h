@@ -43,9 +43,9 @@ struct VolumeOptions {
   bool read_only = false;
   std::string
       root_path;  // the folder that stands at the mount root, in the server's spelling, "" = all
-  std::uint32_t uid = 0, gid = 0;      // who owns everything
-  std::string host;                    // in conflict names
-  std::size_t loaded_nodes = 100'000;  // kept in memory when nobody uses them
+  std::uint32_t uid = 0, gid = 0;     // who owns everything
+  std::string host;                   // in conflict names
+  std::size_t loaded_nodes = 80'000;  // kept in memory when nobody uses them
 };
 
 // Told when something that the kernel may have cached has changed for another reason than the
