@@ -248,8 +248,7 @@ std::string encode_node(const NodeRecord& node) {
   if (node.sent_place) {
     out.number(kSentFolder, node.sent_place->folder.value);
     out.bytes(kSentName, node.sent_place->name);
-    if (!node.sent_place->version.empty())
-      out.bytes(kSentVersion, node.sent_place->version.value);
+    if (!node.sent_place->version.empty()) out.bytes(kSentVersion, node.sent_place->version.value);
   }
   if (node.failure) out.bytes(kFailure, record::encode_failure(*node.failure));
   out.put(kConflict, node.conflict);

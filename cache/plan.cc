@@ -163,7 +163,10 @@ Result<Plan> Planner::plan_removal(Tree::Txn& txn, const NodePtr& node) {
     TRY_ASSIGN(const NodePtr heir,
                core_.same_named(txn, now->remote_parent,
                                 core_.codec.to_local(now->remote->name, now->remote->id)));
-    if (heir != nullptr && heir->ino != now->ino && core_.is_in_flight(heir->ino)) {
+    const bool may_be_there =
+        heir != nullptr && !heir->remote && heir->intent.kind != Intent::Kind::kNone;
+    if (heir != nullptr && heir->ino != now->ino &&
+        (may_be_there || core_.is_in_flight(heir->ino))) {
       return blocked_by(now, heir->ino, core_.clock.steady());
     }
     return act(Plan::Action::kRemoveFile, now);
@@ -172,6 +175,9 @@ Result<Plan> Planner::plan_removal(Tree::Txn& txn, const NodePtr& node) {
   for (const NodePtr& child : inside) {
     if (child->deleted || child->moved()) return blocked_by(node, child->ino, core_.clock.steady());
   }
+  // On its way into it, though it is to go elsewhere by now.
+  if (const InodeNumber coming = txn.displaced_in(node->ino, node->ino))
+    return blocked_by(node, coming, core_.clock.steady());
   return act(Plan::Action::kRemoveFolder, node);
 }
 

@@ -5,10 +5,23 @@
 
 namespace cabinetfs {
 
-Result<void> Reconciler::store_sent_place(InodeNumber ino, const std::optional<SentPlace>& place) {
+Result<void> Reconciler::forget_sent_place(InodeNumber ino) {
   Tree::Txn txn(core_.tree);
   TRY_ASSIGN(const NodePtr now, txn.find(ino));
   if (now == nullptr) return fail(ErrorCode::kCancelled, "the node is gone");
+  NodeRecord next = *now;
+  next.sent_place.reset();
+  txn.put(std::move(next));
+  return txn.commit();
+}
+
+Result<void> Reconciler::store_sent_place(const NodeRecord& node, const SentPlace& place) {
+  Tree::Txn txn(core_.tree);
+  TRY_ASSIGN(const NodePtr now, txn.find(node.ino));
+  if (now == nullptr) return fail(ErrorCode::kCancelled, "the node is gone");
+  // Its place may be wanted by another one by now.
+  if (now->deleted != node.deleted || now->name != node.name || now->parent != node.parent)
+    return fail(ErrorCode::kCancelled, "renamed or deleted before it was sent");
   NodeRecord next = *now;
   next.sent_place = place;
   txn.put(std::move(next));
@@ -22,8 +35,8 @@ Result<void> Reconciler::look_at_place(const NodeRecord& node) {
   const CallContext call = core_.background_call(Priority::kUpload);
   const Result<RemoteEntry> there = core_.seen(core_.remote.stat(call, node.kind, node.remote->id));
   if (!there && is_gone(there.error().code)) {
-    TRY(store_sent_place(node.ino, std::nullopt));
-    return lost(node.ino);
+    TRY(forget_sent_place(node.ino));
+    return lost(node.ino, node.remote->id);
   }
   if (!there) return fail(there.error());
   InodeNumber folder = node.remote_parent;
@@ -87,23 +100,23 @@ Result<void> Reconciler::look_for_new_id(const NodeRecord& node) {
   const bool unchanged = old && old->validator == node.remote->validator;
   if (old && (unchanged || !same)) return confirm(node.ino, *old, node.remote_parent);
   if (sent && !is_other) return confirm(node.ino, *sent, node.sent_place->folder);
-  TRY(store_sent_place(node.ino, std::nullopt));
-  return lost(node.ino);
+  TRY(forget_sent_place(node.ino));
+  return lost(node.ino, node.remote->id);
 }
 
 Result<void> Reconciler::change_place(const NodeRecord& node, const Plan& plan) {
   const CallContext call = core_.background_call(Priority::kUpload);
   const bool rename = plan.action == Plan::Action::kRename;
   TRY_ASSIGN(const VersionId version, version_behind(call, node));
-  TRY(store_sent_place(node.ino, rename ? SentPlace{node.remote_parent, plan.name, version}
-                                        : SentPlace{plan.folder, node.remote->name, version}));
+  TRY(store_sent_place(node, rename ? SentPlace{node.remote_parent, plan.name, version}
+                                    : SentPlace{plan.folder, node.remote->name, version}));
   Result<RemoteEntry> changed =
       core_.seen(rename ? core_.remote.rename(call, node.kind, node.remote->id, plan.name)
                         : core_.remote.move(call, node.kind, node.remote->id, plan.folder_id));
   if (changed)
     return confirm_place(call, node, *changed, rename ? node.remote_parent : plan.folder, version);
   const ErrorCode code = changed.error().code;
-  if (!may_have_happened(code)) TRY(store_sent_place(node.ino, std::nullopt));
+  if (!may_have_happened(code)) TRY(forget_sent_place(node.ino));
   if (is_gone(code)) {
     // The object, or the folder that it should go to?
     const Result<RemoteEntry> there =
@@ -114,10 +127,10 @@ Result<void> Reconciler::change_place(const NodeRecord& node, const Plan& plan) 
     if (there && !rename) {
       const Result<RemoteEntry> folder =
           core_.seen(core_.remote.stat(call, NodeKind::kFolder, plan.folder_id));
-      if (!folder && is_gone(folder.error().code)) return lost(plan.folder);
+      if (!folder && is_gone(folder.error().code)) return lost(plan.folder, plan.folder_id);
     }
     if (there) return fail(ErrorCode::kTryAgain, changed.error().context);
-    if (is_gone(there.error().code)) return lost(node.ino);
+    if (is_gone(there.error().code)) return lost(node.ino, node.remote->id);
     return fail(there.error());
   }
   if (code == ErrorCode::kExists) {

@@ -153,7 +153,7 @@ Result<void> Reconciler::create_folder(const NodeRecord& node) {
   Result<RemoteEntry> made = core_.seen(core_.remote.create_folder(call, parent_id, name));
   if (made) return adopt_folder(node, *made);
   if (!may_have_happened(made.error().code)) TRY(store_intent(node, Intent{}));
-  if (is_gone(made.error().code)) return lost(parent->ino);
+  if (is_gone(made.error().code)) return lost(parent->ino, parent_id);
   if (made.error().code != ErrorCode::kExists) return fail(std::move(made).error());
   TRY_ASSIGN(const std::optional<RemoteEntry> there,
              core_.seen(core_.remote.find_child(call, parent_id, name)));
@@ -245,6 +245,7 @@ void Reconciler::remove_files(const std::vector<NodePtr>& nodes) {
   // Deleted here, edited there: the edit wins. A folder's listing tells it for all its files at
   // once: in the row, or, where it came while the file was in flight, beside it.
   std::map<InodeNumber, Result<void>> listings;
+  std::map<InodeNumber, bool> fresh;  // asked for just now, not what was known before an outage
   for (const NodePtr& node : nodes) {
     if (listings.contains(node->remote_parent)) continue;
     const Result<NodePtr> folder = core_.tree.find(node->remote_parent);
@@ -252,6 +253,9 @@ void Reconciler::remove_files(const std::vector<NodePtr>& nodes) {
     Result<void> listed = fail(ErrorCode::kNotFound, "the folder is not known any more");
     if (known) listed = listings_.ensure(call, node->remote_parent, core_.options.fresh);
     listings.emplace(node->remote_parent, std::move(listed));
+    const Result<NodePtr> now = core_.tree.find(node->remote_parent);
+    fresh[node->remote_parent] = now && *now != nullptr && (*now)->listed &&
+                                 core_.now() - (*now)->listed_at <= core_.options.fresh;
   }
   for (const NodePtr& node : nodes) {
     const Result<void>& listed = listings.at(node->remote_parent);
@@ -265,7 +269,7 @@ void Reconciler::remove_files(const std::vector<NodePtr>& nodes) {
     const Validator& shown = node->base_validator;
     const bool as_shown =
         shown.empty() || (node->remote->validator == shown && told.value_or(shown) == shown);
-    if (!listed || !as_shown) {
+    if (!listed || !fresh.at(node->remote_parent) || !as_shown) {
       const Result<RemoteEntry> there =
           core_.seen(core_.remote.stat(call, NodeKind::kFile, node->remote->id));
       if (there && there->validator != shown && !shown.empty() &&
@@ -440,12 +444,13 @@ Result<void> Reconciler::removed(const NodeRecord& node) {
   return txn.commit();
 }
 
-Result<void> Reconciler::lost(InodeNumber ino) {
+Result<void> Reconciler::lost(InodeNumber ino, const RemoteId& id) {
   Notices notices;
   {
     Tree::Txn txn(core_.tree);
     TRY_ASSIGN(const NodePtr known, txn.find(ino));
-    if (known == nullptr || !known->remote) return {};
+    // Made anew meanwhile: another object is there.
+    if (known == nullptr || !known->remote || known->remote->id != id) return {};
     if (ino == kRootInode)
       return fail(ErrorCode::kNotFound, "the folder at the mount root is gone from the server");
     core_.recent.removed(known->remote->id, core_.clock.steady());
@@ -514,7 +519,8 @@ Result<void> Reconciler::give_way(InodeNumber ino, const std::string& why) {
     next.conflict = why + ": kept as " + name;
     next.name = name;
     next.renamed = next.remote.has_value() && !core_.shows_remote_name(next);
-    next.intent = Intent{};
+    // A version that was sent without an answer is still to be looked for.
+    if (!next.remote) next.intent = Intent{};
     next.failure.reset();
     ++core_.conflicts;
     // The folder's listing does not show the other one while ours stood at its name.

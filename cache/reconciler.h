@@ -80,7 +80,9 @@ class Reconciler final : public InFlight {
   void execute(const Plan& plan);
   Result<void> create_folder(const NodeRecord& node);
   Result<void> change_place(const NodeRecord& node, const Plan& plan);
-  Result<void> store_sent_place(InodeNumber ino, const std::optional<SentPlace>& place);
+  Result<void> forget_sent_place(InodeNumber ino);
+  // kCancelled when the node has been renamed or deleted since `node`.
+  Result<void> store_sent_place(const NodeRecord& node, const SentPlace& place);
   Result<void> look_at_place(const NodeRecord& node);
   Result<void> look_for_new_id(const NodeRecord& node);
   Result<VersionId> version_behind(const CallContext& call, const NodeRecord& node);
@@ -113,7 +115,7 @@ class Reconciler final : public InFlight {
                        bool same_content = false);
   Result<void> removed(const NodeRecord& node);
   // The object is not there any more.
-  Result<void> lost(InodeNumber ino);
+  Result<void> lost(InodeNumber ino, const RemoteId& id);
   // Our name is taken by somebody else's object: ours gets another.
   Result<void> give_way(InodeNumber ino, const std::string& why);
   // A refused delete or rename goes back to what the server has.

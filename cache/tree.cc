@@ -275,6 +275,20 @@ Result<NodePtr> Tree::Txn::displaced_at(InodeNumber folder, const std::string& r
   return NodePtr();
 }
 
+InodeNumber Tree::Txn::displaced_in(InodeNumber folder,
+                                    InodeNumber except) const NO_THREAD_SAFETY_ANALYSIS {
+  for (const auto& [ino, node] : changed_) {
+    if (node == nullptr || ino == except) continue;
+    for (const Place& place : displaced_places(*node))
+      if (place.first == folder) return ino;
+  }
+  for (auto it = tree_.displaced_.lower_bound(Place(folder, std::string()));
+       it != tree_.displaced_.end() && it->first.first == folder; ++it) {
+    if (it->second != except && !changed_.contains(it->second)) return it->second;
+  }
+  return kNoInode;
+}
+
 InodeNumber Tree::Txn::base_holder(const RemoteId& id,
                                    InodeNumber except) const NO_THREAD_SAFETY_ANALYSIS {
   for (const auto& [ino, node] : changed_) {

@@ -98,6 +98,8 @@ class SCOPED_CAPABILITY Tree::Txn {
   // without being shown there; not `except`.
   Result<NodePtr> displaced_at(InodeNumber folder, const std::string& remote_name,
                                InodeNumber except);
+  // One that stands, or may stand, anywhere in this folder without being shown there.
+  InodeNumber displaced_in(InodeNumber folder, InodeNumber except) const;
   // An unsent node whose staged content is based on this object.
   InodeNumber base_holder(const RemoteId& id, InodeNumber except) const;
   // All of them, of any object.

@@ -299,7 +299,8 @@ Result<void> UploadTask::send_new() {
   if (is_gone(sent.error().code)) {
     const Result<RemoteEntry> folder =
         core_.seen(core_.remote.stat(call(), NodeKind::kFolder, target.parent));
-    if (!folder && is_gone(folder.error().code)) return reconciler_.lost(parent->ino);
+    if (!folder && is_gone(folder.error().code))
+      return reconciler_.lost(parent->ino, target.parent);
     return fail(ErrorCode::kTryAgain, sent.error().context);
   }
   if (sent.error().code != ErrorCode::kExists) return fail(std::move(sent).error());
@@ -337,11 +338,20 @@ Result<std::optional<RemoteEntry>> UploadTask::copy_at_server(const UploadTarget
   TRY(store_intent(intent));
   Result<RemoteEntry> copied =
       core_.seen(core_.remote.copy_file(call(), node_.base->file, target.parent, target.name));
-  if (copied && copied->size == size_ && core_.codec.same(copied->name, target.name))
-    return std::optional<RemoteEntry>(std::move(*copied));
   if (!copied && is_transient(copied.error().code)) return fail(std::move(copied).error());
+  if (copied && copied->size == size_ && core_.codec.same(copied->name, target.name)) {
+    // The source may have got another version between the look and the copy.
+    bool right = !copied->hashes.md5.empty() && copied->hashes.md5 == node_.base->hashes.md5;
+    if (!right && (copied->hashes.md5.empty() || node_.base->hashes.md5.empty())) {
+      const Result<RemoteEntry> after =
+          core_.seen(core_.remote.stat(call(), NodeKind::kFile, node_.base->file));
+      if (!after && is_transient(after.error().code)) return fail(after.error());
+      right = after && after->validator == node_.base->validator;
+    }
+    if (right) return std::optional<RemoteEntry>(std::move(*copied));
+  }
   if (copied) {
-    // The server chose another name, because this one is taken.
+    // Of another version, or the server chose another name, because this one is taken.
     TRY(core_.seen(core_.remote.remove(call(), NodeKind::kFile, copied->id)));
   }
   return std::optional<RemoteEntry>();
@@ -352,7 +362,7 @@ Result<void> UploadTask::send_version() {
       core_.seen(core_.remote.stat(call(), NodeKind::kFile, node_.remote->id));
   if (!before) {
     // Where ids are places, a folder may stand there by now.
-    if (is_gone(before.error().code)) return reconciler_.lost(ino_);
+    if (is_gone(before.error().code)) return reconciler_.lost(ino_, node_.remote->id);
     return fail(std::move(before).error());
   }
   if (before->lock == LockState::kHeldByOther) {
@@ -393,7 +403,7 @@ Result<void> UploadTask::send_version() {
   target.modified = node_.mtime;
   target.before = before->validator;
   Result<RemoteEntry> sent = send(target, before->validator, before->version_count);
-  if (!sent && is_gone(sent.error().code)) return reconciler_.lost(ino_);
+  if (!sent && is_gone(sent.error().code)) return reconciler_.lost(ino_, node_.remote->id);
   // Somebody was faster; the next look sees what he wrote.
   if (!sent && sent.error().code == ErrorCode::kConflict &&
       (!node_.failure || node_.failure->attempts < kConflictTries))

@@ -460,7 +460,9 @@ Result<std::uint64_t> VolumeImpl::copy_range(const CallContext& call, OpenFile& 
     const bool sending = core_.is_in_flight(out.ino()) ||
                          (row != nullptr && row->intent.kind != Intent::Kind::kNone);
     const bool kept = core_.remote.capabilities().versions;
-    if (clean != nullptr && kept && !sending && old->size() == 0 && old->staged_bytes() == 0) {
+    const bool there = origin != nullptr && !origin->deleted;
+    if (clean != nullptr && there && kept && !sending && old->size() == 0 &&
+        old->staged_bytes() == 0) {
       TRY_ASSIGN(const std::shared_ptr<StagedContent> staged, core_.contents.create_staged(key));
       core_.contents.discard_staged(old);
       state.staged = staged;
@@ -471,6 +473,8 @@ Result<std::uint64_t> VolumeImpl::copy_range(const CallContext& call, OpenFile& 
       state.base_version = told ? origin->remote->version_count : 0;
       state.fresh_edit = true;
       mark_written(state, *staged);
+      // From here on its row says that the source is still needed.
+      TRY(core_.commit(state));
       return size;
     }
   }

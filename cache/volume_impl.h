@@ -186,6 +186,8 @@ class VolumeImpl final : public Volume {
   Result<void> update_any(InodeNumber ino, const std::function<void(NodeRecord&)>& change);
   void pin_below(InodeNumber ino, bool pinned);
   Result<void> discard_one(InodeNumber ino);
+  Result<void> bring_back(Tree::Txn& txn, const RemoteId& source, InodeNumber discarded,
+                          Notices& notices);
   void discard_lock_of(const CallContext& call, InodeNumber ino);
   Result<std::vector<InodeNumber>> unsent_below(InodeNumber ino) const;
   UnsentItem describe_unsent(const NodeRecord& node) const;

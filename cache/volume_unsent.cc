@@ -222,6 +222,26 @@ void VolumeImpl::discard_lock_of(const CallContext& call, InodeNumber ino) {
              to_string(freed ? done.error() : freed.error()));
 }
 
+// The object that the discarded content was to be made from, which has been on its way to removal:
+// renamed over the discarded one, perhaps, and nowhere else.
+Result<void> VolumeImpl::bring_back(Tree::Txn& txn, const RemoteId& source, InodeNumber discarded,
+                                    Notices& notices) {
+  TRY_ASSIGN(const NodePtr gone, txn.find_remote(source));
+  if (gone == nullptr || gone->ino == discarded || !gone->deleted || core_.is_in_flight(gone->ino))
+    return {};
+  NodeRecord next = *gone;
+  next.deleted = false;
+  next.parent = next.remote_parent;
+  TRY_ASSIGN(next.name, free_shown_name(core_, txn, next.parent, *next.remote, next.ino));
+  next.renamed = !core_.shows_remote_name(next);
+  next.failure.reset();
+  show_remote(next, true);
+  notices.inode(next.parent, true);
+  notices.inode(next.ino, true);
+  txn.put(std::move(next));
+  return {};
+}
+
 Result<void> VolumeImpl::discard_one(InodeNumber ino) {
   Notices notices;
   const std::shared_ptr<FileState> file = core_.files.acquire(ino);
@@ -280,6 +300,7 @@ Result<void> VolumeImpl::discard_one(InodeNumber ino) {
         notices.inode(ino, true);
         txn.put(std::move(next));
       }
+      if (node->base) TRY(bring_back(txn, node->base->file, ino, notices));
       TRY(txn.commit());
     }
     if (staged != nullptr) {

@@ -334,6 +334,52 @@ TEST_P(LostAnswer, OfARenameThatIsTakenBackBeforeTheLook) {
   EXPECT_EQ(h.versions("docs/a"), (Versions{"A", "edited"}));
 }
 
+TEST_P(LostAnswer, OfANewFileThatReplacesAnotherBeforeTheLook) {
+  VolumeHarness h({{"docs/a", "old"}});
+  ASSERT_OK(h.mount_tree());
+  ASSERT_OK(h.write_file("docs/tmp", "new"));
+  std::atomic<bool> sent = false;
+  h.faulty.set_hook([&sent](const RemoteCall& call) {
+    if (call.operation == "put") {
+      sent = true;
+      return RemoteFault::losing_answer();
+    }
+    return sent ? RemoteFault::failing(ErrorCode::kTryAgain) : RemoteFault::pass();
+  });
+  h.pass_quiet_time();
+  ASSERT_TRUE(h.eventually([&] { return h.faulty.faults() > 1; }));
+  ASSERT_OK(h.rename("docs/tmp", "docs/a"));
+  lose_and_heal(h);
+  h.pass_quiet_time();
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.remote_tree(), (TreeDump{{"docs", "/"}, {"docs/a", "new"}}));
+  EXPECT_EQ(h.versions("docs/a"), (Versions{"old", "new"}));
+}
+
+TEST(ServerSideCopy, OfASourceThatChangesMeanwhileIsSentInstead) {
+  const std::string mine = pattern_text(kSeveralChunks, 1),
+                    theirs = pattern_text(kSeveralChunks, 2);
+  VolumeHarness h({{"docs/a.bin", mine}});
+  ASSERT_EQ(h.text("docs/a.bin"), mine);
+  auto in = h.open_read("docs/a.bin");
+  auto out = h.create("docs/b.bin");
+  ASSERT_OK(in);
+  ASSERT_OK(out);
+  ASSERT_OK(h.volume->copy_range(h.call(), **in, 0, **out, 0, kSeveralChunks));
+  ASSERT_OK(h.close(*in));
+  ASSERT_OK(h.close(*out));
+  Gate gate;
+  gate.close();
+  h.remote.set_gate("copy_file", &gate);
+  h.pass_quiet_time();
+  ASSERT_TRUE(gate.wait_for_waiting(1));
+  h.remote.write_file_as_other("docs/a.bin", theirs);
+  gate.open();
+  ASSERT_OK(h.drain());
+  EXPECT_TRUE(h.remote.content("docs/b.bin") == mine);
+  h.remote.set_gate("copy_file", nullptr);
+}
+
 TEST_P(LostAnswer, OfAServerSideCopy) {
   VolumeHarness h({{"docs/a.bin", pattern_text(kSeveralChunks)}});
   auto in = h.open_read("docs/a.bin");

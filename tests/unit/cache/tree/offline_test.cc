@@ -147,5 +147,22 @@ TEST(Offline, StopEndsWhatIsRunning) {
   EXPECT_EQ(h.versions("docs/a.txt"), std::vector<std::string>{"x"});
 }
 
+// The removal is the first thing that is asked after the outage.
+TEST(Offline, WhatOthersSavedMeanwhileIsNotDeletedAfterwards) {
+  VolumeHarness h({{"docs/a.txt", "old"}});
+  ASSERT_OK(h.mount_tree());
+  h.go_stale();
+  h.faulty.set_offline(true);
+  EXPECT_FALSE(h.volume->find_path(h.call(), "docs/nothing").has_value());
+  ASSERT_OK(h.unlink("docs/a.txt"));
+  h.remote.write_file_as_other("docs/a.txt", "theirs");
+  h.pass_quiet_time();
+  ASSERT_TRUE(h.eventually([&] { return h.faulty.faults() > 0; }));
+  h.faulty.heal();
+  h.clock.advance(std::chrono::minutes(10));
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.remote_tree(), (TreeDump{{"docs", "/"}, {"docs/a.txt", "theirs"}}));
+}
+
 }  // namespace
 }  // namespace cabinetfs

@@ -132,6 +132,18 @@ TEST(Rename, OverAFileWhoseSaveIsUnderWayDoesNotRemoveTheSourceTooSoon) {
   h.remote.set_gate("put", nullptr);
 }
 
+// The content is at the server only, as the file that was renamed.
+TEST(Rename, OverAFileThatIsDiscardedLeavesBothAtTheServer) {
+  VolumeHarness h({{"d/x", "X"}, {"d/t", "T"}});
+  ASSERT_OK(h.mount_tree());
+  ASSERT_OK(h.rename("d/x", "d/t"));
+  ASSERT_OK(h.volume->discard(h.call(), h.must("d/t")));
+  h.pass_quiet_time();
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.remote_tree(), (TreeDump{{"d", "/"}, {"d/t", "T"}, {"d/x", "X"}}));
+  EXPECT_EQ(*h.mount_tree(), h.remote_tree());
+}
+
 TEST(Rename, AChainOfNamesIsFreedInOrder) {
   VolumeHarness h({{"d/1", "one"}, {"d/2", "two"}, {"d/3", "three"}});
   ASSERT_OK(h.mount_tree());
