@@ -155,13 +155,14 @@ Result<void> Reconciler::create_folder(const NodeRecord& node) {
   if (!may_have_happened(made.error().code)) TRY(store_intent(node, Intent{}));
   if (is_gone(made.error().code)) return lost(parent->ino, parent_id);
   if (made.error().code != ErrorCode::kExists) return fail(std::move(made).error());
+  // Before the look: what leaves the place in between is not there any more when it is looked at.
+  TRY_ASSIGN(const bool ours, taken_by_ours(parent->ino, name, node.ino));
+  if (ours) return {};  // planned again, behind that one
   TRY_ASSIGN(const std::optional<RemoteEntry> there,
              core_.seen(core_.remote.find_child(call, parent_id, name)));
   if (!there)
     return fail(ErrorCode::kTryAgain,
                 "the server says that the name is taken, but does not list it");
-  TRY_ASSIGN(const bool ours, taken_by_ours(parent->ino, name, node.ino));
-  if (ours) return {};  // planned again, behind that one
   if (there->kind != NodeKind::kFolder)
     return give_way(node.ino, "a file of that name is on the server");
   return adopt_folder(node, *there);

@@ -304,13 +304,14 @@ Result<void> UploadTask::send_new() {
     return fail(ErrorCode::kTryAgain, sent.error().context);
   }
   if (sent.error().code != ErrorCode::kExists) return fail(std::move(sent).error());
+  // Before the look: what leaves the place in between is not there any more when it is looked at.
+  TRY_ASSIGN(const bool ours, reconciler_.taken_by_ours(node_.parent, target.name, ino_));
+  if (ours) return {};  // planned again, behind that one
   TRY_ASSIGN(const std::optional<RemoteEntry> there,
              core_.seen(core_.remote.find_child(call(), target.parent, target.name)));
   if (!there)
     return fail(ErrorCode::kTryAgain,
                 "the server says that the name is taken, but does not list it");
-  TRY_ASSIGN(const bool ours, reconciler_.taken_by_ours(node_.parent, target.name, ino_));
-  if (ours) return {};  // planned again, behind that one
   TRY_ASSIGN(const NodePtr known, core_.tree.find_remote(there->id));
   if (known == nullptr && there->kind == NodeKind::kFile && there->size == size_ &&
       !there->hashes.md5.empty()) {
