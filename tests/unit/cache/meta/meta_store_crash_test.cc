@@ -128,7 +128,7 @@ class MetaStoreCrashPoint : public MetaStoreCrash,
 TEST_P(MetaStoreCrashPoint, NothingIsLostOrHalfDone) {
   for (const int hit : {1, 2, 5}) {
     run_and_kill(
-        [this, hit] {
+        [hit] {
           MetaStore::set_sync_point_hook([left = hit](const char* point) mutable {
             if (std::string_view(point) == GetParam() && --left == 0) ::raise(SIGKILL);
           });
