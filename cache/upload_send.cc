@@ -1,6 +1,7 @@
 // How an upload travels: in one request, as a stream, or in the chunks of a session.
 #include <algorithm>
 #include <future>
+#include <system_error>
 #include <vector>
 
 #include "backend/base/log.h"
@@ -143,9 +144,14 @@ Result<RemoteEntry> UploadTask::send_session(const UploadTarget& target, Intent 
       intent.session = session_;
       TRY(store_intent(intent));
     }
-    if (const std::uint64_t next = offset + length; next < size_)
-      ahead = std::async(std::launch::async, read_chunk, next,
-                         std::min(session_->chunk_size, size_ - next));
+    if (const std::uint64_t next = offset + length; next < size_) {
+      try {
+        ahead = std::async(std::launch::async, read_chunk, next,
+                           std::min(session_->chunk_size, size_ - next));
+      } catch (const std::system_error&) {
+        // No thread to be had: it is read when its turn comes.
+      }
+    }
     Result<std::optional<RemoteEntry>> sent =
         core_.seen(core_.remote.upload_chunk(call(), *session_, chunk.bytes));
     if (sent) {

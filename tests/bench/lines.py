@@ -132,7 +132,7 @@ def sequential():
     # Ranges of 4 MiB, and smaller ones while the window grows.
     put_row(f"cold sequential read of {size >> 20} MiB", "read", measured, "at least 85 % of curl",
             theirs / measured[0]["read"].seconds >= 0.85, f"curl, 16 ranges: {rate(size, theirs)}",
-            BEFORE_CONTENT + AFTER_CONTENT + (size >> 22) + 32)
+            BEFORE_CONTENT + AFTER_CONTENT + (size >> 22) + 24)
 
 
 def first_byte():
