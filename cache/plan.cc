@@ -58,6 +58,7 @@ std::string_view to_string(Plan::Action action) {
     case Plan::Action::kCreateFolder:
       return "create-folder";
     case Plan::Action::kUpload:
+    case Plan::Action::kDetach:
       return "upload";
     case Plan::Action::kRename:
       return "rename";
@@ -207,8 +208,11 @@ Result<Plan> Planner::plan_creation(Tree::Txn& txn, const NodePtr& node) {
     return Plan{};
   TRY_ASSIGN(const std::string name, core_.codec.to_remote(node->name));
   TRY_ASSIGN(Plan taken, place_free(txn, node, parent->ino, name));
-  if (taken.action == Plan::Action::kBlocked) return taken;
-  return act(create, node);
+  if (taken.action != Plan::Action::kBlocked) return act(create, node);
+  if (!node->content_dirty || !node->base || core_.files.has_writers(node->ino)) return taken;
+  // Who stands there may wait for the version that this content stands on.
+  TRY_ASSIGN(const bool circle, waits_behind(txn, node, node->ino));
+  return circle ? act(Plan::Action::kDetach, node) : taken;
 }
 
 Result<std::vector<InodeNumber>> Planner::waits_for(Tree::Txn& txn, const NodeRecord& node) {
@@ -240,6 +244,22 @@ Result<std::vector<InodeNumber>> Planner::waits_for(Tree::Txn& txn, const NodeRe
   return out;
 }
 
+Result<bool> Planner::waits_behind(Tree::Txn& txn, const NodePtr& node, InodeNumber target) {
+  std::vector<InodeNumber> pending{node->ino};
+  std::unordered_set<InodeNumber> seen{node->ino};
+  while (!pending.empty()) {
+    TRY_ASSIGN(const NodePtr at, txn.find(pending.back()));
+    pending.pop_back();
+    if (at == nullptr) continue;
+    TRY_ASSIGN(const std::vector<InodeNumber> next, waits_for(txn, *at));
+    for (const InodeNumber ino : next) {
+      if (ino == target) return true;
+      if (seen.insert(ino).second) pending.push_back(ino);
+    }
+  }
+  return false;
+}
+
 Result<Plan> Planner::out_of_the_way(Tree::Txn& txn, const NodePtr& node, Plan blocked) {
   if (blocked.action != Plan::Action::kBlocked || !node->remote) return blocked;
   if (!core_.remote.capabilities().rename) return blocked;
@@ -249,23 +269,11 @@ Result<Plan> Planner::out_of_the_way(Tree::Txn& txn, const NodePtr& node, Plan b
   TRY_ASSIGN(const NodePtr wants, core_.same_named(txn, node->remote_parent, shown));
   if (wants == nullptr || wants->ino == node->ino || (wants->remote && !wants->moved()))
     return blocked;
-  std::vector<InodeNumber> pending{node->ino};
-  std::unordered_set<InodeNumber> seen{node->ino};
-  while (!pending.empty()) {
-    TRY_ASSIGN(const NodePtr at, txn.find(pending.back()));
-    pending.pop_back();
-    if (at == nullptr) continue;
-    TRY_ASSIGN(const std::vector<InodeNumber> next, waits_for(txn, *at));
-    for (const InodeNumber ino : next) {
-      if (ino == wants->ino) {
-        Plan plan = act(Plan::Action::kRename, node);
-        plan.name = temporary_name(*node);
-        return plan;
-      }
-      if (seen.insert(ino).second) pending.push_back(ino);
-    }
-  }
-  return blocked;
+  TRY_ASSIGN(const bool circle, waits_behind(txn, node, wants->ino));
+  if (!circle) return blocked;
+  Plan plan = act(Plan::Action::kRename, node);
+  plan.name = temporary_name(*node);
+  return plan;
 }
 
 Result<Plan> Planner::plan_place(Tree::Txn& txn, const NodePtr& node) {

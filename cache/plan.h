@@ -24,6 +24,7 @@ struct Plan {
     kLook,    // a rename or move may have happened: where does it stand?
     kForget,  // deleted while nobody knew whether the server has it: look, then remove it or not
     kUnlock,  // the lock that a change needed is given back
+    kDetach,  // a content that stands on a version which waits for it gets bytes of its own
   };
   Action action = Action::kNothing;
   NodePtr node;
@@ -56,6 +57,8 @@ class Planner {
                           const std::string& remote_name);
   // Who the node cannot go before. An approximation: too many do no harm.
   Result<std::vector<InodeNumber>> waits_for(Tree::Txn& txn, const NodeRecord& node);
+  // `node` waits for `target`, directly or behind others.
+  Result<bool> waits_behind(Tree::Txn& txn, const NodePtr& node, InodeNumber target);
   // A blocked node in whose place somebody waits that it waits for itself goes out of the way, to a
   // temporary name; every circle has such a one. Any other plan stays what it is.
   Result<Plan> out_of_the_way(Tree::Txn& txn, const NodePtr& node, Plan blocked);

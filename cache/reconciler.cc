@@ -196,8 +196,9 @@ void Reconciler::send(InodeNumber ino) {
 Reconciler::Lane Reconciler::lane_of(const Plan& plan) const {
   const std::uint64_t small_limit =
       std::max<std::uint64_t>(core_.remote.capabilities().put_max, 1u << 20);
-  return plan.action == Plan::Action::kUpload && plan.node->size > small_limit ? Lane::kLarge
-                                                                               : Lane::kSmall;
+  const bool content =
+      plan.action == Plan::Action::kUpload || plan.action == Plan::Action::kDetach;
+  return content && plan.node->size > small_limit ? Lane::kLarge : Lane::kSmall;
 }
 
 Executor& Reconciler::small_or_large(Lane lane) { return lane == Lane::kLarge ? large_ : small_; }
@@ -218,6 +219,7 @@ std::optional<Plan> Reconciler::consider(InodeNumber ino, bool rides_along) {
   MutexLock lock(mutex_);
   switch (plan.action) {
     case Plan::Action::kNothing:
+      wake_blocked_locked(ino);  // it may have handed its identity on, or be gone
       ++settlements_;
       settled_.notify_all();
       feed_locked();
@@ -245,6 +247,7 @@ std::optional<Plan> Reconciler::consider(InodeNumber ino, bool rides_along) {
     case Plan::Action::kLook:
     case Plan::Action::kForget:
     case Plan::Action::kUnlock:
+    case Plan::Action::kDetach:
       break;
   }
   if (stopping_) return std::nullopt;
@@ -353,6 +356,9 @@ void Reconciler::execute(const Plan& plan) {
       break;
     case Plan::Action::kUnlock:
       done = give_lock_back(node);
+      break;
+    case Plan::Action::kDetach:
+      done = UploadTask(core_, *this, node.ino).detach();
       break;
   }
   if (done) {

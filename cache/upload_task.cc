@@ -16,6 +16,7 @@ constexpr std::chrono::minutes kChunkTimeout{10};
 // A version that the server refuses because it has another one by now, though it shows none, is not
 // sent for ever.
 constexpr std::uint32_t kConflictTries = 5;
+constexpr std::uint64_t kCopied = 1u << 20;  // at a time
 // Of a content that is compared as a whole, in bytes per second.
 constexpr std::uint64_t kSlowestCompared = 32u << 10;
 
@@ -59,8 +60,12 @@ CallContext UploadTask::call() const {
   return {core_.clock.steady() + kChunkTimeout, core_.stopping.token(), Priority::kUpload, true};
 }
 
-Result<void> UploadTask::run() {
-  Result<void> done = run_one();
+Result<void> UploadTask::run() { return on_base(&UploadTask::run_one); }
+
+Result<void> UploadTask::detach() { return on_base(&UploadTask::detach_one); }
+
+Result<void> UploadTask::on_base(Result<void> (UploadTask::*step)()) {
+  Result<void> done = (this->*step)();
   if (!done && done.error().code == ErrorCode::kStale) {
     // What it stands on is not the server's current version any more.
     done = stand_on_old_version(core_, call(), ino_);
@@ -69,7 +74,7 @@ Result<void> UploadTask::run() {
       session_.reset();
       md5_.clear();
       conflict_.clear();
-      done = run_one();
+      done = (this->*step)();
     }
     if (!done && done.error().code == ErrorCode::kStale)
       done = fail(ErrorCode::kConflict, done.error().context);
@@ -92,6 +97,54 @@ Result<void> UploadTask::run_one() {
     if (!node_.remote && !session_) return reconciler_.store_intent(node_, Intent{});
   }
   return node_.remote ? send_version() : send_new();
+}
+
+Result<void> UploadTask::detach_one() {
+  TRY(take_snapshot());
+  if (snapshot_ == nullptr || !node_.base) return {};
+  TRY(check_base(std::nullopt));
+  TRY_ASSIGN(const std::shared_ptr<StagedContent> own, core_.contents.create_staged(std::nullopt));
+  std::vector<std::byte> buffer(std::min<std::uint64_t>(size_, kCopied));
+  for (std::uint64_t at = 0; at < size_;) {
+    const MutableBytes part(buffer.data(), std::min<std::uint64_t>(buffer.size(), size_ - at));
+    TRY(read_exactly(*snapshot_, call(), at, part));
+    TRY(own->write(at, part));
+    at += part.size();
+  }
+  TRY_ASSIGN(const std::string record, own->prepare());
+  MutexLock lock(file_->mutex);
+  const std::shared_ptr<StagedContent> old = file_->staged;
+  {
+    Tree::Txn txn(core_.tree);
+    TRY_ASSIGN(const NodePtr now, txn.find(ino_));
+    const bool edited = now == nullptr || now->deleted || !now->content_dirty ||
+                        now->generation != generation_ || now->staged != node_.staged ||
+                        file_->live || file_->fresh_edit;
+    if (edited) {
+      core_.contents.discard_staged(own);
+      return {};  // planned again
+    }
+    NodeRecord next = *now;
+    next.staged = record;
+    next.base.reset();
+    next.base_modified = WallTime{};
+    next.base_version = 0;
+    txn.put(std::move(next));
+    TRY(txn.commit());
+  }
+  own->committed(record);
+  file_->staged = own;
+  file_->base.reset();
+  file_->base_modified = WallTime{};
+  file_->base_version = 0;
+  // The old bytes may have been promised to outlive a power loss: they go when the new row is safe.
+  TRY_ASSIGN(const std::uint64_t state, own->sync());
+  TRY(core_.meta.sync());
+  own->row_synced(state);
+  snapshot_.reset();
+  if (old != nullptr) core_.contents.discard_staged(old);
+  log_debug("node {} has its own bytes", ino_.value);
+  return {};
 }
 
 Result<void> UploadTask::take_snapshot() {

@@ -22,9 +22,16 @@ class UploadTask {
  public:
   UploadTask(VolumeCore& core, Reconciler& reconciler, InodeNumber ino);
   Result<void> run();
+  // Sends nothing: the committed state gets bytes of its own, so that the version that it stands on
+  // may go.
+  Result<void> detach();
 
  private:
   Result<void> run_one();
+  Result<void> detach_one();
+  // Once more on an older version, when `step` finds that what the content stands on is not the
+  // server's current version any more.
+  Result<void> on_base(Result<void> (UploadTask::*step)());
   // The committed state, unchanged whatever is written meanwhile. No snapshot: nothing to send now.
   Result<void> take_snapshot();
   // After a lost answer or a restart: has the server got what was being sent? Fills `session_` when

@@ -66,6 +66,44 @@ TEST(NoRename, WhatIsBeingSentJustNowStaysToo) {
   ASSERT_OK(h.drain());
 }
 
+// What `mv` does where rename says EXDEV.
+void move_by_copy(VolumeHarness& h, const std::string& from, const std::string& to) {
+  auto in = h.open_read(from);
+  auto out = h.create(to);
+  ASSERT_OK(in);
+  ASSERT_OK(out);
+  const auto copied = h.volume->copy_range(h.call(), **in, 0, **out, 0, 1 << 20);
+  ASSERT_OK(copied);
+  ASSERT_OK(h.close(*in));
+  ASSERT_OK(h.close(*out));
+  ASSERT_OK(h.unlink(from));
+}
+
+TEST(NoRename, ACircleOfCopiesThatStandOnEachOther) {
+  for (const bool edited : {false, true}) {
+    VolumeHarness h({{"d/f1", "one"}, {"d/f2", "two"}, {"d/f3", "three"}}, neither());
+    ASSERT_OK(h.mount_tree());
+    move_by_copy(h, "d/f1", "d/t");
+    move_by_copy(h, "d/f2", "d/f1");
+    move_by_copy(h, "d/f3", "d/f2");
+    move_by_copy(h, "d/t", "d/f3");
+    if (edited) {
+      auto file = h.open_rw("d/f3");
+      ASSERT_OK(file);
+      ASSERT_OK(h.pwrite(**file, 0, "O"));
+      ASSERT_OK(h.close(*file));
+    }
+    ASSERT_OK(h.drain());
+    const std::string third = edited ? "One" : "one";
+    EXPECT_EQ(h.remote_tree(),
+              (TreeDump{{"d", "/"}, {"d/f1", "two"}, {"d/f2", "three"}, {"d/f3", third}}));
+    EXPECT_EQ(*h.mount_tree(), h.remote_tree());
+    EXPECT_EQ(h.versions("d/f1"), (std::vector<std::string>{"one", "two"}));
+    EXPECT_EQ(h.versions("d/f3"), (std::vector<std::string>{"three", third}));
+    EXPECT_EQ(h.unsent(), 0u);
+  }
+}
+
 TEST(NoRename, ASaveByANewFileIsANewVersion) {
   VolumeHarness h({{"d/a.txt", "old"}}, neither());
   ASSERT_OK(h.mount_tree());
