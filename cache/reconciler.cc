@@ -196,8 +196,7 @@ void Reconciler::send(InodeNumber ino) {
 Reconciler::Lane Reconciler::lane_of(const Plan& plan) const {
   const std::uint64_t small_limit =
       std::max<std::uint64_t>(core_.remote.capabilities().put_max, 1u << 20);
-  const bool content =
-      plan.action == Plan::Action::kUpload || plan.action == Plan::Action::kDetach;
+  const bool content = plan.action == Plan::Action::kUpload || plan.action == Plan::Action::kDetach;
   return content && plan.node->size > small_limit ? Lane::kLarge : Lane::kSmall;
 }
 

@@ -12,6 +12,8 @@ namespace cabinetfs {
 namespace {
 
 constexpr int kChunkTries = 5;
+// Of a content that the server keeps changing.
+constexpr std::uint32_t kAlteredTries = 3;
 // Bytes per second that a line must reach for a stream to end within its deadline.
 constexpr std::uint64_t kSlowestLine = 32u << 10;
 
@@ -196,7 +198,31 @@ Result<void> UploadTask::check_stored(const RemoteEntry& entry) {
              core_.seen(core_.remote.stat(call(), NodeKind::kFile, entry.id)));
   if (again.size == size_ && (again.hashes.md5.empty() || md5_.empty() || again.hashes.md5 == md5_))
     return {};
-  return fail(ErrorCode::kTryAgain, "the server holds other bytes than were sent");
+  return stored_otherwise(again);
+}
+
+Result<void> UploadTask::stored_otherwise(const RemoteEntry& entry) {
+  {
+    // What is sent next replaces it, as the next version of the same object.
+    Tree::Txn txn(core_.tree);
+    core_.recent.wrote(entry.id, core_.clock.steady());
+    TRY_ASSIGN(const NodePtr now, txn.find(ino_));
+    TRY_ASSIGN(const NodePtr other, txn.find_remote(entry.id));
+    if (now != nullptr && (other == nullptr || other->ino == ino_) &&
+        (!now->remote || now->remote->id == entry.id)) {
+      NodeRecord next = *now;
+      if (!next.remote) next.remote_parent = node_.intent.folder;
+      next.remote = entry;
+      next.base_validator = entry.validator;
+      next.intent = Intent{};
+      next.renamed = !core_.shows_remote_name(next);
+      txn.put(std::move(next));
+      TRY(txn.commit());
+    }
+  }
+  const bool again = !node_.failure || node_.failure->attempts < kAlteredTries;
+  return fail(again ? ErrorCode::kTryAgain : ErrorCode::kCorrupt,
+              "the server holds other bytes than were sent");
 }
 
 }  // namespace cabinetfs

@@ -366,11 +366,14 @@ Result<void> UploadTask::send_new() {
     return fail(ErrorCode::kTryAgain,
                 "the server says that the name is taken, but does not list it");
   TRY_ASSIGN(const NodePtr known, core_.tree.find_remote(there->id));
-  if (known == nullptr && there->kind == NodeKind::kFile && there->size == size_ &&
-      !there->hashes.md5.empty()) {
+  if (known == nullptr && there->kind == NodeKind::kFile && there->size == size_) {
     TRY_ASSIGN(const std::string md5, content_md5());
+    std::string theirs = there->hashes.md5;
+    if (theirs.empty()) {
+      TRY_ASSIGN(theirs, remote_md5(core_, call(), *there));
+    }
     // The same bytes under the same name: our own upload whose answer was late, or as good as that.
-    if (there->hashes.md5 == md5) return settle(*there, generation_);
+    if (theirs == md5) return settle(*there, generation_);
   }
   return reconciler_.give_way(ino_, "another file of that name came to the server");
 }
@@ -411,6 +414,29 @@ Result<std::optional<RemoteEntry>> UploadTask::copy_at_server(const UploadTarget
   return std::optional<RemoteEntry>();
 }
 
+// True: what others have saved since the edit began keeps the place, and ours goes beside it.
+Result<bool> UploadTask::give_way_to(const RemoteEntry& there) {
+  if (node_.base_validator.empty() || there.validator == node_.base_validator) return false;
+  TRY_ASSIGN(const bool fragment, is_our_fragment(there));
+  if (fragment) return false;
+  ConflictPolicy policy = core_.options.conflict;
+  if (policy == ConflictPolicy::kVersions && !core_.remote.capabilities().versions)
+    policy = ConflictPolicy::kCopy;
+  const std::string who = there.modifier.empty() ? "somebody else" : there.modifier;
+  switch (policy) {
+    case ConflictPolicy::kFail:
+      return fail(ErrorCode::kConflict,
+                  "changed on the server by " + who + " since the edit began");
+    case ConflictPolicy::kCopy:
+      TRY(make_room_for_theirs(there));
+      return true;
+    case ConflictPolicy::kVersions:
+      conflict_ = "also changed by " + who + "; that version is in the history";
+      break;
+  }
+  return false;
+}
+
 Result<void> UploadTask::send_version() {
   Result<RemoteEntry> before =
       core_.seen(core_.remote.stat(call(), NodeKind::kFile, node_.remote->id));
@@ -424,29 +450,17 @@ Result<void> UploadTask::send_version() {
         ErrorCode::kBusy,
         "locked by " + (before->lock_holder.empty() ? "somebody else" : before->lock_holder));
   }
-  bool changed = !node_.base_validator.empty() && before->validator != node_.base_validator;
-  if (changed) {
-    TRY_ASSIGN(const bool fragment, is_our_fragment(*before));
-    changed = !fragment;
-  }
-  if (changed) {
-    ConflictPolicy policy = core_.options.conflict;
-    if (policy == ConflictPolicy::kVersions && !core_.remote.capabilities().versions)
-      policy = ConflictPolicy::kCopy;
-    const std::string who = before->modifier.empty() ? "somebody else" : before->modifier;
-    switch (policy) {
-      case ConflictPolicy::kFail:
-        return fail(ErrorCode::kConflict,
-                    "changed on the server by " + who + " since the edit began");
-      case ConflictPolicy::kCopy:
-        return make_room_for_theirs(*before);
-      case ConflictPolicy::kVersions:
-        conflict_ = "also changed by " + who + "; that version is in the history";
-        break;
-    }
-  }
+  TRY_ASSIGN(bool given_way, give_way_to(*before));
+  if (given_way) return {};
   if (before->lock_to_write && before->lock != LockState::kHeldByUs) {
+    const Validator unlocked = before->validator;
     TRY_ASSIGN(*before, take_write_lock(core_, call(), ino_, node_.remote->id));
+    node_.lock_taken = true;
+    // Somebody may have saved before it was ours.
+    if (before->validator != unlocked) {
+      TRY_ASSIGN(given_way, give_way_to(*before));
+      if (given_way) return {};
+    }
   }
   const bool on_itself = node_.base && node_.base->file == before->id;
   TRY(check_base(on_itself ? std::optional<RemoteEntry>(*before) : std::nullopt));

@@ -53,6 +53,9 @@ class UploadTask {
   Result<void> check_base(const std::optional<RemoteEntry>& told);
   Result<void> check_stored(const RemoteEntry& entry);
   Result<void> settle(const RemoteEntry& entry, std::uint64_t generation);
+  // A server that changes what it is sent is not sent to for ever. The object is ours all the same.
+  Result<void> stored_otherwise(const RemoteEntry& entry);
+  Result<bool> give_way_to(const RemoteEntry& there);
   // What is here was sent, and somebody has put another version on top of it since.
   Result<void> follow_newer_version();
   Result<void> make_room_for_theirs(const RemoteEntry& theirs);

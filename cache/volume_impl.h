@@ -158,6 +158,8 @@ class VolumeImpl final : public Volume {
   Result<ContentKey> current_key(ContentKey key, FileState& file) REQUIRES(file.mutex);
   // Where new content is taken only from whoever holds the lock: takes it before the first change.
   // No lock held.
+  // A lock that is being given back just now is none to build on.
+  Result<void> wait_unlocked(const CallContext& call, InodeNumber ino);
   Result<void> own_lock(InodeNumber ino);
   Result<void> lock_for_change(const CallContext& call, InodeNumber ino);
   // What of this change of name or folder the server cannot do, in words; empty: nothing.

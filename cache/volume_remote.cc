@@ -159,6 +159,12 @@ Result<void> VolumeImpl::own_lock(InodeNumber ino) {
   return update_any(ino, [](NodeRecord& node) { node.lock_taken = false; });
 }
 
+Result<void> VolumeImpl::wait_unlocked(const CallContext& call, InodeNumber ino) {
+  TRY_ASSIGN(const NodePtr node, core_.tree.find(ino));
+  if (node == nullptr || !node->lock_taken || node->dirty() || !core_.is_in_flight(ino)) return {};
+  return core_.in_flight->wait_landed(core_.bounded(call), ino);
+}
+
 Result<void> VolumeImpl::lock_for_change(const CallContext& call, InodeNumber ino) {
   const auto is_ours = [this, ino]() -> Result<NodePtr> {
     TRY_ASSIGN(const NodePtr node, core_.tree.find(ino));
@@ -173,6 +179,7 @@ Result<void> VolumeImpl::lock_for_change(const CallContext& call, InodeNumber in
     }
     return node;
   };
+  TRY(wait_unlocked(call, ino));
   TRY_ASSIGN(const NodePtr node, is_ours());
   if (node == nullptr) return {};
   if (!call.may_block) return fail(ErrorCode::kWouldBlock, "the lock that writing needs");
@@ -200,6 +207,7 @@ Result<void> VolumeImpl::lock_for_change(const CallContext& call, InodeNumber in
 
 Result<void> VolumeImpl::lock(const CallContext& call, InodeNumber ino) {
   if (!core_.remote.capabilities().locks) return fail(ErrorCode::kNotSupported, "locks");
+  TRY(wait_unlocked(call, ino));
   TRY_ASSIGN(const NodePtr node, remote_file(call, ino));
   if (node->kind != NodeKind::kFile) return fail(ErrorCode::kNotSupported, "only files are locked");
   TRY_ASSIGN(const RemoteEntry now,

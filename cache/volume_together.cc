@@ -80,7 +80,8 @@ std::vector<Result<void>> VolumeImpl::lock_together(
     const Result<RemoteEntry>& answer = answers.at(i);
     if (answer) {
       core_.net.succeeded();
-      out[places[i]] = take_answer(files[places[i]], *answer);
+      out[places[i]] = own_lock(files[places[i]]);
+      if (out[places[i]]) out[places[i]] = take_answer(files[places[i]], *answer);
     } else {
       core_.net.failed(answer.error());
       out[places[i]] = fail(answer.error());
@@ -91,6 +92,10 @@ std::vector<Result<void>> VolumeImpl::lock_together(
 
 std::vector<Result<void>> VolumeImpl::lock_many(const CallContext& call,
                                                 const std::vector<InodeNumber>& files) {
+  for (const InodeNumber ino : files) {
+    if (const Result<void> landed = wait_unlocked(call, ino); !landed)
+      return std::vector<Result<void>>(files.size(), landed);
+  }
   return lock_together(call, files, [&](const std::vector<RemoteId>& ids) {
     return core_.remote.lock_files(core_.bounded(call), ids);
   });

@@ -155,6 +155,7 @@ Result<void> FakeRemoteStore::check_target_locked(const char* operation, const U
 
 RemoteEntry FakeRemoteStore::store_locked(const UploadTarget& target, std::string content) {
   state_->bytes_written += content.size();
+  if (options_.alter) options_.alter(content);
   // A taken name gets here only with `sessions_add_versions`.
   Node* node =
       target.file.empty() ? child_locked(target.parent, target.name) : find_locked(target.file);

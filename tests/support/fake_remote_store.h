@@ -44,6 +44,8 @@ struct FakeRemoteOptions {
   // A session for a new file whose name was taken meanwhile ends as a version of that file, instead
   // of kExists.
   bool sessions_add_versions = false;
+  // What the server makes of the content that it is sent. None: keeps it.
+  std::function<void(std::string&)> alter;
   // New files take new content only from who holds their lock.
   bool lock_to_write = false;
   // The same for what is made below the folder of this path. Empty: nowhere.

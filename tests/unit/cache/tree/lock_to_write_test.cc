@@ -112,6 +112,87 @@ TEST(LockToWrite, DeletedAndMadeAgainIsLockedForTheUpload) {
   EXPECT_EQ(h.remote.lock_holder("d/a"), "");
 }
 
+// Somebody saves while the lock for an upload is on its way.
+void expect_their_save_seen(ConflictPolicy policy, const std::vector<std::string>& versions,
+                            const std::string& holder) {
+  HarnessOptions options = locked();
+  options.volume.conflict = policy;
+  VolumeHarness h({{"d/a", "old"}}, options);
+  ASSERT_OK(h.mount_tree());
+  Gate lock;
+  lock.close();
+  h.remote.set_gate("lock", &lock);
+  ASSERT_OK(h.unlink("d/a"));
+  ASSERT_OK(h.write_file("d/a", "ours"));
+  h.pass_quiet_time();
+  const bool asked = lock.wait_for_waiting(1);
+  h.remote.write_file_as_other("d/a", "theirs");
+  lock.open();
+  ASSERT_TRUE(asked);
+  const bool refused = policy == ConflictPolicy::kFail;
+  EXPECT_EQ(h.drain().has_value(), !refused);
+  EXPECT_EQ(h.versions("d/a"), versions);
+  EXPECT_EQ(h.remote.lock_holder("d/a"), holder);
+  const bool marked = h.state("d/a").starts_with("conflict:");
+  EXPECT_EQ(marked, policy == ConflictPolicy::kVersions) << h.state("d/a");
+  if (refused) {
+    EXPECT_EQ(h.text("d/a"), "ours");
+  }
+  EXPECT_EQ(h.remote.dump().size(), policy == ConflictPolicy::kCopy ? 3u : 2u);
+}
+
+TEST(LockToWrite, ASaveOfOthersThatCameBeforeTheLockIsAConflict) {
+  expect_their_save_seen(ConflictPolicy::kVersions, {"old", "theirs", "ours"}, "");
+  expect_their_save_seen(ConflictPolicy::kCopy, {"old", "theirs"}, "");
+  expect_their_save_seen(ConflictPolicy::kFail, {"old", "theirs"}, "me@example.com");
+}
+
+TEST(LockToWrite, OneThatIsBeingGivenBackIsTakenAgain) {
+  for (const bool by_hand : {false, true}) {
+    VolumeHarness h({{"d/a", "old"}}, locked());
+    ASSERT_OK(h.mount_tree());
+    auto file = h.open_rw("d/a");
+    ASSERT_OK(file);
+    Gate unlock;
+    unlock.close();
+    h.remote.set_gate("unlock", &unlock);
+    ASSERT_OK(h.write_file("d/a", "new"));
+    ASSERT_OK(h.close(*file));
+    h.pass_quiet_time();
+    const bool begun = unlock.wait_for_waiting(1);
+    const InodeNumber ino = h.must("d/a");
+    auto writer = h.open_rw("d/a");
+    ASSERT_OK(writer);
+    const auto again = [&](const CallContext& call) -> Result<void> {
+      if (by_hand) return h.volume->lock(call, ino);
+      TRY(h.volume->write(call, **writer, 3, as_bytes(std::string("er"))));
+      return {};
+    };
+    EXPECT_ERROR(ErrorCode::kWouldBlock, again(h.local_only()));  // waits for the answer
+    Result<void> done;
+    std::thread other([&] { done = again(h.call()); });
+    unlock.open();
+    other.join();
+    ASSERT_TRUE(begun);
+    ASSERT_OK(done);
+    EXPECT_EQ(h.remote.calls("lock"), 2u);
+    ASSERT_OK(h.close(*writer));
+    ASSERT_OK(h.drain());
+    EXPECT_EQ(h.text("d/a"), by_hand ? "new" : "newer");
+    EXPECT_EQ(h.remote.lock_holder("d/a"), by_hand ? "me@example.com" : "");
+  }
+}
+
+TEST(LockToWrite, WhoTakesTheLocksOfManyKeepsThem) {
+  VolumeHarness h({{"d/a", "old"}}, locked());
+  ASSERT_OK(h.mount_tree());
+  ASSERT_OK(h.write_at("d/a", 0, "new"));
+  for (const Result<void>& each : h.volume->lock_many(h.call(), {h.must("d/a")})) EXPECT_OK(each);
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.remote.content("d/a").value_or("?"), "new");
+  EXPECT_EQ(h.remote.lock_holder("d/a"), "me@example.com");
+}
+
 TEST(LockToWrite, WhatAnotherHoldsIsDenied) {
   VolumeHarness h({{"d/a", "old"}}, locked());
   ASSERT_OK(h.mount_tree());

@@ -484,6 +484,29 @@ TEST_P(LostAnswer, WithoutFingerprintsAnotherFileOfTheSameSizeIsNotTakenForOurs)
   EXPECT_TRUE(theirs);
 }
 
+// A create that was given up arrives after all, when it is being sent once more.
+TEST(LostAnswerLate, WithoutFingerprintsALateCreateIsKnownByItsBytes) {
+  for (const std::string there : {"ours", "them"}) {
+    HarnessOptions options;
+    options.remote.capabilities.mtime_at_upload = false;
+    options.remote.hashes = false;
+    VolumeHarness h({{"docs/", ""}}, options);
+    ASSERT_OK(h.names("docs"));
+    Gate put;
+    put.close();
+    h.remote.set_gate("put", &put);
+    ASSERT_OK(h.write_file("docs/a.txt", "ours"));
+    h.pass_quiet_time();
+    const bool sent = put.wait_for_waiting(1);
+    h.remote.write_file_as_other("docs/a.txt", there);
+    put.open();
+    ASSERT_TRUE(sent);
+    ASSERT_OK(h.drain());
+    EXPECT_EQ(h.remote_tree().size(), there == "ours" ? 2u : 3u);
+    EXPECT_EQ(h.versions("docs/a.txt"), Versions{there});
+  }
+}
+
 TEST_P(LostAnswer, WithoutFingerprintsOursIsStillRecognised) {
   HarnessOptions options;
   options.remote.capabilities.mtime_at_upload = false;

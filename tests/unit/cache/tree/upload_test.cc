@@ -48,6 +48,31 @@ TEST(Upload, AnExpiredSessionBeginsAgain) {
   EXPECT_EQ(h.versions("docs/a.bin"), Versions{pattern_text(kLarge)});
 }
 
+TEST(Upload, AServerThatChangesWhatItIsSentIsNotSentToForEver) {
+  const auto longer = [](std::string& content) { content += "!"; };
+  const auto other = [](std::string& content) { content[0] = '!'; };
+  for (const std::function<void(std::string&)>& alter :
+       std::vector<std::function<void(std::string&)>>{longer, other}) {
+    for (const std::string path : {"docs/new", "docs/old"}) {
+      HarnessOptions options;
+      options.remote.alter = alter;
+      VolumeHarness h({{"docs/old", "before"}}, options);
+      ASSERT_OK(h.mount_tree());
+      ASSERT_OK(h.write_file(path, "ours"));
+      ASSERT_TRUE(h.eventually([&] {
+        h.clock.advance(std::chrono::minutes(5));
+        return h.state(path).starts_with("failed:") &&
+               h.volume->status().unsent.at(0).state == "refused";
+      })) << h.state(path);
+      EXPECT_EQ(h.text(path), "ours") << "what was saved stays";
+      EXPECT_EQ(h.unsent(), 1u);
+      EXPECT_EQ(h.remote.calls("put"), 4u);
+      EXPECT_EQ(h.names("docs")->size(), path == "docs/new" ? 2u : 1u) << "no copies beside it";
+      EXPECT_EQ(h.versions(path).size(), path == "docs/new" ? 4u : 5u) << "each of the one object";
+    }
+  }
+}
+
 TEST(Upload, ASessionForAnOlderStateIsGivenUp) {
   VolumeHarness h({{"docs/", ""}});
   ASSERT_OK(h.write_file("docs/a.bin", pattern_text(kLarge, 1)));
