@@ -126,6 +126,23 @@ Result<std::string> free_shown_name(VolumeCore& core, Tree::Txn& txn, InodeNumbe
   return core.codec.twin_name(shown, entry.id);
 }
 
+Result<void> put_back(VolumeCore& core, Tree::Txn& txn, NodeRecord& node, Notices& notices) {
+  if (node.deleted) {
+    // What was sent before is none of the states that the row has from now on.
+    node.intent.generation = 0;
+  } else {
+    notices.entry(node.parent, node.name);
+    notices.inode(node.parent, true);
+  }
+  node.deleted = false;
+  node.parent = node.remote_parent;
+  TRY_ASSIGN(node.name, free_shown_name(core, txn, node.parent, *node.remote, node.ino));
+  node.renamed = !core.shows_remote_name(node);
+  node.failure.reset();
+  notices.inode(node.parent, true);
+  return {};
+}
+
 Result<void> apply_entry(VolumeCore& core, Tree::Txn& txn, InodeNumber folder,
                          const RemoteEntry& entry, SteadyTime asked, Notices& notices) {
   if (core.recent.removed_since(entry.id, asked)) return {};
@@ -161,15 +178,10 @@ Result<void> apply_entry(VolumeCore& core, Tree::Txn& txn, InodeNumber folder,
     node.remote_parent = folder;
     if (edited) {
       // Deleted here, changed there: the edit wins.
-      node.deleted = false;
-      node.parent = folder;
-      TRY_ASSIGN(node.name, free_shown_name(core, txn, folder, entry, node.ino));
-      node.renamed = !core.shows_remote_name(node);
+      TRY(put_back(core, txn, node, notices));
       show_remote(node, true);
-      node.failure.reset();
       node.conflict = "deleted here while it was changed on the server: kept";
       ++core.conflicts;
-      notices.inode(folder, true);
       notices.inode(node.ino, true);
     }
     txn.put(std::move(node));

@@ -226,13 +226,16 @@ void BlockIndex::touch(const Name& name) {
   if (!ok && db_ && sqlite3_errcode(db_) != SQLITE_FULL) recreate_locked("touch");
 }
 
-void BlockIndex::set_pinned(const Name& name, bool pinned) {
+void BlockIndex::set_pins(const std::vector<Name>& names) {
   MutexLock lock(mutex_);
-  const bool ok = Statement(db_, pinned ? "INSERT OR IGNORE INTO pins VALUES(?)"
-                                        : "DELETE FROM pins WHERE name=?")
-                      .blob(1, name)
-                      .run();
-  if (!ok && db_ && sqlite3_errcode(db_) != SQLITE_FULL) recreate_locked("pin");
+  bool ok = Statement(db_, "BEGIN IMMEDIATE").run() && Statement(db_, "DELETE FROM pins").run();
+  for (const Name& name : names)
+    ok = ok && Statement(db_, "INSERT OR IGNORE INTO pins VALUES(?)").blob(1, name).run();
+  ok = ok && Statement(db_, "COMMIT").run();
+  if (ok || !db_) return;
+  const bool full = sqlite3_errcode(db_) == SQLITE_FULL;
+  (void)Statement(db_, "ROLLBACK").run();
+  if (!full) recreate_locked("pin");
 }
 
 std::vector<BlockIndex::Row> BlockIndex::oldest(std::size_t limit, bool unpinned) {

@@ -46,7 +46,8 @@ class BlockIndex {
   // The row of that slot file, if there is one; returns its bytes.
   std::uint64_t erase_id(const ContentId& id) EXCLUDES(mutex_);
   void touch(const Name& name) EXCLUDES(mutex_);
-  void set_pinned(const Name& name, bool pinned) EXCLUDES(mutex_);
+  // These, and no others.
+  void set_pins(const std::vector<Name>& names) EXCLUDES(mutex_);
 
   // Rows without their maps, least recently used first. `unpinned`: only what may be evicted.
   std::vector<Row> oldest(std::size_t limit, bool unpinned) EXCLUDES(mutex_);

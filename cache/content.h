@@ -147,8 +147,8 @@ class ContentStore {
   // is on this disk of them follows, with its pin. Best effort: what is being read, or is known
   // under the new key already, stays where it is, and is fetched again when it is wanted.
   virtual void rename_cached(const std::vector<ContentRename>& renames) = 0;
-  // A pinned content is not evicted.
-  virtual void set_pinned(const ContentKey& key, bool pinned) = 0;
+  // What is pinned is not evicted: these contents, and no others.
+  virtual void set_pins(const std::vector<ContentKey>& keys) = 0;
 
   // A new staged content over `base` (nullopt: empty file).
   virtual Result<std::shared_ptr<StagedContent>> create_staged(

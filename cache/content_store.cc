@@ -182,8 +182,11 @@ bool ContentStoreImpl::is_known_locked(const Name& name) const {
   return found != cached_.end() && !found->second.file.expired();
 }
 
-void ContentStoreImpl::set_pinned(const ContentKey& key, bool pinned) {
-  index_->set_pinned(name_of(key), pinned);
+void ContentStoreImpl::set_pins(const std::vector<ContentKey>& keys) {
+  std::vector<Name> names;
+  names.reserve(keys.size());
+  for (const ContentKey& key : keys) names.push_back(name_of(key));
+  index_->set_pins(names);
 }
 
 void ContentStoreImpl::changed(std::shared_ptr<CachedFile> file) {

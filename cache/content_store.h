@@ -38,7 +38,7 @@ class ContentStoreImpl final : public ContentStore, public CachedHost, public St
   std::uint64_t cached_bytes(const ContentKey& key) override;
   void drop_cached(const ContentKey& key) override;
   void rename_cached(const std::vector<ContentRename>& renames) override;
-  void set_pinned(const ContentKey& key, bool pinned) override;
+  void set_pins(const std::vector<ContentKey>& keys) override;
   Result<std::shared_ptr<StagedContent>> create_staged(
       const std::optional<ContentKey>& base) override;
   Result<std::shared_ptr<StagedContent>> load_staged(

@@ -47,6 +47,10 @@ struct FileState {
   // A rename of ours gave the same content another validator: old to new, for handles that were
   // opened before it.
   std::map<std::string, Validator> validators GUARDED_BY(mutex);
+  // What the last open was told that the kernel's pages hold, and whether others have been read
+  // since.
+  std::string opened GUARDED_BY(mutex);
+  bool mixed GUARDED_BY(mutex) = false;
   // The row as it was when the name went away.
   NodePtr orphan GUARDED_BY(mutex);
 };

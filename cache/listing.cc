@@ -39,7 +39,7 @@ Result<void> ListingService::ensure(const CallContext& call, InodeNumber folder,
   const bool local_only = !node->remote && folder != kRootInode;
   if (local_only) return {};
   const bool young =
-      node->listed && core_.now() - node->listed_at <= std::max(max_age, worth_keeping(folder));
+      node->listed && core_.is_recent(node->listed_at, std::max(max_age, worth_keeping(folder)));
   if (young) return {};
   if (node->listed && !core_.net.may_try()) return {};
   if (!call.may_block) return fail(ErrorCode::kWouldBlock, "listing");

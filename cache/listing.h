@@ -71,6 +71,8 @@ Result<void> apply_entry(VolumeCore& core, Tree::Txn& txn, InodeNumber folder,
 // The folder's complete listing does not have this node any more.
 Result<void> apply_gone(VolumeCore& core, Tree::Txn& txn, const NodeRecord& node, SteadyTime asked,
                         Notices& notices);
+// A row that was deleted here, or on its way elsewhere, is shown again where the server has it.
+Result<void> put_back(VolumeCore& core, Tree::Txn& txn, NodeRecord& node, Notices& notices);
 // A free shown name in `folder` for a server object: its own, or the twin's.
 Result<std::string> free_shown_name(VolumeCore& core, Tree::Txn& txn, InodeNumber folder,
                                     const RemoteEntry& entry, InodeNumber self);

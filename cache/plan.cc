@@ -1,6 +1,9 @@
 #include "cache/plan.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <random>
 #include <unordered_set>
 
 #include "backend/base/log.h"
@@ -31,10 +34,11 @@ Plan blocked_by(const NodePtr& node, InodeNumber blocker, SteadyTime now) {
   return plan;
 }
 
-// With the extension that it has: a vendor need not be able to change that.
+// With the extension that it has: a vendor need not be able to change that. Another one each time:
+// other machines have the same inode numbers.
 std::string temporary_name(const NodeRecord& node) {
-  std::string name = "cabinetfs-" + std::to_string(node.ino.value) + "-" +
-                     std::to_string(node.generation) + "-tmp";
+  static thread_local std::mt19937_64 random(std::random_device{}());
+  std::string name = fmt::format("cabinetfs-{}-{:016x}-tmp", node.ino.value, random());
   if (node.kind == NodeKind::kFile) name += extension_of(node.remote->name);
   return name;
 }
@@ -83,8 +87,8 @@ std::optional<SteadyTime> Planner::quiet_until(const NodeRecord& node) const {
   const SteadyTime steady = core_.clock.steady();
   const auto left = node.changed_at + core_.options.upload_delay - core_.now();
   // A clock that was set back must not keep a change for hours.
-  if (left <= left.zero()) return std::nullopt;
-  return steady + std::min<std::chrono::nanoseconds>(left, core_.options.upload_delay);
+  if (left <= left.zero() || left > core_.options.upload_delay) return std::nullopt;
+  return steady + left;
 }
 
 Result<Plan> Planner::next(Tree::Txn& txn, InodeNumber ino) {
@@ -116,7 +120,8 @@ Result<Plan> Planner::decide(Tree::Txn& txn, InodeNumber ino) {
     if (node->failure->refused) return Plan{};
     const SteadyTime steady = core_.clock.steady();
     const auto left = node->failure->next_try - core_.now();
-    if (left > left.zero()) return wait_until(node, steady + left);
+    // Longer than it was ever told to wait: the clock was set back.
+    if (left > left.zero() && left <= kLongestPause) return wait_until(node, steady + left);
   }
   if (node->sent_place && node->remote) return act(Plan::Action::kLook, node);
   if (node->deleted) {
@@ -375,9 +380,9 @@ Result<void> hand_on_identity(VolumeCore& core, Tree::Txn& txn, InodeNumber dele
   const bool same = same_version || same_bytes;
   next.uploaded_generation = same ? next.generation : 0;
   // A version of the other may have arrived without an answer: found out before it is taken for
-  // somebody else's. It is none of this content's states.
+  // somebody else's. It is none of this content's states, on either row.
   std::swap(next.intent, rest.intent);
-  next.intent.generation = 0;
+  next.intent.generation = rest.intent.generation = 0;
   next.failure.reset();
   next.renamed = !core.shows_remote_name(next);
   txn.put(std::move(next));

@@ -8,6 +8,9 @@
 
 namespace cabinetfs {
 
+// Between two tries of a change that failed.
+constexpr std::chrono::seconds kLongestPause{300};
+
 // What to do next about one unsent node.
 struct Plan {
   enum class Action {

@@ -137,6 +137,9 @@ Result<void> Reconciler::change_place(const NodeRecord& node, const Plan& plan) 
     TRY_ASSIGN(const bool ours, taken_by_ours(rename ? node.remote_parent : plan.folder,
                                               rename ? plan.name : node.remote->name, node.ino));
     if (ours) return fail(ErrorCode::kTryAgain, "the name is about to become free");
+    TRY_ASSIGN(const std::string wanted, core_.codec.to_remote(node.name));
+    if (rename && plan.name != wanted)
+      return fail(ErrorCode::kTryAgain, "a temporary name is taken");
     return give_way(node.ino, "the name is taken on the server");
   }
   if (code == ErrorCode::kUnavailable || code == ErrorCode::kTimeout) {

@@ -76,11 +76,8 @@ Result<bool> Reconciler::is_ours_alone(const CallContext& call, const NodeRecord
   // Without a fingerprint the bytes tell. Left there, it would be in the way of what has taken its
   // place here.
   if (!may_be_what_was_sent(intent, entry)) return false;
-  const Result<std::string> theirs = remote_md5(core_, call, entry);
-  if (!theirs && !is_transient(theirs.error().code))
-    return fail(ErrorCode::kTryAgain, theirs.error().context);
-  if (!theirs) return fail(theirs.error());
-  return *theirs == intent.md5;
+  TRY_ASSIGN(const std::string theirs, remote_md5(core_, call, entry));
+  return theirs == intent.md5;
 }
 
 // Deleted here before we learnt whether the server has got it. Only what is certainly ours is
@@ -211,7 +208,8 @@ Result<void> Reconciler::remove_folder(const NodeRecord& node) {
   if (!foreign && !inside.empty()) return fail(ErrorCode::kTryAgain, "the folder is being emptied");
   if (inside.empty())
     return fail(ErrorCode::kTryAgain, "the server has not noticed yet that the folder is empty");
-  return take_back(node.ino, {ErrorCode::kNotEmpty, "others have put something into the folder"});
+  return take_back(node.ino, {ErrorCode::kNotEmpty, "others have put something into the folder"},
+                   true);
 }
 
 // Deleted here, changed there: the edit wins.
@@ -223,15 +221,10 @@ Result<void> Reconciler::keep_their_edit(InodeNumber ino, const RemoteEntry& the
     if (row == nullptr || !row->deleted) return {};
     NodeRecord next = *row;
     next.remote = theirs;
-    next.deleted = false;
-    next.parent = next.remote_parent;
-    TRY_ASSIGN(next.name, free_shown_name(core_, txn, next.parent, theirs, ino));
-    next.renamed = !core_.shows_remote_name(next);
+    TRY(put_back(core_, txn, next, notices));
     show_remote(next, true);
-    next.failure.reset();
     next.conflict = "deleted here while it was changed on the server: kept";
     ++core_.conflicts;
-    notices.inode(next.parent, true);
     txn.put(std::move(next));
     TRY(txn.commit());
   }
@@ -256,7 +249,7 @@ void Reconciler::remove_files(const std::vector<NodePtr>& nodes) {
     listings.emplace(node->remote_parent, std::move(listed));
     const Result<NodePtr> now = core_.tree.find(node->remote_parent);
     fresh[node->remote_parent] = now && *now != nullptr && (*now)->listed &&
-                                 core_.now() - (*now)->listed_at <= core_.options.fresh;
+                                 core_.is_recent((*now)->listed_at, core_.options.fresh);
   }
   for (const NodePtr& node : nodes) {
     const Result<void>& listed = listings.at(node->remote_parent);
@@ -534,30 +527,22 @@ Result<void> Reconciler::give_way(InodeNumber ino, const std::string& why) {
   return {};
 }
 
-Result<void> Reconciler::take_back(InodeNumber ino, const Error& error) {
+Result<void> Reconciler::take_back(InodeNumber ino, const Error& error, bool removal) {
   Notices notices;
   NodeRecord next;
-  std::string action;
+  const std::string action = removal ? "delete" : "rename";
   {
     Tree::Txn txn(core_.tree);
     TRY_ASSIGN(const NodePtr known, txn.find(ino));
-    if (known == nullptr || !known->remote || !(known->deleted || known->moved())) return {};
+    // Deleted while its rename was refused: nobody has refused that.
+    const bool still_wanted = known != nullptr && (removal ? known->deleted : known->moved());
+    if (!still_wanted || !known->remote || (known->deleted && !removal)) return {};
     next = *known;
-    action = next.deleted ? "delete" : "rename";
-    if (!next.deleted) {
-      notices.entry(next.parent, next.name);
-      notices.inode(next.parent, true);
-    }
-    next.deleted = false;
-    next.parent = next.remote_parent;
-    TRY_ASSIGN(next.name, free_shown_name(core_, txn, next.parent, *next.remote, next.ino));
-    next.renamed = !core_.shows_remote_name(next);
+    TRY(put_back(core_, txn, next, notices));
     if (!next.content_dirty) show_remote(next, false);
-    next.failure.reset();
     next.conflict = action + " was refused (" + to_string(error) + "): back as the server has it";
     // A folder that comes back comes back with what the server has in it.
     if (next.kind == NodeKind::kFolder) next.listed_at = WallTime{};
-    notices.inode(next.parent, true);
     txn.put(next);
     TRY(txn.commit());
   }

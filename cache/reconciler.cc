@@ -10,7 +10,6 @@ namespace cabinetfs {
 namespace {
 
 constexpr std::chrono::seconds kFirstPause{1};
-constexpr std::chrono::seconds kLongestPause{300};
 // A lock or a failing server is waited out so often before a delete or rename goes back.
 constexpr std::uint32_t kPlaceAttempts = 6;
 
@@ -425,7 +424,9 @@ void Reconciler::failed(InodeNumber ino, Plan::Action action, const Error& error
   const std::string path = core_.tree.path_of(ino).value_or("?");
   log_warn("{}: {} failed: {}", path, to_string(action), to_string(error));
   if (take_it_back) {
-    if (const Result<void> back = take_back(ino, error); !back)
+    const bool removal =
+        action == Plan::Action::kRemoveFile || action == Plan::Action::kRemoveFolder;
+    if (const Result<void> back = take_back(ino, error, removal); !back)
       log_error("{}: taking back: {}", path, to_string(back.error()));
     MutexLock lock(mutex_);
     attempts_.erase(ino);

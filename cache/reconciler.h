@@ -118,8 +118,8 @@ class Reconciler final : public InFlight {
   Result<void> lost(InodeNumber ino, const RemoteId& id);
   // Our name is taken by somebody else's object: ours gets another.
   Result<void> give_way(InodeNumber ino, const std::string& why);
-  // A refused delete or rename goes back to what the server has.
-  Result<void> take_back(InodeNumber ino, const Error& error);
+  // A refused delete (`removal`) or rename goes back to what the server has.
+  Result<void> take_back(InodeNumber ino, const Error& error, bool removal);
   // `sent`: the content generation that was planned.
   void failed(InodeNumber ino, Plan::Action action, const Error& error,
               std::optional<std::uint64_t> sent = std::nullopt);

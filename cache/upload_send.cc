@@ -64,13 +64,33 @@ Result<RemoteEntry> UploadTask::send_small(const UploadTarget& target, Intent in
   return sent;
 }
 
+// What has been read once is not on this disk when the disk had no room for it.
+Result<void> UploadTask::check_readable(CallContext local) {
+  if (!node_.base || size_ == 0) return {};
+  TRY_ASSIGN(const std::shared_ptr<CachedContent> base, core_.contents.open_cached(*node_.base));
+  if (base->complete()) return {};
+  std::vector<std::byte> buffer(std::min<std::uint64_t>(size_, 1u << 20));
+  for (std::uint64_t at = 0; at < size_;) {
+    const MutableBytes part(buffer.data(), std::min<std::uint64_t>(buffer.size(), size_ - at));
+    local.deadline = call().deadline;
+    const Result<void> got = read_exactly(*snapshot_, local, at, part);
+    if (!got && got.error().code == ErrorCode::kWouldBlock)
+      return fail(ErrorCode::kNoSpace,
+                  "the cache has no room for the part of the file that was not changed");
+    TRY(got);
+    at += part.size();
+  }
+  return {};
+}
+
 Result<RemoteEntry> UploadTask::send_stream(const UploadTarget& target, Intent intent) {
   intent.kind = Intent::Kind::kPut;
   // Reads all of it once, so that what is missing of the base is here when the request runs.
   TRY_ASSIGN(intent.md5, content_md5());
-  TRY(store_intent(intent));
   CallContext local = call();
   local.may_block = false;
+  TRY(check_readable(local));
+  TRY(store_intent(intent));
   std::optional<Error> unread;
   ContentSource source;
   source.size = size_;
@@ -92,7 +112,9 @@ Result<RemoteEntry> UploadTask::send_stream(const UploadTarget& target, Intent i
     core_.sent_bytes += size_;
     return sent;
   }
-  if (!may_have_happened(sent.error().code)) TRY(store_intent(Intent{}));
+  // A source that broke off has sent its beginning, which some servers keep.
+  const bool begun = unread || sent.error().code == ErrorCode::kIo;
+  if (!begun && !may_have_happened(sent.error().code)) TRY(store_intent(Intent{}));
   if (!unread) return sent;
   return fail(ErrorCode::kTryAgain, "a part of the content could not be read while it was sent (" +
                                         to_string(*unread) + "); it is read again");
@@ -165,9 +187,13 @@ Result<RemoteEntry> UploadTask::send_session(const UploadTarget& target, Intent 
     }
     if (ahead.valid()) ahead.wait();
     const Error error = sent.error();
-    if (error.code == ErrorCode::kCancelled ||
-        (!is_transient(error.code) && error.code != ErrorCode::kNotFound &&
-         error.code != ErrorCode::kConflict)) {
+    if (error.code == ErrorCode::kCancelled) return fail(error);
+    if (!is_transient(error.code) && error.code != ErrorCode::kNotFound &&
+        error.code != ErrorCode::kConflict) {
+      // Refused for certain: nothing of it is waited or looked for.
+      const Result<void> aborted = core_.remote.upload_abort(call(), *session_);
+      if (!aborted) log_debug("giving up a session: {}", to_string(aborted.error()));
+      TRY(store_intent(Intent{}));
       return fail(error);
     }
     // kConflict: the server stands at another chunk, or has no such session any more.

@@ -45,10 +45,18 @@ Result<std::string> remote_md5(VolumeCore& core, const CallContext& call,
     const ReadRequest whole{entry.id, VersionId{}, 0, entry.size, entry.size, entry.validator};
     CallContext reading = call;
     reading.deadline += std::chrono::seconds(entry.size / kSlowestCompared);
-    TRY(core.seen(core.remote.read(reading, whole, [&digest](Bytes part) {
+    const Result<void> read = core.seen(core.remote.read(reading, whole, [&digest](Bytes part) {
       digest.update(part);
       return true;
-    })));
+    }));
+    // Changed, cut short or taken away while it was read: what it is now is seen by the next look.
+    const auto changing = [](ErrorCode code) {
+      return code == ErrorCode::kConflict || code == ErrorCode::kCorrupt ||
+             code == ErrorCode::kStale || is_gone(code);
+    };
+    if (!read && changing(read.error().code))
+      return fail(ErrorCode::kTryAgain, read.error().context);
+    TRY(read);
   }
   return digest.finish();
 }
@@ -111,10 +119,14 @@ Result<void> UploadTask::detach_one() {
     TRY(own->write(at, part));
     at += part.size();
   }
+  // From its first record on its bytes are on the disk before a row names them: another's fsync may
+  // make that row outlive a power loss at any time.
+  TRY(own->sync());
   TRY_ASSIGN(const std::string record, own->prepare());
-  MutexLock lock(file_->mutex);
-  const std::shared_ptr<StagedContent> old = file_->staged;
+  std::shared_ptr<StagedContent> old;
   {
+    MutexLock lock(file_->mutex);
+    old = file_->staged;
     Tree::Txn txn(core_.tree);
     TRY_ASSIGN(const NodePtr now, txn.find(ino_));
     const bool edited = now == nullptr || now->deleted || !now->content_dirty ||
@@ -131,12 +143,12 @@ Result<void> UploadTask::detach_one() {
     next.base_version = 0;
     txn.put(std::move(next));
     TRY(txn.commit());
+    own->committed(record);
+    file_->staged = own;
+    file_->base.reset();
+    file_->base_modified = WallTime{};
+    file_->base_version = 0;
   }
-  own->committed(record);
-  file_->staged = own;
-  file_->base.reset();
-  file_->base_modified = WallTime{};
-  file_->base_version = 0;
   // The old bytes may have been promised to outlive a power loss: they go when the new row is safe.
   TRY_ASSIGN(const std::uint64_t state, own->sync());
   TRY(core_.meta.sync());

@@ -45,6 +45,7 @@ class UploadTask {
   Result<RemoteEntry> send(const UploadTarget& target, const Validator& before,
                            std::uint32_t versions_before);
   Result<RemoteEntry> send_small(const UploadTarget& target, Intent intent);
+  Result<void> check_readable(CallContext local);
   Result<RemoteEntry> send_stream(const UploadTarget& target, Intent intent);
   Result<RemoteEntry> send_session(const UploadTarget& target, Intent intent);
   Result<void> store_intent(const Intent& intent);

@@ -86,7 +86,6 @@ struct OpenFlags {
   bool read = true;
   bool write = false;
   bool truncate = false;
-  bool append = false;
 };
 
 // An open handle; made by Volume only. Keeps the version that it opened.
@@ -195,6 +194,10 @@ class Volume {
                                    MutableBytes out) = 0;
   virtual Result<void> write(const CallContext& call, OpenFile& file, std::uint64_t offset,
                              Bytes bytes) = 0;
+  // At the end, wherever that is by now; `expected` is where the kernel takes it to be, which is
+  // told of another size when it is wrong.
+  virtual Result<void> append(const CallContext& call, OpenFile& file, std::uint64_t expected,
+                              Bytes bytes) = 0;
   // close(2) of one descriptor: commits what was written.
   virtual Result<void> flush(const CallContext& call, OpenFile& file) = 0;
   virtual Result<void> fsync(const CallContext& call, OpenFile& file) = 0;

@@ -302,8 +302,8 @@ Result<void> VolumeImpl::rename(const CallContext& call, InodeNumber parent,
     moved.changed_at = moved.ctime = now;
     moved.upload_soon = moved.upload_soon || remote_sync;
     TRY(may_change_place(txn, *from, moved, mode == RenameMode::kReplace ? target.get() : nullptr));
-    if (moved.failure && moved.failure->refused && (!moved.remote || moved.moved()))
-      moved.failure.reset();
+    // The tries of another change are none of this one's.
+    if (moved.failure && (!moved.remote || moved.moved())) moved.failure.reset();
     txn.put(moved);
     if (replaced_ino) TRY(hand_on_identity(core_, txn, replaced_ino));
     touch_folder(txn, parent);

@@ -93,6 +93,12 @@ struct VolumeCore {
   // Limits a caller's deadline.
   CallContext bounded(const CallContext& call) const;
   WallTime now() const { return clock.wall(); }
+  // Not longer ago than `span`, and not in the future: a clock that was set back makes nothing
+  // young.
+  bool is_recent(WallTime then, std::chrono::nanoseconds span) const {
+    const auto age = now() - then;
+    return age >= age.zero() && age <= span;
+  }
   void wake(InodeNumber ino) {
     if (in_flight != nullptr) in_flight->wake(ino);
   }

@@ -24,7 +24,6 @@ Result<std::shared_ptr<OpenFileImpl>> VolumeImpl::make_handle(InodeNumber ino, O
   constexpr std::uint64_t kWindow = 64u << 20;
   const std::shared_ptr<FileState> state = core_.files.acquire(ino);
   auto handle = std::make_shared<OpenFileImpl>(state, flags, kWindow);
-  std::string pages;
   {
     MutexLock lock(state->mutex);
     TRY_ASSIGN(const NodePtr node, core_.tree.find(ino));
@@ -41,14 +40,16 @@ Result<std::shared_ptr<OpenFileImpl>> VolumeImpl::make_handle(InodeNumber ino, O
     }
     // What the kernel's pages of a file hold changes with the server's version, or through the
     // kernel itself.
-    pages = node->remote ? node->remote->validator.value : std::string("new");
+    const std::string pages = node->remote ? node->remote->validator.value : std::string("new");
+    state->opened = pages;
+    state->mixed = false;
+    MutexLock leaf(mutex_);
+    std::string& opened = opened_content_[ino];
+    handle->keep_cache_ = opened == pages;
+    opened = pages;
+    constexpr std::size_t kMaxOpened = 200'000;
+    if (opened_content_.size() > kMaxOpened) opened_content_.clear();
   }
-  MutexLock lock(mutex_);
-  std::string& opened = opened_content_[ino];
-  handle->keep_cache_ = opened == pages || opened == "local";
-  opened = pages;
-  constexpr std::size_t kMaxOpened = 200'000;
-  if (opened_content_.size() > kMaxOpened) opened_content_.clear();
   return handle;
 }
 
@@ -187,6 +188,13 @@ Result<std::shared_ptr<ReadableContent>> VolumeImpl::content_of(OpenFileImpl& fi
     file.clean = state.clean;
     file.epoch = state.epoch;
   }
+  if (!state.mixed && file.clean->key().validator.value != state.opened) {
+    // Through this older handle pages of another version come to the kernel than the last open was
+    // told of: the next one begins without them.
+    state.mixed = true;
+    MutexLock leaf(mutex_);
+    opened_content_.erase(state.ino);
+  }
   return std::static_pointer_cast<ReadableContent>(file.clean);
 }
 
@@ -308,17 +316,39 @@ Result<std::size_t> VolumeImpl::read_once(const CallContext& call, OpenFile& ope
 
 Result<void> VolumeImpl::write(const CallContext& call, OpenFile& open, std::uint64_t offset,
                                Bytes bytes) {
+  TRY(write_at(call, impl(open), offset, bytes, false));
+  return {};
+}
+
+Result<void> VolumeImpl::append(const CallContext& call, OpenFile& open, std::uint64_t expected,
+                                Bytes bytes) {
   OpenFileImpl& file = impl(open);
+  TRY_ASSIGN(const std::uint64_t at, write_at(call, file, expected, bytes, true));
+  if (at == expected) return {};
+  // Others have changed the size: the kernel has put the bytes elsewhere in its pages.
+  {
+    MutexLock lock(mutex_);
+    opened_content_.erase(file.ino());
+  }
+  Notices notices;
+  notices.inode(file.ino(), true);
+  notices.send(core_.notifier);
+  return {};
+}
+
+Result<std::uint64_t> VolumeImpl::write_at(const CallContext& call, OpenFileImpl& file,
+                                           std::uint64_t offset, Bytes bytes, bool at_end) {
   if (!file.flags().write) return fail(ErrorCode::kInvalid, "not open for writing");
-  if (offset > kMaxFileSize - bytes.size())
-    return fail(ErrorCode::kTooLarge, "beyond the largest offset");
   FileState& state = *file.file;
   if (!state.live) TRY(lock_for_change(call, file.ino()));
   MutexLock lock(state.mutex);
   TRY_ASSIGN(const std::shared_ptr<StagedContent> staged, stage(state, &file));
+  if (at_end) offset = staged->size();
+  if (offset > kMaxFileSize - bytes.size())
+    return fail(ErrorCode::kTooLarge, "beyond the largest offset");
   TRY(staged->write(offset, bytes));
   mark_written(state, *staged);
-  return {};
+  return offset;
 }
 
 Result<void> VolumeImpl::flush(const CallContext& call, OpenFile& open) {

@@ -29,7 +29,8 @@ VolumeImpl::VolumeImpl(VolumeOptions options, RemoteStore& remote, MetaStore& me
     : core_(std::move(options), remote, meta, contents, clock),
       listings_(core_),
       reconciler_(core_, listings_),
-      walk_(core_, listings_) {
+      walk_(core_, listings_),
+      pins_(core_, listings_) {
   core_.in_flight = &reconciler_;
 }
 
@@ -60,6 +61,7 @@ void VolumeImpl::set_notifier(KernelNotifier* notifier) { core_.notifier = notif
 
 void VolumeImpl::start() {
   reconciler_.start();
+  pins_.wake();
   if (core_.options.poll_interval.count() > 0 && !poller_.joinable()) {
     poller_ = std::thread([this] { poll_loop(); });
   }
@@ -75,6 +77,7 @@ void VolumeImpl::stop() {
   if (poller_.joinable()) poller_.join();
   reconciler_.stop();
   walk_.shutdown();
+  pins_.shutdown();
   checks_.shutdown();
   listings_.shutdown();
   core_.contents.shutdown();
@@ -83,6 +86,7 @@ void VolumeImpl::stop() {
 void VolumeImpl::poll_loop() {
   // At once: the change feed tells of nothing that happened before its first answer.
   if (core_.net.may_try()) poll_once();
+  pins_.wake();
   while (true) {
     {
       MutexLock lock(poll_mutex_);
@@ -92,6 +96,7 @@ void VolumeImpl::poll_loop() {
       if (poll_stop_) return;
     }
     if (core_.net.may_try()) poll_once();
+    pins_.wake();
   }
 }
 

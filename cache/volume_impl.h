@@ -11,6 +11,7 @@
 #include "backend/base/executor.h"
 #include "backend/base/log.h"
 #include "cache/listing.h"
+#include "cache/pin_keeper.h"
 #include "cache/reconciler.h"
 #include "cache/volume.h"
 #include "cache/volume_core.h"
@@ -60,6 +61,8 @@ class VolumeImpl final : public Volume {
                            MutableBytes out) override;
   Result<void> write(const CallContext& call, OpenFile& file, std::uint64_t offset,
                      Bytes bytes) override;
+  Result<void> append(const CallContext& call, OpenFile& file, std::uint64_t expected,
+                      Bytes bytes) override;
   Result<void> flush(const CallContext& call, OpenFile& file) override;
   Result<void> fsync(const CallContext& call, OpenFile& file) override;
   Result<void> fsync_folder(const CallContext& call, InodeNumber folder) override;
@@ -160,6 +163,8 @@ class VolumeImpl final : public Volume {
   // No lock held.
   // A lock that is being given back just now is none to build on.
   Result<void> wait_unlocked(const CallContext& call, InodeNumber ino);
+  Result<std::uint64_t> write_at(const CallContext& call, OpenFileImpl& file, std::uint64_t offset,
+                                 Bytes bytes, bool at_end);
   Result<void> own_lock(InodeNumber ino);
   Result<void> lock_for_change(const CallContext& call, InodeNumber ino);
   // What of this change of name or folder the server cannot do, in words; empty: nothing.
@@ -186,7 +191,6 @@ class VolumeImpl final : public Volume {
   Result<void> update(InodeNumber ino, const std::function<Result<void>(NodeRecord&)>& change);
   // As update(), for nodes that are not shown any more too.
   Result<void> update_any(InodeNumber ino, const std::function<void(NodeRecord&)>& change);
-  void pin_below(InodeNumber ino, bool pinned);
   Result<void> discard_one(InodeNumber ino);
   Result<void> bring_back(Tree::Txn& txn, const RemoteId& source, InodeNumber discarded,
                           Notices& notices);
@@ -203,6 +207,7 @@ class VolumeImpl final : public Volume {
   ListingService listings_;
   Reconciler reconciler_;
   WalkAhead walk_;
+  PinKeeper pins_;
   Executor checks_{"check-version", 2, 256};
 
   mutable Mutex mutex_;  // leaf: the small caches below

@@ -154,11 +154,9 @@ Result<Quota> VolumeImpl::quota(const CallContext& call) {
   if (!core_.remote.capabilities().quota) return Quota{};
   if (!call.may_block) return fail(ErrorCode::kWouldBlock, "quota");
   Result<Quota> asked = core_.seen(core_.remote.quota(core_.bounded(call)));
-  if (!asked) {
-    // df must not fail because the account may not see its quota, or because nobody answers.
-    return Quota{};
-  }
   MutexLock lock(mutex_);
+  if (!asked && quota_) return quota_->second;  // the last that was told
+  if (!asked) return fail(asked.error());
   quota_.emplace(now, *asked);
   return *asked;
 }
@@ -253,7 +251,8 @@ Result<NodePtr> VolumeImpl::fresh_file(const CallContext& call, NodePtr node) {
   const SteadyTime oldest = core_.clock.steady() - core_.options.fresh;
   if (core_.recent.confirmed_since(node->ino, oldest)) return node;
   TRY_ASSIGN(const NodePtr parent, core_.tree.find(node->remote_parent));
-  if (parent != nullptr && parent->listed && core_.now() - parent->listed_at <= core_.options.fresh)
+  if (parent != nullptr && parent->listed &&
+      core_.is_recent(parent->listed_at, core_.options.fresh))
     return node;
   if (!core_.net.may_try()) return node;
   if (!call.may_block) return fail(ErrorCode::kWouldBlock, "revalidation");

@@ -275,41 +275,8 @@ Result<void> VolumeImpl::set_pin(InodeNumber ino, PinState state) {
     node.pin = state;
     return {};
   }));
-  pin_below(ino, state == PinState::kPinned);
+  pins_.wake();
   return {};
-}
-
-// Pinned contents are not evicted; what is not here is fetched in the background.
-void VolumeImpl::pin_below(InodeNumber ino, bool pinned) {
-  checks_.try_submit([this, ino, pinned] {
-    std::vector<InodeNumber> pending{ino};
-    while (!pending.empty() && !core_.stopping.token().cancelled()) {
-      const InodeNumber at = pending.back();
-      pending.pop_back();
-      const Result<NodePtr> node = core_.tree.find(at);
-      if (!node || *node == nullptr || (*node)->deleted) continue;
-      if (at != ino && (*node)->pin != PinState::kInherit) continue;
-      if ((*node)->kind == NodeKind::kFolder) {
-        if (pinned) {
-          const Result<void> listed = listings_.ensure(core_.background_call(Priority::kPrefetch),
-                                                       at, std::chrono::hours(24));
-          if (!listed) log_debug("pinning: {}", to_string(listed.error()));
-        }
-        if (const Result<std::vector<NodePtr>> children = core_.tree.children(at)) {
-          for (const NodePtr& child : *children) pending.push_back(child->ino);
-        }
-        continue;
-      }
-      if (!(*node)->remote || (*node)->content_dirty) continue;
-      const ContentKey key = VolumeCore::content_key(*(*node)->remote);
-      core_.contents.set_pinned(key, pinned);
-      if (!pinned) continue;
-      if (const Result<std::shared_ptr<CachedContent>> content = core_.contents.open_cached(key)) {
-        const Result<void> got = (*content)->fetch_all(core_.background_call(Priority::kPrefetch));
-        if (!got) log_info("pinning {}: {}", (*node)->name, to_string(got.error()));
-      }
-    }
-  });
 }
 
 Result<void> VolumeImpl::set_sync(InodeNumber ino, SyncMode mode) {

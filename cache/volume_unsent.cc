@@ -230,13 +230,8 @@ Result<void> VolumeImpl::bring_back(Tree::Txn& txn, const RemoteId& source, Inod
   if (gone == nullptr || gone->ino == discarded || !gone->deleted || core_.is_in_flight(gone->ino))
     return {};
   NodeRecord next = *gone;
-  next.deleted = false;
-  next.parent = next.remote_parent;
-  TRY_ASSIGN(next.name, free_shown_name(core_, txn, next.parent, *next.remote, next.ino));
-  next.renamed = !core_.shows_remote_name(next);
-  next.failure.reset();
+  TRY(put_back(core_, txn, next, notices));
   show_remote(next, true);
-  notices.inode(next.parent, true);
   notices.inode(next.ino, true);
   txn.put(std::move(next));
   return {};
@@ -278,15 +273,7 @@ Result<void> VolumeImpl::discard_one(InodeNumber ino) {
         }
       } else {
         NodeRecord next = *node;
-        const bool shown_elsewhere = next.deleted || next.moved();
-        if (shown_elsewhere) {
-          if (!next.deleted) notices.entry(next.parent, next.name);
-          next.deleted = false;
-          next.parent = next.remote_parent;
-          TRY_ASSIGN(next.name, free_shown_name(core_, txn, next.parent, *next.remote, ino));
-          next.renamed = !core_.shows_remote_name(next);
-          notices.inode(next.parent, true);
-        }
+        if (next.deleted || next.moved()) TRY(put_back(core_, txn, next, notices));
         next.content_dirty = false;
         next.staged.clear();
         next.base.reset();

@@ -56,6 +56,7 @@ struct WriteOperation {
   std::shared_ptr<OpenFile> file;
   std::uint64_t offset;
   Bytes bytes;
+  bool append = false;
   std::string copy = {};
 
   void keep() {
@@ -65,7 +66,8 @@ struct WriteOperation {
   Result<std::size_t> operator()(const CallContext& call) {
     const Bytes from = copy.empty() ? bytes : as_bytes(copy);
     if (!file) return fail(ErrorCode::kReadOnly, "virtual node");
-    TRY(volume->write(call, *file, offset, from));
+    TRY(append ? volume->append(call, *file, offset, from)
+               : volume->write(call, *file, offset, from));
     return from.size();
   }
 };
@@ -74,7 +76,10 @@ void op_write(fuse_req_t req, fuse_ino_t /*ino*/, const char* data, std::size_t 
               fuse_file_info* info) {
   run(req, RequestFamily::kData, "write",
       WriteOperation{&Shell::of(req).volume, OpenHandles::file(info->fh).file,
-                     static_cast<std::uint64_t>(offset), as_bytes({data, size})},
+                     static_cast<std::uint64_t>(offset), as_bytes({data, size}),
+                     // The kernel knows the end as of its last look. Pages that were mapped have
+                     // their place.
+                     (info->flags & O_APPEND) != 0 && info->writepage == 0},
       [](FuseRequest& request, std::size_t count) { request.written(count); });
 }
 

@@ -125,7 +125,9 @@ Result<Quota> find_quota(Shell& shell, CallContext call) {
   }
   call.deadline = std::min(call.deadline, Clock::system().steady() + kQuotaPatience);
   auto quota = shell.volume.quota(call);
-  if (!quota && quota.error().code == ErrorCode::kWouldBlock) return quota;
+  const bool unasked = !quota && (quota.error().code == ErrorCode::kWouldBlock ||
+                                  quota.error().code == ErrorCode::kCancelled);
+  if (unasked) return quota;
   MutexLock lock(shell.quota_mutex);
   if (quota) shell.quota = *quota;
   shell.quota_until = Clock::system().steady() + kQuotaKept;

@@ -13,7 +13,6 @@ OpenFlags to_open_flags(int flags) {
   out.read = access != O_WRONLY;
   out.write = access != O_RDONLY;
   out.truncate = (flags & O_TRUNC) != 0;
-  out.append = (flags & O_APPEND) != 0;
   return out;
 }
 

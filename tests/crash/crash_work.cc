@@ -34,7 +34,7 @@ Result<void> save(Volume& volume, const std::string& path, const std::string& te
   const auto [folder, name] = split_path(path);
   TRY_ASSIGN(const InodeNumber parent, volume.find_path(soon(), folder));
   TRY_ASSIGN(Volume::Created made,
-             volume.create(soon(), parent, name, 0644, {true, true, !append, false}, false));
+             volume.create(soon(), parent, name, 0644, {true, true, !append}, false));
   TRY(volume.write(soon(), *made.file, append ? made.attributes.size : 0, as_bytes(text)));
   if (fsync) TRY(volume.fsync(soon(), *made.file));
   TRY(volume.flush(soon(), *made.file));
@@ -165,7 +165,7 @@ CrashStores CrashStores::open(const std::string& dir, RemoteStore& remote,
 Result<std::string> CrashStores::text_of(InodeNumber ino) {
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
   while (true) {
-    TRY_ASSIGN(auto file, volume->open_file(soon(), ino, {true, false, false, false}));
+    TRY_ASSIGN(auto file, volume->open_file(soon(), ino, {true, false, false}));
     std::string text(4096, '\0');
     const Result<std::size_t> got =
         volume->read(soon(), *file, 0, std::as_writable_bytes(std::span(text)));

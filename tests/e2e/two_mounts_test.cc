@@ -36,6 +36,30 @@ TEST_P(TwoMounts, EachSeesTheOthersFiles) {
   EXPECT_TRUE(eventually([&] { return ::access(o("f").c_str(), F_OK) != 0; }));
 }
 
+// "O_APPEND writes at the end that the file has when it is opened, also where another machine has
+// moved that."
+TEST_P(TwoMounts, AppendingGoesBehindWhatOthersHaveAppended) {
+  // Nothing but the open tells this kernel of the other machine's save.
+  MountedOptions options;
+  options.volume.poll_interval = std::chrono::milliseconds(0);
+  options.volume.fresh = std::chrono::milliseconds(0);
+  remount(options);
+  ASSERT_TRUE(write_file(p("log"), "one\n"));
+  EXPECT_EQ(settle(), "");
+  ASSERT_TRUE(eventually([&] { return read_file(o("log")) == "one\n"; }));
+  ASSERT_EQ(read_file(p("log")), "one\n");
+  EXPECT_EQ(run_shell("echo theirs >> '" + o("log") + "'").exit_code, 0);
+  EXPECT_EQ(other_->settle(), "");
+  const int fd = ::open(p("log").c_str(), O_WRONLY | O_APPEND);
+  ASSERT_GE(fd, 0);
+  EXPECT_EQ(::write(fd, "ours\n", 5), 5);
+  EXPECT_EQ(::write(fd, "more\n", 5), 5);
+  EXPECT_EQ(::close(fd), 0);
+  EXPECT_EQ(settle(), "");
+  EXPECT_EQ(on_server("log"), "one\ntheirs\nours\nmore\n");
+  EXPECT_TRUE(eventually([&] { return read_file(p("log")) == "one\ntheirs\nours\nmore\n"; }));
+}
+
 // "Two writers of one file both survive: where the vendor keeps versions, the later becomes a new
 // version over the earlier; where it does not, the later is saved beside it."
 TEST_P(TwoMounts, BothWritersSurvive) {

@@ -447,6 +447,11 @@ Result<std::size_t> MemoryVolume::read(const CallContext& call, OpenFile& file,
   return count;
 }
 
+Result<void> MemoryVolume::append(const CallContext& call, OpenFile& file, std::uint64_t expected,
+                                  Bytes bytes) {
+  return write(call, file, expected, bytes);
+}
+
 Result<void> MemoryVolume::write(const CallContext& call, OpenFile& file, std::uint64_t offset,
                                  Bytes bytes) {
   TRY(enter("write"));

@@ -69,6 +69,8 @@ class MemoryVolume final : public Volume {
                            MutableBytes out) override;
   Result<void> write(const CallContext& call, OpenFile& file, std::uint64_t offset,
                      Bytes bytes) override;
+  Result<void> append(const CallContext& call, OpenFile& file, std::uint64_t expected,
+                      Bytes bytes) override;
   Result<void> flush(const CallContext& call, OpenFile& file) override;
   Result<void> fsync(const CallContext& call, OpenFile& file) override;
   Result<void> fsync_folder(const CallContext& call, InodeNumber folder) override;

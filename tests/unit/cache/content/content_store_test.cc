@@ -42,7 +42,7 @@ TEST_F(ContentStoreTest, WhatIsHeldOrPinnedStays) {
   const std::string content = pattern(900'000);
   const auto held = serve("held", content);
   EXPECT_TRUE(same(read_text(*held), content));
-  store_->set_pinned(key("pinned", content), true);
+  store_->set_pins({key("pinned", content)});
   { EXPECT_TRUE(same(read_text(*serve("pinned", content)), content)); }
   for (int i = 0; i < 6; ++i) {
     const std::string id = "f" + std::to_string(i);
@@ -58,7 +58,7 @@ TEST_F(ContentStoreTest, WhatIsHeldOrPinnedStays) {
   EXPECT_EQ(store_->cached_bytes(key("pinned", content)), content.size());
   EXPECT_EQ(store_->cached_bytes(key("held", content)), content.size());
   EXPECT_EQ(store_->cached_bytes(key("f5", content)), 0u);
-  store_->set_pinned(key("pinned", content), false);
+  store_->set_pins({});
   store_->clear_cache();
   EXPECT_EQ(store_->cached_bytes(key("pinned", content)), 0u);
 }
@@ -69,7 +69,7 @@ TEST_F(RenameCachedTest, WhatIsHereFollowsItsNewName) {
   const std::string one = pattern(300'000), two = pattern(1'000, 2);
   { EXPECT_TRUE(same(read_text(*serve("a/one", one)), one)); }
   { EXPECT_TRUE(same(read_text(*serve("a/two", two)), two)); }
-  store_->set_pinned(key("a/two", two), true);
+  store_->set_pins({key("a/two", two)});
   reopen();
   store_->rename_cached({{key("a/one", one), key("b/one", one)},
                          {key("a/two", two), key("b/two", two)},
@@ -87,7 +87,7 @@ TEST_F(RenameCachedTest, WhatIsHereFollowsItsNewName) {
   store_->clear_cache();
   EXPECT_EQ(store_->cached_bytes(key("b/one", one)), 0u);
   EXPECT_EQ(store_->cached_bytes(key("b/two", two)), two.size());
-  store_->set_pinned(key("b/two", two), false);
+  store_->set_pins({});
   store_->clear_cache();
   EXPECT_EQ(store_->stats().cache_bytes, 0u);
   EXPECT_EQ(disk_bytes("cache"), 0u);

@@ -90,7 +90,7 @@ TEST_F(BaseVersion, WhereTheVendorHasNoneTheChangeWaitsForAPerson) {
   // What was written is still here.
   const auto info = h.volume->status().unsent;
   ASSERT_EQ(info.size(), 1u);
-  auto file = h.volume->open_file(h.call(), info[0].ino, {true, false, false, false});
+  auto file = h.volume->open_file(h.call(), info[0].ino, {true, false, false});
   ASSERT_OK(file);
   EXPECT_EQ(h.pread(**file, 1'500'000, 7).value_or("?"), "CHANGED");
 }

@@ -82,7 +82,7 @@ TEST(Data, TruncateShortensAndGrowsWithZeros) {
 
 TEST(Data, OpeningWithTruncateEmptiesTheFile) {
   VolumeHarness h({{"docs/a.txt", "0123456789"}});
-  auto file = h.open("docs/a.txt", {true, true, true, false});
+  auto file = h.open("docs/a.txt", {true, true, true});
   ASSERT_OK(file);
   EXPECT_EQ(h.stat("docs/a.txt")->size, 0u);
   ASSERT_OK(h.pwrite(**file, 0, "ab"));
@@ -420,6 +420,55 @@ TEST(Data, OldVersionsAreReadable) {
   EXPECT_EQ(out.substr(0, *got), "one");
   ASSERT_OK(h.volume->promote(h.call(), a, 1));
   EXPECT_EQ(h.text("docs/a.txt"), "one");
+}
+
+// Another machine has made the file longer since the kernel looked.
+TEST(Data, AppendingGoesToTheEndThatTheFileHas) {
+  VolumeHarness h({{"docs/log", "one\n"}});
+  ASSERT_OK(h.mount_tree());
+  h.remote.write_file_as_other("docs/log", "one\ntheirs\n");
+  h.go_stale();
+  auto file = h.open_rw("docs/log");
+  ASSERT_OK(file);
+  const InodeNumber ino = h.must("docs/log");
+  ASSERT_OK(h.volume->append(h.call(), **file, 4, as_bytes(std::string("ours\n"))));
+  EXPECT_TRUE(h.notifier.told_of(ino, true)) << "what the kernel put elsewhere";
+  ASSERT_OK(h.volume->append(h.call(), **file, 16, as_bytes(std::string("more\n"))));
+  ASSERT_OK(h.close(*file));
+  EXPECT_EQ(h.text("docs/log"), "one\ntheirs\nours\nmore\n");
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.remote.content("docs/log").value_or("?"), "one\ntheirs\nours\nmore\n");
+}
+
+// An old handle's reads bring its version's pages to the kernel, where a later open must not find
+// them.
+TEST(Data, PagesThatAnOlderHandleBroughtAreNotKept) {
+  VolumeHarness h({{"docs/a", "version one"}});
+  ASSERT_OK(h.mount_tree());
+  auto old = h.open_read("docs/a");
+  ASSERT_OK(old);
+  EXPECT_EQ(h.pread(**old, 0, 11).value_or("?"), "version one");
+  h.remote.write_file_as_other("docs/a", "version two");
+  h.go_stale();
+  {
+    auto fresh = h.open_read("docs/a");
+    ASSERT_OK(fresh);
+    EXPECT_FALSE((*fresh)->keep_cache());
+    EXPECT_EQ(h.pread(**fresh, 0, 11).value_or("?"), "version two");
+    ASSERT_OK(h.close(*fresh));
+  }
+  {
+    auto again = h.open_read("docs/a");
+    ASSERT_OK(again);
+    EXPECT_TRUE((*again)->keep_cache());
+    ASSERT_OK(h.close(*again));
+  }
+  EXPECT_EQ(h.pread(**old, 0, 11).value_or("?"), "version one");
+  ASSERT_OK(h.close(*old));
+  auto last = h.open_read("docs/a");
+  ASSERT_OK(last);
+  EXPECT_FALSE((*last)->keep_cache());
+  ASSERT_OK(h.close(*last));
 }
 
 }  // namespace

@@ -370,5 +370,21 @@ TEST(Listing, AttributesOfOtherProgramsSurviveARestart) {
   EXPECT_EQ(h.unsent(), 0u);
 }
 
+TEST(Quota, IsTheLastThatWasToldWhereNobodyAnswers) {
+  VolumeHarness h({{"docs/a.txt", "12345"}});
+  h.faulty.script("quota", RemoteFault::failing(ErrorCode::kDenied), 1);
+  EXPECT_ERROR(ErrorCode::kDenied, h.volume->quota(h.call()));  // nothing is made up
+  h.remote.set_quota(1'000);
+  const Result<Quota> told = h.volume->quota(h.call());
+  ASSERT_OK(told);
+  EXPECT_EQ(told->total, 1'000u);
+  h.go_stale();
+  h.faulty.script("quota", RemoteFault::failing(ErrorCode::kUnavailable), 1);
+  const Result<Quota> kept = h.volume->quota(h.call());
+  ASSERT_OK(kept);
+  EXPECT_EQ(kept->total, told->total);
+  EXPECT_EQ(kept->used, told->used);
+}
+
 }  // namespace
 }  // namespace cabinetfs

@@ -88,6 +88,54 @@ TEST_P(LostAnswer, OfANewVersionThatIsRenamedBeforeTheLook) {
   EXPECT_EQ(h.versions("docs/b.txt"), (Versions{"old", "new"}));
 }
 
+// What the discarded row has sent is not what is written to the file that comes back.
+TEST_P(LostAnswer, OfANewVersionThatIsRenamedOverAnotherAndDiscarded) {
+  VolumeHarness h({{"docs/a.txt", "old"}, {"docs/b.txt", "other"}});
+  ASSERT_OK(h.mount_tree());
+  ASSERT_OK(h.write_file("docs/a.txt", "new"));
+  h.faulty.set_hook([](const RemoteCall& call) {
+    if (call.operation == "put") return RemoteFault::losing_answer();
+    return call.number > 1 && call.operation == "stat"
+               ? RemoteFault::failing(ErrorCode::kUnavailable)
+               : RemoteFault::pass();
+  });
+  h.pass_quiet_time();
+  ASSERT_TRUE(h.eventually([&] { return h.remote.content("docs/a.txt") == "new"; }));
+  h.faulty.set_offline(true);
+  ASSERT_TRUE(h.eventually([&] { return h.faulty.in_flight() == 0; }));
+  ASSERT_OK(h.rename("docs/a.txt", "docs/b.txt"));
+  ASSERT_TRUE(
+      h.eventually([&] { return h.volume->discard(h.call(), h.must("docs/b.txt")).has_value(); }));
+  EXPECT_EQ(h.text("docs/b.txt"), "other");
+  ASSERT_OK(h.write_file("docs/a.txt", "edited"));
+  lose_and_heal(h);
+  EXPECT_EQ(h.remote.content("docs/a.txt").value_or("?"), "edited");
+  EXPECT_EQ(h.remote.content("docs/b.txt").value_or("?"), "other");
+}
+
+// Somebody replaces it while it is compared.
+TEST_P(LostAnswer, WithoutFingerprintsALookThatMeetsASaveIsRepeated) {
+  HarnessOptions options;
+  options.remote.capabilities.mtime_at_upload = false;
+  options.remote.hashes = false;
+  VolumeHarness h({{"docs/a.txt", "old"}}, options);
+  ASSERT_OK(h.write_file("docs/a.txt", "ours"));
+  h.faulty.script("put", RemoteFault::losing_answer());
+  h.pass_quiet_time();
+  ASSERT_TRUE(h.eventually([&] { return h.faulty.faults() > 0; }));
+  const std::uint64_t before = h.faulty.faults();
+  h.faulty.script("read", RemoteFault::failing(ErrorCode::kConflict), 1);
+  ASSERT_TRUE(h.eventually([&] {
+    h.clock.advance(std::chrono::minutes(1));
+    return h.faulty.faults() > before;
+  }));
+  ASSERT_TRUE(h.eventually([&] {
+    h.clock.advance(std::chrono::minutes(1));
+    return h.unsent() == 0;
+  })) << h.state("docs/a.txt");
+  EXPECT_EQ(h.versions("docs/a.txt"), (Versions{"old", "ours"}));
+}
+
 // Nothing but its bytes tells that the version is ours.
 TEST_P(LostAnswer, OfANewVersionThatIsDeletedBeforeTheLookWhereThereAreNoFingerprints) {
   HarnessOptions options;

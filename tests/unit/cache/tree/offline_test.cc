@@ -118,8 +118,7 @@ TEST(Offline, PlainReadsOfWhatIsHereNeverWait) {
   gate.close();
   h.remote.set_gate("", &gate);
   EXPECT_OK(h.volume->lookup(h.local_only(), h.must("docs"), "a.txt"));
-  auto file =
-      h.volume->open_file(h.local_only(), h.must("docs/a.txt"), {true, false, false, false});
+  auto file = h.volume->open_file(h.local_only(), h.must("docs/a.txt"), {true, false, false});
   ASSERT_OK(file);
   std::string out(5, '\0');
   EXPECT_OK(h.volume->read(h.local_only(), **file, 0, std::as_writable_bytes(std::span(out))));

@@ -141,6 +141,74 @@ TEST(Refusal, ARefusedRenameGoesBack) {
   EXPECT_EQ(h.volume->status().unsent.size(), 0u);
 }
 
+// Nobody has refused that.
+TEST(Refusal, ARefusedRenameDoesNotBringBackWhatWasDeletedSince) {
+  VolumeHarness h({{"docs/a.txt", "A"}});
+  ASSERT_OK(h.mount_tree());
+  Gate gate;
+  gate.close();
+  RemoteFault refused = RemoteFault::failing(ErrorCode::kDenied);
+  refused.gate = &gate;
+  h.faulty.script("rename", refused);
+  ASSERT_OK(h.rename("docs/a.txt", "docs/b.txt"));
+  h.pass_quiet_time();
+  const bool asked = gate.wait_for_waiting(1);
+  ASSERT_OK(h.unlink("docs/b.txt"));
+  gate.open();
+  ASSERT_TRUE(asked);
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.remote_tree(), (TreeDump{{"docs", "/"}}));
+  EXPECT_FALSE(h.exists("docs/a.txt"));
+}
+
+TEST(Refusal, ARenameHasItsOwnTries) {
+  VolumeHarness h({{"docs/a.txt", "A"}});
+  ASSERT_OK(h.mount_tree());
+  h.remote.lock_as_other("docs/a.txt");
+  ASSERT_OK(h.write_file("docs/a.txt", "ours"));
+  ASSERT_TRUE(h.eventually([&] {
+    h.clock.advance(std::chrono::minutes(5));
+    return h.faulty.calls("stat") > 8;
+  }));
+  h.faulty.script("rename", RemoteFault::failing(ErrorCode::kBusy), 1);
+  ASSERT_OK(h.rename("docs/a.txt", "docs/b.txt"));
+  h.remote.unlock_as_other("docs/a.txt");
+  ASSERT_TRUE(h.eventually([&] {
+    h.clock.advance(std::chrono::minutes(5));
+    return h.unsent() == 0;
+  }));
+  EXPECT_EQ(h.remote_tree(), (TreeDump{{"docs", "/"}, {"docs/b.txt", "ours"}}));
+}
+
+// A session that was refused in the middle keeps nothing waiting for it.
+TEST(Refusal, ALargeFileThatIsRefusedDoesNotHoldUpWhatItReplaces) {
+  VolumeHarness h({{"docs/a.bin", "A"}});
+  ASSERT_OK(h.mount_tree());
+  ASSERT_OK(h.write_file("docs/new.bin", pattern_text(100'000)));
+  h.faulty.script("upload_chunk", RemoteFault::failing(ErrorCode::kOverQuota), 1000);
+  EXPECT_ERROR(ErrorCode::kOverQuota, h.drain());
+  ASSERT_OK(h.rename("docs/new.bin", "docs/a.bin"));
+  EXPECT_ERROR(ErrorCode::kOverQuota, h.drain());
+  h.faulty.heal();
+  ASSERT_OK(h.volume->retry(h.must("docs/a.bin")));
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.versions("docs/a.bin"), (std::vector<std::string>{"A", pattern_text(100'000)}));
+}
+
+TEST(Refusal, AClockThatIsSetBackKeepsNoTryWaiting) {
+  VolumeHarness h({{"docs/a.txt", "A"}});
+  ASSERT_OK(h.mount_tree());
+  h.remote.lock_as_other("docs/a.txt");
+  ASSERT_OK(h.write_file("docs/a.txt", "ours"));
+  h.pass_quiet_time();
+  ASSERT_TRUE(h.eventually([&] { return h.state("docs/a.txt").starts_with("failed:"); }));
+  h.remote.unlock_as_other("docs/a.txt");
+  h.clock.set_back(std::chrono::hours(3));
+  h.clock.advance(std::chrono::minutes(10));
+  ASSERT_TRUE(h.eventually([&] { return h.unsent() == 0; })) << h.state("docs/a.txt");
+  EXPECT_EQ(h.versions("docs/a.txt"), (std::vector<std::string>{"A", "ours"}));
+}
+
 TEST(Refusal, ARefusedRenameDoesNotTakeAnEditWithIt) {
   VolumeHarness h({{"docs/a.txt", "A"}});
   ASSERT_OK(h.mount_tree());

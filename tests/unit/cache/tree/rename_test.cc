@@ -164,6 +164,24 @@ TEST(Rename, ASwapOfFilesGoesThroughATemporaryName) {
   EXPECT_EQ(h.remote.id_of("d/b"), a);
 }
 
+// The names on the way may be taken, by another machine's swap for example.
+TEST(Rename, ASwapFindsAnotherTemporaryName) {
+  VolumeHarness h({{"d/a", "A"}, {"d/b", "B"}});
+  ASSERT_OK(h.mount_tree());
+  h.faulty.script("rename", RemoteFault::failing(ErrorCode::kExists), 1);
+  ASSERT_OK(h.rename("d/a", "d/t"));
+  ASSERT_OK(h.rename("d/b", "d/a"));
+  ASSERT_OK(h.rename("d/t", "d/b"));
+  h.pass_quiet_time();
+  ASSERT_TRUE(h.eventually([&] {
+    h.clock.advance(std::chrono::seconds(30));
+    return h.unsent() == 0;
+  }));
+  EXPECT_EQ(h.remote_tree(), (TreeDump{{"d", "/"}, {"d/a", "B"}, {"d/b", "A"}}));
+  EXPECT_EQ(*h.mount_tree(), h.remote_tree());
+  EXPECT_EQ(h.volume->status().conflicts, 0u);
+}
+
 TEST(Rename, ACycleOfThree) {
   VolumeHarness h({{"d/a", "A"}, {"d/b", "B"}, {"d/c", "C"}});
   ASSERT_OK(h.mount_tree());

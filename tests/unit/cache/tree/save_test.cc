@@ -341,5 +341,26 @@ TEST(Save, AFileThatIsRenamedWhileItIsUploadedEndsUnderItsNewName) {
   EXPECT_EQ(*h.mount_tree(), expected);
 }
 
+TEST(Save, AClockThatIsSetBackKeepsNothingWaiting) {
+  VolumeHarness h({{"docs/a.txt", "old"}, {"docs/b.txt", "gone"}});
+  ASSERT_OK(h.mount_tree());
+  ASSERT_OK(h.write_file("docs/a.txt", "new"));
+  ASSERT_OK(h.unlink("docs/b.txt"));
+  h.clock.set_back(std::chrono::hours(24));
+  h.pass_quiet_time();
+  ASSERT_TRUE(h.eventually([&] { return h.unsent() == 0; }));
+  EXPECT_EQ(h.remote_tree(), (TreeDump{{"docs", "/"}, {"docs/a.txt", "new"}}));
+}
+
+// A listing from the time before is not believed to be new.
+TEST(Save, AClockThatIsSetBackMakesNoListingYoung) {
+  VolumeHarness h({{"docs/a.txt", "old"}});
+  ASSERT_OK(h.mount_tree());
+  h.clock.set_back(std::chrono::hours(24));
+  h.remote.write_file_as_other("docs/b.txt", "theirs");
+  h.go_stale();
+  EXPECT_EQ(h.names("docs").value_or(std::vector<std::string>{}).size(), 2u);
+}
+
 }  // namespace
 }  // namespace cabinetfs

@@ -120,13 +120,13 @@ class Fragment : public testing::Test {
     h_ = std::make_unique<VolumeHarness>(FakeRemoteStore::Files{{"docs/a.bin", "old"}}, streams());
   }
   // Ours breaks off, and then this stands at the server.
-  void break_off(const std::string& left) {
+  void break_off(const std::string& left, ErrorCode code = ErrorCode::kUnavailable) {
     ASSERT_OK(h_->mount_tree());
     ASSERT_OK(h_->write_file("docs/a.bin", ours_));
-    h_->faulty.set_hook([this, left](const RemoteCall& call) {
+    h_->faulty.set_hook([this, left, code](const RemoteCall& call) {
       if (call.operation != "put_stream" || call.number > 1) return RemoteFault::pass();
       h_->remote.write_file_as_other("docs/a.bin", left);
-      return RemoteFault::failing(ErrorCode::kUnavailable);
+      return RemoteFault::failing(code);
     });
     h_->pass_quiet_time();
     ASSERT_TRUE(h_->eventually([&] { return h_->faulty.faults() == 1; }));
@@ -141,6 +141,25 @@ TEST_F(Fragment, OfAnUploadOfOursIsNobodysEdit) {
   break_off(ours_.substr(0, 100'000));
   EXPECT_EQ(h_->remote_tree(), (TreeDump{{"docs", "/"}, {"docs/a.bin", ours_}}));
   EXPECT_EQ(h_->volume->status().conflicts, 0u);
+}
+
+// Its bytes could not be read any more here, after a part of them was sent.
+TEST_F(Fragment, OfAnUploadThatBrokeOffOnThisSideIsNobodysEditEither) {
+  break_off(ours_.substr(0, 100'000), ErrorCode::kIo);
+  EXPECT_EQ(h_->remote_tree(), (TreeDump{{"docs", "/"}, {"docs/a.bin", ours_}}));
+  EXPECT_EQ(h_->volume->status().conflicts, 0u);
+}
+
+TEST(Stream, WithoutRoomForTheRestOfTheBaseNothingIsBegun) {
+  HarnessOptions options = streams();
+  options.cache_max_bytes = 100'000;
+  options.memory_bytes = 300'000;
+  VolumeHarness h({{"docs/a.bin", pattern_text(2'000'000)}}, options);
+  ASSERT_OK(h.write_at("docs/a.bin", 100'000, "CHANGED"));
+  EXPECT_ERROR(ErrorCode::kNoSpace, h.drain());
+  EXPECT_EQ(h.remote.calls("put_stream"), 0u);
+  EXPECT_EQ(h.remote.content("docs/a.bin"), pattern_text(2'000'000));
+  EXPECT_EQ(h.text("docs/a.bin").substr(100'000, 7), "CHANGED");
 }
 
 TEST_F(Fragment, WhatOnlyLooksLikeOneIsKept) {

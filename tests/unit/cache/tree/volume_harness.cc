@@ -71,6 +71,8 @@ void VolumeHarness::start_again() {
   content.cache_dir = dir_ + "/cache";
   content.staged_dir = dir_ + "/staged";
   content.min_free_fraction = 0;
+  if (options.cache_max_bytes != 0) content.cache_max_bytes = options.cache_max_bytes;
+  if (options.memory_bytes != 0) content.memory_bytes = options.memory_bytes;
   contents_ = must_have(ContentStore::open(content, *sealer_, faulty), "the content store");
   volume = must_have(Volume::open(options.volume, faulty, *meta_, *contents_, clock), "the volume");
   volume->set_notifier(&notifier);
@@ -148,18 +150,18 @@ Result<std::shared_ptr<OpenFile>> VolumeHarness::open(const std::string& path, O
 }
 
 Result<std::shared_ptr<OpenFile>> VolumeHarness::open_rw(const std::string& path) {
-  return open(path, {true, true, false, false});
+  return open(path, {true, true, false});
 }
 
 Result<std::shared_ptr<OpenFile>> VolumeHarness::open_read(const std::string& path) {
-  return open(path, {true, false, false, false});
+  return open(path, {true, false, false});
 }
 
 Result<std::shared_ptr<OpenFile>> VolumeHarness::create(const std::string& path, bool exclusive) {
   const auto [folder, name] = split_path(path);
   TRY_ASSIGN(const InodeNumber parent, ino(folder));
   TRY_ASSIGN(Volume::Created made,
-             volume->create(call(), parent, name, 0644, {true, true, true, false}, exclusive));
+             volume->create(call(), parent, name, 0644, {true, true, true}, exclusive));
   return std::move(made.file);
 }
 
@@ -302,7 +304,7 @@ Result<TreeDump> VolumeHarness::mount_tree(bool contents) {
         pending.emplace_back(at, entry.attributes.ino);
       } else if (contents) {
         TRY_ASSIGN(std::shared_ptr<OpenFile> file,
-                   volume->open_file(call(), entry.attributes.ino, {true, false, false, false}));
+                   volume->open_file(call(), entry.attributes.ino, {true, false, false}));
         Result<std::string> all = read_all(*file);
         TRY(close(file));
         if (!all) {

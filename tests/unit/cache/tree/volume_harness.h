@@ -25,13 +25,21 @@ namespace cabinetfs {
 // safe.
 class ShiftedClock final : public Clock {
  public:
-  WallTime wall() const override { return Clock::system().wall() + shift(); }
+  WallTime wall() const override {
+    MutexLock lock(mutex_);
+    return Clock::system().wall() + shift_ - set_back_;
+  }
   SteadyTime steady() const override {
     return Clock::system().steady() + std::chrono::duration_cast<SteadyTime::duration>(shift());
   }
   void advance(std::chrono::nanoseconds span) EXCLUDES(mutex_) {
     MutexLock lock(mutex_);
     shift_ += span;
+  }
+  // As somebody sets the time of day: how long things take does not change.
+  void set_back(std::chrono::nanoseconds span) EXCLUDES(mutex_) {
+    MutexLock lock(mutex_);
+    set_back_ += span;
   }
 
  private:
@@ -41,6 +49,7 @@ class ShiftedClock final : public Clock {
   }
   mutable Mutex mutex_;
   std::chrono::nanoseconds shift_ GUARDED_BY(mutex_){0};
+  std::chrono::nanoseconds set_back_ GUARDED_BY(mutex_){0};
 };
 
 // What the kernel was told.
@@ -73,7 +82,9 @@ struct HarnessOptions {
   VolumeOptions volume;
   FakeRemoteOptions remote;
   bool encrypt = false;
-  bool start = true;  // the reconciler
+  bool start = true;                  // the reconciler
+  std::uint64_t cache_max_bytes = 0;  // 0: as usual
+  std::uint64_t memory_bytes = 0;
   // Instead of the store in memory: asked for a store at each start.
   std::function<RemoteStore&()> connect;
 
@@ -157,6 +168,8 @@ class VolumeHarness {
   TreeDump remote_tree() const;
   std::vector<std::string> versions(const std::string& remote_path) const;  // oldest first
   std::size_t unsent() const { return volume->status().unsent.size(); }
+
+  ContentStore& contents() { return *contents_; }
 
   const HarnessOptions options;
   ShiftedClock clock;

@@ -1,0 +1,81 @@
+#include "cache/pin_keeper.h"
+
+#include <vector>
+
+#include "backend/base/log.h"
+
+namespace cabinetfs {
+namespace {
+
+// How old the listing of a pinned folder may be where nobody tells of changes.
+constexpr std::chrono::minutes kListedAgain{5};
+
+}  // namespace
+
+PinKeeper::PinKeeper(VolumeCore& core, ListingService& listings)
+    : core_(core), listings_(listings) {}
+
+void PinKeeper::wake() {
+  if (!queued_.exchange(true)) pool_.submit([this] { pass(); });
+}
+
+void PinKeeper::shutdown() { pool_.shutdown(); }
+
+void PinKeeper::pass() {
+  queued_ = false;
+  const Result<Contents> found = find();
+  if (!found) {
+    log_warn("pinned contents: {}", to_string(found.error()));
+    return;
+  }
+  std::unordered_map<InodeNumber, Validator> now;
+  for (const auto& [ino, content] : *found) now.emplace(ino, content.key.validator);
+  if (!known_ || now != pinned_) {
+    std::vector<ContentKey> keys;
+    keys.reserve(found->size());
+    for (const auto& [ino, content] : *found) keys.push_back(content.key);
+    core_.contents.set_pins(keys);
+    pinned_ = std::move(now);
+    known_ = true;
+  }
+  fetch(*found);
+}
+
+Result<PinKeeper::Contents> PinKeeper::find() {
+  Contents out;
+  TRY_ASSIGN(const std::vector<InodeNumber> roots, core_.meta.pinned());
+  for (const InodeNumber root : roots) {
+    std::vector<InodeNumber> pending{root};
+    while (!pending.empty() && !core_.stopping.token().cancelled()) {
+      const InodeNumber at = pending.back();
+      pending.pop_back();
+      TRY_ASSIGN(const NodePtr node, core_.tree.find(at));
+      if (node == nullptr || node->deleted) continue;
+      if (at != root && node->pin != PinState::kInherit) continue;  // decided for itself
+      if (node->kind == NodeKind::kFolder) {
+        const Result<void> listed =
+            listings_.ensure(core_.background_call(Priority::kPrefetch), at, kListedAgain);
+        if (!listed) log_debug("pinning: {}", to_string(listed.error()));
+        TRY_ASSIGN(const std::vector<NodePtr> children, core_.tree.children(at));
+        for (const NodePtr& child : children) pending.push_back(child->ino);
+      } else if (node->remote && VolumeCore::rights(*node).has(Right::kRead)) {
+        out.emplace(at, Pinned{VolumeCore::content_key(*node->remote), !node->content_dirty});
+      }
+    }
+  }
+  return out;
+}
+
+void PinKeeper::fetch(const Contents& contents) {
+  for (const auto& [ino, content] : contents) {
+    // Something else is pinned by now: found by the next pass, which goes on with the rest too.
+    if (queued_ || core_.stopping.token().cancelled()) return;
+    if (!content.wanted || !core_.net.may_try()) continue;
+    const Result<std::shared_ptr<CachedContent>> cached = core_.contents.open_cached(content.key);
+    if (!cached || (*cached)->complete()) continue;
+    const Result<void> got = (*cached)->fetch_all(core_.background_call(Priority::kPrefetch));
+    if (!got) log_info("pinning node {}: {}", ino.value, to_string(got.error()));
+  }
+}
+
+}  // namespace cabinetfs
