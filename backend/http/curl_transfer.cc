@@ -196,6 +196,11 @@ Result<void> set_up_transfer(Transfer& transfer, const HttpClientOptions& option
   set(CURLOPT_ERRORBUFFER, transfer.message.data());
   set(CURLOPT_PRIVATE, static_cast<void*>(&transfer));
   set(CURLOPT_NOSIGNAL, 1L);
+#if LIBCURL_VERSION_NUM >= 0x075700
+  // Else the end of a transfer, on the engine's only thread, waits for the thread that looks up its
+  // host's name: as long as a name server that does not answer is waited for.
+  set(CURLOPT_QUICK_EXIT, 1L);
+#endif
   set(CURLOPT_SHARE, share);
 #if LIBCURL_VERSION_NUM >= 0x075500
   set(CURLOPT_PROTOCOLS_STR, "http,https");
