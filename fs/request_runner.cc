@@ -29,7 +29,9 @@ void RequestRunner::submit(RequestFamily family, std::shared_ptr<Job> job) {
     if (!stopping) {
       job->number_ = next_number_++;
       jobs_.emplace(job->number_, job);
-      if (jobs_.size() == 1) wake_.notify_all();
+      // All that are older have been timed: the time keeper waits without an end. Else it waits for
+      // a deadline that comes before this one.
+      if (jobs_.lower_bound(next_overdue_)->first == job->number_) wake_.notify_all();
     }
   }
   if (stopping) {

@@ -169,6 +169,31 @@ TEST_F(Runner, DeadlineCountsFromArrivalInTheQueueToo) {
   EXPECT_THAT(second->wait(), ElementsAre("timeout"));
 }
 
+TEST_F(Runner, DeadlineIsKeptBehindARequestThatOverrunsItsOwn) {
+  gate_.close();
+  RequestRunner runner({1, 100, std::chrono::milliseconds(20)});
+  // As a system call that hangs: it sees neither deadline nor cancellation.
+  const auto stuck = std::make_shared<Wire>();
+  runner.run_waiting(
+      RequestFamily::kData, "test", FakeRequest(stuck),
+      [&](const CallContext&) -> Result<std::string> {
+        TRY(gate_.pass(CallContext{}));
+        return std::string("at last");
+      },
+      kAnswer);
+  ASSERT_TRUE(gate_.wait_for_waiting(1));
+  // Each comes when nothing before it is left to be timed.
+  for (int i = 0; i < 5; ++i) {
+    const auto late = run(runner, "never");
+    const auto replies = late->wait();
+    EXPECT_THAT(replies, ElementsAre("timeout"));
+    if (replies.empty()) break;
+    while (runner.stats().waiting > 1) std::this_thread::yield();
+  }
+  gate_.open();
+  EXPECT_THAT(stuck->wait(), ElementsAre("at last"));
+}
+
 TEST_F(Runner, OneFamilyDoesNotStandBeforeTheOther) {
   gate_.close();
   RequestRunner runner({1, 100, std::chrono::seconds(60)});
