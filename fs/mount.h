@@ -20,7 +20,7 @@ struct MountOptions {
   bool read_only = false;
   std::uint32_t uid = 0, gid = 0;  // who owns everything, as VolumeOptions says
   unsigned threads = 8;            // that read from the FUSE device
-  unsigned waiting_threads = 64;   // requests that wait for the server, of data and of names each
+  unsigned waiting_threads = 64;   // requests that wait, of data, names and fsync each
   std::chrono::milliseconds call_timeout{60'000};  // of one request
   std::vector<std::string> extra;                  // further options of mount(8), such as "noatime"
   std::string config_text;                         // `.cabinet/config.toml`, without secrets

@@ -161,7 +161,7 @@ void op_releasedir(fuse_req_t req, fuse_ino_t /*ino*/, fuse_file_info* info) {
 
 void op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int /*datasync*/, fuse_file_info* /*info*/) {
   run_waiting(
-      req, RequestFamily::kNames, "fsyncdir",
+      req, RequestFamily::kSync, "fsyncdir",
       [&shell = Shell::of(req), ino = InodeNumber{ino}](const CallContext& call) -> Result<void> {
         if (VirtualNodes::contains(ino)) return {};
         return shell.volume.fsync_folder(call, ino);

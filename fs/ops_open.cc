@@ -129,7 +129,7 @@ void op_flush(fuse_req_t req, fuse_ino_t /*ino*/, fuse_file_info* info) {
 // Waits for the disk at least.
 void op_fsync(fuse_req_t req, fuse_ino_t /*ino*/, int /*datasync*/, fuse_file_info* info) {
   run_waiting(
-      req, RequestFamily::kData, "fsync",
+      req, RequestFamily::kSync, "fsync",
       [&shell = Shell::of(req),
        file = OpenHandles::file(info->fh).file](const CallContext& call) -> Result<void> {
         if (!file) return {};

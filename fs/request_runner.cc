@@ -10,6 +10,7 @@ RequestRunner::RequestRunner(RequestRunnerOptions options)
     : options_(options),
       names_("cabinet-names", options.waiting_threads, options.max_waiting),
       data_("cabinet-data", options.waiting_threads, options.max_waiting),
+      sync_("cabinet-sync", options.waiting_threads, options.max_waiting),
       time_keeper_([this] { keep_time(); }) {}
 
 RequestRunner::~RequestRunner() { shutdown(); }
@@ -18,6 +19,18 @@ Error RequestRunner::crashed(const char* name, const char* what) {
   crashed_.fetch_add(1, std::memory_order_relaxed);
   log_error("{} threw: {}", name, what);
   return {ErrorCode::kInternal, what};
+}
+
+Executor& RequestRunner::pool(RequestFamily family) {
+  switch (family) {
+    case RequestFamily::kNames:
+      return names_;
+    case RequestFamily::kData:
+      break;
+    case RequestFamily::kSync:
+      return sync_;
+  }
+  return data_;
 }
 
 void RequestRunner::submit(RequestFamily family, std::shared_ptr<Job> job) {
@@ -133,6 +146,7 @@ void RequestRunner::shutdown() {
   }
   names_.shutdown();
   data_.shutdown();
+  sync_.shutdown();
   if (time_keeper_.joinable()) time_keeper_.join();
 }
 

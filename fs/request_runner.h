@@ -19,8 +19,10 @@
 
 namespace cabinetfs {
 
-// Which pool a request waits in: a hundred reads of a slow server must not stand before a `stat`.
-enum class RequestFamily { kNames, kData };
+// Which pool a request waits in: a hundred reads of a slow server must not stand before a `stat`,
+// nor both before an `fsync`, which needs this machine's disk. With sync = remote it waits for the
+// server, here too: behind others of its kind only.
+enum class RequestFamily { kNames, kData, kSync };
 
 struct RequestRunnerOptions {
   unsigned waiting_threads = 64;   // of each family
@@ -132,7 +134,7 @@ class RequestRunner {
   void give_up(std::shared_ptr<Job> job) EXCLUDES(mutex_);
   void answered(const Job& job) EXCLUDES(mutex_);
   void keep_time() EXCLUDES(mutex_);
-  Executor& pool(RequestFamily family) { return family == RequestFamily::kNames ? names_ : data_; }
+  Executor& pool(RequestFamily family);
 
   const RequestRunnerOptions options_;
   std::atomic<std::uint64_t> answered_at_once_{0}, waited_{0}, interrupted_{0}, timed_out_{0},
@@ -151,6 +153,7 @@ class RequestRunner {
 
   Executor names_;
   Executor data_;
+  Executor sync_;
   std::thread time_keeper_;
 };
 

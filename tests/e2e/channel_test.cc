@@ -132,9 +132,34 @@ TEST_F(Channel, AThousandStatsPassSixtyFourReadsThatHang) {
       "cd " + mount.path("fast") + " && seq 0 999 | xargs -P 8 -n 25 stat -c %s | sort | uniq -c",
       30);
   EXPECT_EQ(stats.output, "   1000 1\n");
+  // fsync(2) of a file.
+  const auto synced = run_shell("sync " + mount.path("fast/0"), 30);
+  EXPECT_EQ(synced.exit_code, 0) << synced.output;
+  EXPECT_THAT(volume_.log(), ::testing::Contains(::testing::StartsWith("fsync ")));
   EXPECT_EQ(volume_.gate().waiting(), 64);
   volume_.gate().open();
   EXPECT_EQ(readers.wait(), 0);
+}
+
+TEST_F(Channel, AnFsyncOfADirectoryPassesSixtyFourLookupsThatHang) {
+  // Each in a directory of its own: the kernel asks for one new name of a directory at a time.
+  for (int i = 0; i < 64; ++i) {
+    const std::string name = "slow/" + std::to_string(i) + "/folder";
+    volume_.add_folder(name);
+    volume_.make_remote(name);
+  }
+  volume_.add_folder("fast");
+  volume_.gate().close();
+  TestMount mount(volume_);
+  ShellProcess lookups("for i in $(seq 0 63); do stat " + mount.path("slow") +
+                       "/$i/folder & done; wait");
+  ASSERT_TRUE(volume_.gate().wait_for_waiting(64));
+  const auto synced = run_shell("sync " + mount.path("fast"), 30);
+  EXPECT_EQ(synced.exit_code, 0) << synced.output;
+  EXPECT_THAT(volume_.log(), ::testing::Contains(::testing::StartsWith("fsync_folder ")));
+  EXPECT_EQ(volume_.gate().waiting(), 64);
+  volume_.gate().open();
+  EXPECT_EQ(lookups.wait(), 0);
 }
 
 TEST_F(Channel, ADeadlineEndsAReadThatNobodyInterrupts) {

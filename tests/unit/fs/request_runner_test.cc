@@ -194,16 +194,19 @@ TEST_F(Runner, DeadlineIsKeptBehindARequestThatOverrunsItsOwn) {
   EXPECT_THAT(stuck->wait(), ElementsAre("at last"));
 }
 
-TEST_F(Runner, OneFamilyDoesNotStandBeforeTheOther) {
+TEST_F(Runner, OneFamilyDoesNotStandBeforeTheOthers) {
   gate_.close();
   RequestRunner runner({1, 100, std::chrono::seconds(60)});
   const auto data = run(runner, "data", RequestFamily::kData);
   ASSERT_TRUE(gate_.wait_for_waiting(1));
   const auto names = run(runner, "names", RequestFamily::kNames);
   EXPECT_TRUE(gate_.wait_for_waiting(2));
+  const auto sync = run(runner, "sync", RequestFamily::kSync);
+  EXPECT_TRUE(gate_.wait_for_waiting(3));
   gate_.open();
   EXPECT_THAT(data->wait(), ElementsAre("data"));
   EXPECT_THAT(names->wait(), ElementsAre("names"));
+  EXPECT_THAT(sync->wait(), ElementsAre("sync"));
 }
 
 TEST_F(Runner, TooManyWaitersAreRefused) {
