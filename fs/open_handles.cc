@@ -41,9 +41,11 @@ void OpenHandles::remove_file(std::uint64_t number) {
   if (handle->file) volume_.release(std::move(handle->file));
 }
 
-std::uint64_t OpenHandles::add_folder(InodeNumber ino, DirListing listing) {
-  auto owned = std::make_unique<FolderHandle>(ino, std::move(listing));
+std::uint64_t OpenHandles::add_folder(InodeNumber ino, DirListing listing, bool may_use_pages) {
   MutexLock lock(mutex_);
+  const bool uses_pages = may_use_pages && !page_users_.contains(ino);
+  auto owned = std::make_unique<FolderHandle>(ino, std::move(listing), uses_pages);
+  if (uses_pages) page_users_.insert(ino);
   folders_.insert(owned.get());
   return reinterpret_cast<std::uint64_t>(owned.release());
 }
@@ -52,7 +54,9 @@ void OpenHandles::remove_folder(std::uint64_t number) {
   std::unique_ptr<FolderHandle> handle;
   MutexLock lock(mutex_);
   auto* const key = reinterpret_cast<FolderHandle*>(number);
-  if (folders_.erase(key) != 0) handle.reset(key);
+  if (folders_.erase(key) == 0) return;
+  handle.reset(key);
+  if (key->uses_pages()) page_users_.erase(key->ino());
 }
 
 void OpenHandles::release_all() {
@@ -62,6 +66,7 @@ void OpenHandles::release_all() {
     MutexLock lock(mutex_);
     files.swap(files_);
     folders.swap(folders_);
+    page_users_.clear();
   }
   for (FolderHandle* folder : folders) delete folder;
   for (FileHandle* handle : files) {

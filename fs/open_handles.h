@@ -22,11 +22,22 @@ struct FileHandle {
 class FolderHandle {
  public:
   // `listing`: as it was at the open, or null.
-  FolderHandle(InodeNumber ino, DirListing listing)
-      : ino_(ino), listing_(std::move(listing)), unread_(listing_ != nullptr) {}
+  FolderHandle(InodeNumber ino, DirListing listing, bool uses_pages)
+      : ino_(ino),
+        uses_pages_(uses_pages),
+        listing_(std::move(listing)),
+        unread_(listing_ != nullptr) {}
   InodeNumber ino() const { return ino_; }
+  // Fills the kernel's pages of the directory with what it reads, and is served from them.
+  bool uses_pages() const { return uses_pages_; }
+  // The kernel may read the start from pages that it has, unseen. A read of the start is then a
+  // rewinddir() after a change, more often than not.
+  void start_is_in_pages() EXCLUDES(mutex_) {
+    MutexLock lock(mutex_);
+    unread_ = false;
+  }
   // What a read at the start, or one that goes on, is to be served from; null when it must be
-  // fetched.
+  // asked for.
   DirListing listing_for(bool start) EXCLUDES(mutex_) {
     MutexLock lock(mutex_);
     if (start && !unread_) return nullptr;  // rewound: what is there now
@@ -41,6 +52,7 @@ class FolderHandle {
 
  private:
   const InodeNumber ino_;
+  const bool uses_pages_;
   mutable Mutex mutex_;
   DirListing listing_ GUARDED_BY(mutex_);
   bool unread_ GUARDED_BY(mutex_);
@@ -74,7 +86,11 @@ class OpenHandles {
   static FileHandle& file(std::uint64_t number) { return *reinterpret_cast<FileHandle*>(number); }
   void remove_file(std::uint64_t number) EXCLUDES(mutex_);
 
-  std::uint64_t add_folder(InodeNumber ino, DirListing listing) EXCLUDES(mutex_);
+  // The kernel has one set of pages for each directory, and goes on in them at an offset that it
+  // got from other pages when they were filled anew. Offsets are places in one handle's listing, so
+  // only one open handle of a directory may use the pages; the others ask for all that they read.
+  std::uint64_t add_folder(InodeNumber ino, DirListing listing, bool may_use_pages)
+      EXCLUDES(mutex_);
   static FolderHandle& folder(std::uint64_t number) {
     return *reinterpret_cast<FolderHandle*>(number);
   }
@@ -89,6 +105,7 @@ class OpenHandles {
   mutable Mutex mutex_;
   std::unordered_set<FileHandle*> files_ GUARDED_BY(mutex_);
   std::unordered_set<FolderHandle*> folders_ GUARDED_BY(mutex_);
+  std::unordered_set<InodeNumber> page_users_ GUARDED_BY(mutex_);
 };
 
 }  // namespace cabinetfs

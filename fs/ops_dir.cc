@@ -27,10 +27,14 @@ void op_opendir(fuse_req_t req, fuse_ino_t ino, fuse_file_info* in) {
         Shell& shell = request.shell();
         fuse_file_info info{};
         info.flags = flags;
+        info.fh = shell.handles.add_folder(ino, listing, !VirtualNodes::contains(ino));
         // The kernel keeps the names it reads, and may use those that it has when nothing changed.
-        info.cache_readdir = !VirtualNodes::contains(ino);
-        info.keep_cache = listing != nullptr && shell.served.is(ino, listing);
-        info.fh = shell.handles.add_folder(ino, std::move(listing));
+        // A handle that does not use its pages leaves them to the one that does.
+        FolderHandle& handle = OpenHandles::folder(info.fh);
+        const bool unchanged = listing != nullptr && shell.served.is(ino, listing);
+        if (handle.uses_pages() && unchanged) handle.start_is_in_pages();
+        info.cache_readdir = handle.uses_pages();
+        info.keep_cache = unchanged || !handle.uses_pages();
         if (!request.opened(info)) shell.handles.remove_folder(info.fh);
       });
 }
@@ -101,10 +105,11 @@ fuse_entry_param current_entry(Shell& shell, InodeNumber folder, const DirEntry&
   return name_only(entry.attributes.ino, entry.attributes.kind);
 }
 
-void answer_entries(FuseRequest& request, InodeNumber folder, const DirListing& listing,
+void answer_entries(FuseRequest& request, const FolderHandle& handle, const DirListing& listing,
                     std::size_t size, off_t offset, bool plus) {
   Shell& shell = request.shell();
-  if (!VirtualNodes::contains(folder)) shell.served.read(folder, listing, offset == 0);
+  const InodeNumber folder = handle.ino();
+  if (handle.uses_pages()) shell.served.read(folder, listing, offset == 0);
   DirectoryWriter writer(request, size);
   std::vector<InodeNumber> told;
   const auto total = static_cast<off_t>(listing->size()) + kDotEntries;
@@ -139,8 +144,8 @@ void read_directory(fuse_req_t req, std::size_t size, off_t offset, fuse_file_in
       [&shell = Shell::of(req), &folder, offset](const CallContext& call) {
         return find_listing(shell, call, folder, offset == 0);
       },
-      [ino = folder.ino(), size, offset, plus](FuseRequest& request, const DirListing& listing) {
-        answer_entries(request, ino, listing, size, offset, plus);
+      [&folder, size, offset, plus](FuseRequest& request, const DirListing& listing) {
+        answer_entries(request, folder, listing, size, offset, plus);
       });
 }
 

@@ -2,9 +2,16 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstring>
+#include <map>
+#include <utility>
+
+#include "backend/base/descriptor.h"
 
 #include "tests/e2e/support/mounted.h"
 
@@ -13,6 +20,52 @@ namespace {
 
 class Names : public Mounted {};
 CABINET_FOR_EACH_ACCOUNT(Names);
+
+// An open directory that is read as slowly as a test wants: readdir(3) would ask for much at once.
+class SlowReader {
+ public:
+  explicit SlowReader(const std::string& path)
+      : directory_(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {}
+  bool is_open() const { return directory_.get() >= 0; }
+  // One getdents(2) of less than a page; false at the end. How often it has seen each name.
+  bool read_some() {
+    alignas(8) char buffer[2048];
+    const long got = ::syscall(SYS_getdents64, directory_.get(), buffer, sizeof(buffer));
+    EXPECT_GE(got, 0) << std::strerror(errno);
+    for (long at = 0; at < got;) {
+      const auto* const entry = reinterpret_cast<const dirent64*>(buffer + at);
+      if (entry->d_name[0] != '.') ++seen_[entry->d_name];
+      at += entry->d_reclen;
+    }
+    return got > 0;
+  }
+  void read_rest() {
+    while (read_some()) {
+    }
+  }
+  void rewind() {
+    EXPECT_EQ(::lseek(directory_.get(), 0, SEEK_SET), 0);
+    seen_.clear();
+  }
+  const std::map<std::string, int>& seen() const { return seen_; }
+
+ private:
+  const Descriptor directory_;
+  std::map<std::string, int> seen_;
+};
+
+// Each of "1" to `count` but `gone` exactly once; `gone` may have been seen before it went.
+std::string missed(const std::map<std::string, int>& seen, int count, const std::string& gone) {
+  std::string out;
+  for (int i = 1; i <= count; ++i) {
+    const std::string name = std::to_string(i);
+    const auto found = seen.find(name);
+    const int times = found == seen.end() ? 0 : found->second;
+    if (times == 1 || (name == gone && times == 0)) continue;
+    out += name + " " + std::to_string(times) + " times; ";
+  }
+  return out;
+}
 
 // "A directory is listed completely or not at all."
 TEST_P(Names, ListsWhatTheServerHas) {
@@ -151,6 +204,63 @@ TEST_P(Names, ReadingWhileChanging) {
   ::closedir(directory);
   EXPECT_EQ(seen, 1000u);
   EXPECT_EQ(sh("ls d | wc -l").output, "900\n");
+}
+
+// "... however many read it; offsets hold for as long as the directory is open and not rewound."
+TEST_P(Names, TwoReadersOfAChangingDirectory) {
+  const int count = 400;  // many times what one call gives
+  ASSERT_EQ(sh("mkdir d && cd d && seq 1 " + std::to_string(count) + " | xargs touch").exit_code,
+            0);
+  const auto list = [&] { return sh("ls -U d | wc -l").output; };
+  ASSERT_EQ(list(), std::to_string(count) + "\n");
+  ASSERT_EQ(list(), std::to_string(count) + "\n");  // the kernel has all names now
+
+  SlowReader first(p("d"));
+  SlowReader second(p("d"));
+  ASSERT_TRUE(first.is_open() && second.is_open());
+  ASSERT_TRUE(first.read_some());
+  ASSERT_TRUE(second.read_some());
+  ASSERT_EQ(first.seen().count("1"), 1u);
+  ASSERT_LT(first.seen().size(), 100u);
+  ASSERT_EQ(::unlink(p("d/1").c_str()), 0);
+  EXPECT_EQ(list(), std::to_string(count - 1) + "\n");
+  EXPECT_EQ(list(), std::to_string(count - 1) + "\n");
+  ASSERT_TRUE(first.read_some());
+  // One that begins again sees what is there now, whatever the other one still reads.
+  second.rewind();
+  second.read_rest();
+  EXPECT_EQ(missed(second.seen(), count, "1"), "");
+  EXPECT_EQ(second.seen().count("1"), 0u);
+  first.read_rest();
+  EXPECT_EQ(missed(first.seen(), count, "1"), "");
+  first.rewind();
+  first.read_rest();
+  EXPECT_EQ(missed(first.seen(), count, "1"), "");
+  EXPECT_EQ(first.seen().count("1"), 0u);
+}
+
+// "rewinddir shows what is there now."
+TEST_P(Names, RewindingShowsWhatIsThereNow) {
+  ASSERT_EQ(sh("mkdir d && cd d && touch a b c").exit_code, 0);
+  for (int i = 0; i < 3; ++i) ASSERT_EQ(sh("ls d").output, "a\nb\nc\n");  // the kernel has them
+  DIR* const directory = ::opendir(p("d").c_str());
+  ASSERT_NE(directory, nullptr);
+  const auto read_all = [&] {
+    std::vector<std::string> names;
+    while (const dirent* entry = ::readdir(directory)) {
+      if (entry->d_name[0] != '.') names.emplace_back(entry->d_name);
+    }
+    std::ranges::sort(names);
+    return names;
+  };
+  EXPECT_THAT(read_all(), ElementsAre("a", "b", "c"));
+  ASSERT_TRUE(write_file(p("d/x"), "x"));
+  ::rewinddir(directory);
+  EXPECT_THAT(read_all(), ElementsAre("a", "b", "c", "x"));
+  ASSERT_EQ(::unlink(p("d/a").c_str()), 0);
+  ::rewinddir(directory);
+  EXPECT_THAT(read_all(), ElementsAre("b", "c", "x"));
+  ::closedir(directory);
 }
 
 // "The top level holds folders only where the vendor's does: EPERM."
