@@ -30,6 +30,16 @@ t_root_missing() { exits 1 cabinetfs mount work:/Nowhere "$second" && ! is_mount
 t_read_only() {
   cabinetfs mount work "$second" --read-only -o instance=ro && ! touch "$second/Projects/x" && cabinetfs umount "$second"
 }
+t_noexec() {
+  cabinetfs mount work "$second" -o noexec,noatime,nodiratime,instance=noexec || return 1
+  local options run
+  options=,$(findmnt -no OPTIONS "$second"),
+  printf '#!/bin/sh\n' >"$second/Projects/program" && chmod +x "$second/Projects/program" && "$second/Projects/program"
+  run=$?
+  rm "$second/Projects/program" && cabinetfs umount "$second" || return 1
+  echo "$options"
+  [[ $options == *,noexec,* && $options == *,noatime,* && $options == *,nosuid,* && $run -eq 126 ]]
+}
 t_usage() {
   exits 2 cabinetfs mount work "$second" -o cache_sise=1G && exits 2 cabinetfs mount wrok "$second" && exits 2 cabinetfs mount work &&
     exits 1 cabinetfs mount work "$work/nowhere"
@@ -76,6 +86,7 @@ check "instance= mounts one account twice" t_instance
 check "a folder of the account as the mount's root" t_root
 check "a folder that is not there" t_root_missing
 check "read-only" t_read_only
+check "noexec and noatime reach the kernel" t_noexec
 check "wrong arguments are usage errors" t_usage
 check "umount names who uses the mount" t_busy
 check "umount" t_umount

@@ -29,6 +29,30 @@ bool is_generic_mount_word(std::string_view word) {
          word.starts_with("X-") || word.starts_with("comment=") || word.starts_with("user=");
 }
 
+// Of those words, what the kernel is told at the mount. nosuid and nodev always hold; for
+// nodiratime there is nothing to do, since reading a directory changes no time here (libfuse 3.14
+// does not take the word).
+void note_kernel_word(MountChoices& mount, std::string_view word) {
+  if (word == "noexec" || word == "exec") {
+    mount.noexec = word == "noexec";
+  } else if (word == "noatime" || word == "atime" || word == "relatime" || word == "strictatime") {
+    mount.noatime = word == "noatime";
+  }
+}
+
+std::vector<std::string> split_words(std::string_view list) {
+  std::vector<std::string> words(1);
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    if (list[i] == '\\' && i + 1 < list.size() && (list[i + 1] == ',' || list[i + 1] == '\\'))
+      words.back() += list[++i];
+    else if (list[i] == ',')
+      words.emplace_back();
+    else
+      words.back() += list[i];
+  }
+  return words;
+}
+
 std::string quote_toml(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
@@ -73,17 +97,8 @@ Result<void> set_option(Options& options, std::string_view name, std::string_vie
 
 Result<std::vector<std::pair<std::string, std::string>>> split_mount_options(
     std::string_view list) {
-  std::vector<std::string> words(1);
-  for (std::size_t i = 0; i < list.size(); ++i) {
-    if (list[i] == '\\' && i + 1 < list.size() && (list[i + 1] == ',' || list[i + 1] == '\\'))
-      words.back() += list[++i];
-    else if (list[i] == ',')
-      words.emplace_back();
-    else
-      words.back() += list[i];
-  }
   std::vector<std::pair<std::string, std::string>> out;
-  for (const std::string& word : words) {
+  for (const std::string& word : split_words(list)) {
     if (word.empty()) continue;
     const auto equals = word.find('=');
     const std::string name = with_underscores(word.substr(0, equals));
@@ -112,6 +127,7 @@ Result<std::vector<std::pair<std::string, std::string>>> split_mount_options(
 Result<void> set_mount_options(Options& options, std::string_view list) {
   TRY_ASSIGN(const auto pairs, split_mount_options(list));
   for (const auto& [name, value] : pairs) TRY(set_option(options, name, value));
+  for (const std::string& word : split_words(list)) note_kernel_word(options.mount, word);
   return {};
 }
 

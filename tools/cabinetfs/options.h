@@ -63,7 +63,8 @@ struct MountChoices {
   bool cache_encryption = true;
   unsigned threads = 8;
   LogLevel log_level = LogLevel::kInfo;
-  std::string log_file;  // empty: in the store's state directory; stderr with -f
+  std::string log_file;                  // empty: in the store's state directory; stderr with -f
+  bool noexec = false, noatime = false;  // mount(8)'s, for the kernel; with -o only
 };
 
 // Everything that can be set in config.toml, with `-o name=value` and with `--name value`.
@@ -94,8 +95,9 @@ std::vector<std::string> vendor_names();
 Result<void> set_option(Options& options, std::string_view name, std::string_view value);
 
 // "a=b,c,no_d": a name alone means yes (no_NAME: no). What mount(8) and fstab pass that is not ours
-// (noauto, _netdev, x-systemd.*, ...) is skipped; ro is read_only. A comma in a value is written
-// "\,".
+// (noauto, _netdev, x-systemd.*, ...) is skipped, but for what the kernel must be told: ro is
+// read_only, noexec and noatime are the mount's, until exec or atime comes later. A comma in a
+// value is written "\,".
 Result<void> set_mount_options(Options& options, std::string_view list);
 // The same, only taken apart.
 Result<std::vector<std::pair<std::string, std::string>>> split_mount_options(std::string_view list);

@@ -181,6 +181,8 @@ Result<void> serve(const Paths& paths, MountPlan& plan, ReadyPipe& ready) {
   mount_options.remote = plan.remote;
   mount_options.allow_other = options.mount.allow_other;
   mount_options.read_only = options.volume.read_only;
+  if (options.mount.noexec) mount_options.extra.emplace_back("noexec");
+  if (options.mount.noatime) mount_options.extra.emplace_back("noatime");
   mount_options.uid = options.volume.uid;
   mount_options.gid = options.volume.gid;
   mount_options.threads = options.mount.threads;

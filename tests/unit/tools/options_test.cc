@@ -75,8 +75,7 @@ TEST(Options, ErrorsSayWhatWouldDo) {
   EXPECT_THAT(error_of(set_option(options, "rate_limit", "-1")), HasSubstr("requests per second"));
   EXPECT_THAT(error_of(set_option(options, "rate_limit", "nan")), HasSubstr("requests per second"));
   EXPECT_THAT(error_of(set_option(options, "vendor", "dropbox")), HasSubstr("kiteworks"));
-  for (const char* url :
-       {"content.example.com", "ftp://x", "https://", "https://u:p@host"})
+  for (const char* url : {"content.example.com", "ftp://x", "https://", "https://u:p@host"})
     EXPECT_THAT(error_of(set_option(options, "url", url)), HasSubstr("https://content.example.com"))
         << url;
   EXPECT_EQ(options.remote.url, "");
@@ -97,6 +96,19 @@ TEST(MountOptionList, SkipsWhatIsForMountAndFstab) {
       options,
       "rw,noauto,user,_netdev,nofail,x-systemd.automount,nosuid,nodev,noatime,,comment=hi"));
   EXPECT_EQ(describe_options(options), "");
+}
+
+TEST(MountOptionList, TheKernelIsToldWhatIsForIt) {
+  Options options;
+  ASSERT_TRUE(set_mount_options(options, "rw,nosuid,noexec,nodiratime,noatime"));
+  EXPECT_TRUE(options.mount.noexec);
+  EXPECT_TRUE(options.mount.noatime);
+  ASSERT_TRUE(set_mount_options(options, "exec,fresh=2s,relatime"));
+  EXPECT_FALSE(options.mount.noexec);
+  EXPECT_FALSE(options.mount.noatime);
+  ASSERT_TRUE(set_mount_options(options, "user=me@example.com,noexec"));
+  EXPECT_TRUE(options.mount.noexec);
+  EXPECT_EQ(options.remote.user, "me@example.com");
 }
 
 TEST(MountOptionList, AccountIsNotFstabsUser) {
