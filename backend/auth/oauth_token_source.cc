@@ -193,12 +193,17 @@ Result<StoredTokens> OAuthTokenSource::fetch(const SecretString& rejected) {
   TRY_ASSIGN(const FileLock lock, FileLock::acquire(options_.lock_file, call));
   // What has been sent is waited for, whatever happens: its answer may hold the only live token.
   call.cancel = CancelToken();
+  TRY_ASSIGN(std::optional<StoredTokens> stored, load());
   if (unsaved_) {
-    TRY(store_.set(options_.remote, kTokensKey, encode_tokens(*unsaved_)));
-    const StoredTokens saved = *std::exchange(unsaved_, std::nullopt);
-    if (usable(saved, rejected)) return saved;
+    // A logout or another login may have come meanwhile.
+    const bool awaited = stored && stored->refresh_token == unsaved_->spent;
+    if (awaited) {
+      TRY(store_.set(options_.remote, kTokensKey, encode_tokens(unsaved_->tokens)));
+      stored = std::move(unsaved_->tokens);
+    }
+    unsaved_.reset();
+    if (awaited && usable(*stored, rejected)) return *stored;
   }
-  TRY_ASSIGN(const std::optional<StoredTokens> stored, load());
   bool young = false;
   if (stored) {
     const auto life = stored->expires_at - stored->obtained_at;
@@ -222,7 +227,7 @@ Result<StoredTokens> OAuthTokenSource::fetch(const SecretString& rejected) {
   const Result<void> saved = store_.set(options_.remote, kTokensKey, encode_tokens(next));
   if (!saved) {
     // The old refresh token is spent. The new pair stays in memory until the store takes it.
-    unsaved_ = std::move(next);
+    unsaved_ = {std::move(next), stored ? stored->refresh_token : SecretString()};
     return fail(saved.error().code, "saving the new token: " + saved.error().context);
   }
   return next;

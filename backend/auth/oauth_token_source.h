@@ -95,8 +95,13 @@ class OAuthTokenSource final : public TokenSource {
   std::uint64_t finished_ GUARDED_BY(mutex_) = 0;       // refreshes so far
   std::optional<Error> last_error_ GUARDED_BY(mutex_);  // of the last one
   SteadyTime not_before_ GUARDED_BY(mutex_) = SteadyTime::min();
-  // The refresh thread's own. A pair that the server has given and the store would not take.
-  std::optional<StoredTokens> unsaved_;
+  // The refresh thread's own. A pair that the server has given and the store would not take, and
+  // the refresh token that it was given for.
+  struct Unsaved {
+    StoredTokens tokens;
+    SecretString spent;
+  };
+  std::optional<Unsaved> unsaved_;
   // A refresh token that the server has called dead, and its words: asking again would not help, a
   // login (which puts another one into the store) does.
   SecretString dead_refresh_token_;

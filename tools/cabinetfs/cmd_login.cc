@@ -53,9 +53,8 @@ ExitCode run_logout(const Paths& paths, const std::string& remote) {
   if (!options) return usage_error(options.error().context);
   const auto secrets = open_secrets(paths, *options);
   if (!secrets) return fail_with(secrets.error());
-  for (const char* key : vendor_of(*options).secret_keys())
-    if (const auto erased = (*secrets)->erase(remote, key); !erased)
-      return fail_with(erased.error());
+  if (const auto forgotten = forget_credentials(paths, **secrets, remote, *options); !forgotten)
+    return fail_with(forgotten.error());
   say(fmt::format("{}: the credentials on this machine are forgotten", remote));
   return ExitCode::kOk;
 }

@@ -148,10 +148,10 @@ ExitCode run_remote_remove(const Paths& paths, const std::string& name, bool for
   }
   const auto secrets = open_secrets(paths, *options);
   if (!secrets && !force) return fail_with(secrets.error());
-  if (secrets)
-    for (const char* key : vendor_of(*options).secret_keys())
-      if (const auto erased = (*secrets)->erase(name, key); !erased)
-        return fail_with(erased.error());
+  if (secrets) {
+    if (const auto forgotten = forget_credentials(paths, **secrets, name, *options); !forgotten)
+      return fail_with(forgotten.error());
+  }
   if (const auto removed = remove_remote(paths.config_file, name); !removed)
     return config_error(removed.error());
   say(fmt::format("{} is removed from the configuration{}", name,

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "backend/auth/file_lock.h"
 #include "backend/auth/secret_store.h"
 #include "backend/http/curl_client.h"
 #include "backend/remote_store.h"
@@ -12,6 +13,9 @@
 
 namespace cabinetfs {
 namespace {
+
+// Longer than OAuthTokenSource lets a refresh take.
+constexpr std::chrono::seconds kRefreshPatience{40};
 
 HttpClientOptions http_options(const std::string& remote, const Options& options) {
   HttpClientOptions out;
@@ -86,6 +90,14 @@ Result<void> check_credentials(SecretStore& secrets, const std::string& remote,
                                const Options& options) {
   TRY(vendor_of(options).check_options(remote, options));
   return vendor_of(options).check_credentials(secrets, remote, options);
+}
+
+Result<void> forget_credentials(const Paths& paths, SecretStore& secrets, const std::string& remote,
+                                const Options& options) {
+  TRY_ASSIGN(const FileLock lock, FileLock::acquire(token_lock_file(paths, remote),
+                                                    CallContext::within(kRefreshPatience)));
+  for (const char* key : vendor_of(options).secret_keys()) TRY(secrets.erase(remote, key));
+  return {};
 }
 
 Result<std::unique_ptr<Connection>> Connection::open(const Paths& paths, const std::string& remote,

@@ -22,8 +22,15 @@ Result<std::unique_ptr<SecretStore>> open_secrets(const Paths& paths, const Opti
 Result<void> check_credentials(SecretStore& secrets, const std::string& remote,
                                const Options& options);
 
+// Forgets what logins have saved. A token refresh that is under way, in a mount or another command,
+// is waited for: its result would put the login back.
+Result<void> forget_credentials(const Paths& paths, SecretStore& secrets, const std::string& remote,
+                                const Options& options);
+
 // Everything between a remote's name and a RemoteStore: secret store, HTTP engine, tokens, vendor.
-// Starts a thread, so make it after fork(). Destroyed in the right order.
+// Starts a thread, so make it after fork(). Destroyed in the right order, and after what a token
+// refresh has been answered is saved: a refresh token may work once. A command makes it below an
+// InterruptScope, so that Ctrl-C gives up the call and not the process.
 class Connection {
  public:
   // kUnauthenticated before any network use when nobody has logged in; kInvalid for options that do

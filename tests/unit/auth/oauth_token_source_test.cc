@@ -272,6 +272,33 @@ TEST_F(OAuthTokenSourceTest, UnsavedPairIsNotUsedAndNotLost) {
   EXPECT_EQ(server_.hits("/token"), 1u);
 }
 
+TEST_F(OAuthTokenSourceTest, UnsavedPairDoesNotUndoALogoutOrALogin) {
+  age(1001);
+  store_.full = true;
+  auto tokens = make();
+  ASSERT_FALSE(tokens->token(soon()).has_value());
+  ASSERT_TRUE(store_.erase("work", kTokensKey).has_value());
+  store_.full = false;
+  const auto logged_out = tokens->token(soon());
+  ASSERT_FALSE(logged_out.has_value());
+  EXPECT_EQ(logged_out.error().code, ErrorCode::kUnauthenticated);
+  EXPECT_FALSE(store_.get("work", kTokensKey)->has_value());
+  EXPECT_EQ(server_.hits("/token"), 1u);
+
+  save({.access_token = SecretString("a1"), .refresh_token = SecretString("r1")});
+  store_.full = true;
+  tokens = make();
+  ASSERT_FALSE(tokens->token(soon()).has_value());
+  store_.full = false;
+  OAuthTokens fresh;
+  fresh.access_token = SecretString("login");
+  fresh.refresh_token = SecretString("r0");
+  ASSERT_TRUE(save_login(store_, "work", directory_.file("lock"), fresh, clock_.wall(), soon())
+                  .has_value());
+  EXPECT_EQ(*tokens->token(soon()), "login");
+  EXPECT_EQ(saved().access_token.reveal(), "login");
+}
+
 TEST_F(OAuthTokenSourceTest, KeepsTheOldRefreshTokenWhenNoneIsGiven) {
   server_.script("/token", {{.body = R"({"access_token":"x1","expires_in":100})"}});
   age(1001);
