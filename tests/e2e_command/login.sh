@@ -40,6 +40,42 @@ t_expired() {
   admin POST expire_tokens '{"access": true, "refresh": false}' && cabinetfs remote test work &&
     admin POST expire_tokens '{"access": true, "refresh": true}' && exits 3 cabinetfs remote test work
 }
+# The server has spent the refresh token, its answer is still on its way, and Ctrl-C comes: `interrupted COMMAND...`.
+token_waits() { [[ $(admin GET faults | json_of 'sum(rule["waiting"] for rule in data)') == 1 ]]; }
+interrupted() {
+  local pid status
+  faults '{"match": {"path": "^/oauth/token$"}, "times": 1, "action": "stall", "after_effect": true}'
+  (exec env --default-signal=INT,TERM "$@" >"$work/interrupted.out" 2>&1) &
+  pid=$!
+  eventually 20 token_waits || { no_faults; kill "$pid"; cat "$work/interrupted.out"; return 1; }
+  kill -INT "$pid" && no_faults
+  wait "$pid"
+  status=$?
+  cat "$work/interrupted.out"
+  [[ $status -eq 1 ]] && grep -q interrupted "$work/interrupted.out"
+}
+t_interrupted() {
+  local command
+  login_as work 0 || return 1
+  for command in 'remote test' doctor; do
+    admin POST expire_tokens '{"access": true, "refresh": false}' && interrupted cabinetfs $command work || return 1
+    cabinetfs remote test work || { echo "after cabinetfs $command"; return 1; }
+  done
+}
+# The login's own exchange of a refresh token goes on after Ctrl-C, and so does its proof.
+t_interrupted_login() {
+  local pid
+  cabinetfs logout work || return 1
+  { credential client_secret && admin POST token '{"user": "alice@example.com"}' | json_of 'data["refresh_token"]'; } >"$work/secret"
+  faults '{"match": {"path": "^/oauth/token$"}, "times": 1, "action": "stall", "after_effect": true}'
+  (exec env --default-signal=INT,TERM cabinetfs login work --secret-stdin <"$work/secret" >"$work/interrupted.out" 2>&1) &
+  pid=$!
+  eventually 20 token_waits || { no_faults; kill "$pid"; cat "$work/interrupted.out"; return 1; }
+  kill -INT "$pid" && no_faults
+  wait "$pid"
+  cat "$work/interrupted.out"
+  cabinetfs remote test work
+}
 t_logout() { login_as work 0 && cabinetfs logout work && exits 3 cabinetfs remote test work && ! grep -q access "$work/state/cabinetfs/secrets.json"; }
 t_doctor() { exits 3 cabinetfs doctor work && login_as work 0 && cabinetfs doctor work; }
 t_remotes() {
@@ -56,6 +92,8 @@ check "no secret outside the secret store, which is 0600" t_secret_hidden
 check "authorization code over the loopback redirect" t_loopback
 check "a refused authorization says so" t_denied
 check "an expired access token is renewed, a dead refresh token is exit status 3" t_expired
+check "Ctrl-C while a token is renewed does not cost the login" t_interrupted
+check "nor does it during a login" t_interrupted_login
 check "logout forgets" t_logout
 check "doctor tells a missing login from a working one" t_doctor
 check "remote list and show" t_remotes

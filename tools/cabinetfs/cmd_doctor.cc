@@ -22,6 +22,7 @@
 #include "tools/cabinetfs/commands.h"
 #include "tools/cabinetfs/config.h"
 #include "tools/cabinetfs/connection.h"
+#include "tools/cabinetfs/mount_call.h"
 #include "tools/cabinetfs/mount_table.h"
 #include "tools/cabinetfs/offline_store.h"
 #include "tools/cabinetfs/output.h"
@@ -31,6 +32,9 @@
 
 namespace cabinetfs {
 namespace {
+
+// For each question to a server.
+constexpr std::chrono::seconds kPatience{20};
 
 class Report {
  public:
@@ -124,7 +128,8 @@ std::optional<long long> clock_skew(const HttpResponse& response) {
   return static_cast<long long>(::time(nullptr) - ::timegm(&fields));
 }
 
-void check_server(Report& report, const std::string& name, const Options& options) {
+void check_server(Report& report, const std::string& name, const Options& options,
+                  const CancelToken& cancel) {
   const auto http = open_http(name, options);
   if (!http) {
     report.bad(fmt::format("{}: {}", name, http.error().context), "see [remote." + name + "]");
@@ -135,9 +140,10 @@ void check_server(Report& report, const std::string& name, const Options& option
   request.label = "GET /";
   request.idempotent = true;
   request.redirects = HttpRequest::Redirects::kNone;
-  const auto answer =
-      (*http)->perform(CallContext::within(std::chrono::seconds(20)), std::move(request));
+  const auto answer = (*http)->perform(
+      CallContext::within(kPatience, Priority::kForeground, cancel), std::move(request));
   if (!answer) {
+    if (cancel.cancelled()) return;
     const bool denied = answer.error().code == ErrorCode::kDenied;
     report.bad(fmt::format("{}: {}", options.remote.url, answer.error().context),
                denied ? "is the server's certificate from an own authority? Name it with ca_file"
@@ -158,7 +164,7 @@ void check_server(Report& report, const std::string& name, const Options& option
 }
 
 void check_login(Report& report, const Paths& paths, const std::string& name,
-                 const Options& options) {
+                 const Options& options, const CancelToken& cancel) {
   const auto secrets = open_secrets(paths, options);
   if (!secrets) {
     report.bad(secrets.error().context, "");
@@ -176,8 +182,9 @@ void check_login(Report& report, const Paths& paths, const std::string& name,
     return;
   }
   const auto account =
-      (*connection)->store().account(CallContext::within(std::chrono::seconds(20)));
+      (*connection)->store().account(CallContext::within(kPatience, Priority::kForeground, cancel));
   if (!account) {
+    if (cancel.cancelled()) return;
     report.bad(account.error().context, advice_for(account.error().code, name),
                exit_code_for(account.error().code));
     return;
@@ -215,6 +222,7 @@ ExitCode run_doctor(const Paths& paths, const std::string& remote) {
   }
   report.ok(fmt::format("{} can be read", paths.config_file));
   bool found = false;
+  InterruptScope interrupt;
   for (const RemoteConfig& entry : config->remotes()) {
     if (!remote.empty() && entry.name != remote) continue;
     found = true;
@@ -226,8 +234,13 @@ ExitCode run_doctor(const Paths& paths, const std::string& remote) {
     if (const auto good = vendor_of(*options).check_options(entry.name, *options); !good)
       report.bad(good.error().context, "see [remote." + entry.name + "]");
     check_allow_other(report, entry.name, *options);
-    check_server(report, entry.name, *options);
-    check_login(report, paths, entry.name, *options);
+    check_server(report, entry.name, *options, interrupt.token());
+    if (!interrupt.interrupted())
+      check_login(report, paths, entry.name, *options, interrupt.token());
+    if (interrupt.interrupted()) {
+      complain("interrupted");
+      return ExitCode::kFailed;
+    }
   }
   if (!found) return usage_error(config->find(remote).error().context);
   return report.worst();

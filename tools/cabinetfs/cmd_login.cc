@@ -8,6 +8,7 @@
 #include "tools/cabinetfs/commands.h"
 #include "tools/cabinetfs/config.h"
 #include "tools/cabinetfs/connection.h"
+#include "tools/cabinetfs/mount_call.h"
 #include "tools/cabinetfs/output.h"
 #include "tools/cabinetfs/vendors/vendor.h"
 
@@ -37,9 +38,18 @@ ExitCode run_login(const Paths& paths, const LoginCommand& command) {
                                                     : exit_code_for(done.error().code);
   }
   // The proof is a call.
+  InterruptScope interrupt;
   auto connection = Connection::open(paths, command.remote, *options);
   if (!connection) return fail_with(connection.error(), command.remote);
-  const auto account = (*connection)->store().account(CallContext::within(kServerPatience));
+  const auto account =
+      (*connection)
+          ->store()
+          .account(CallContext::within(kServerPatience, Priority::kForeground, interrupt.token()));
+  if (interrupt.interrupted()) {
+    complain(printable(
+        fmt::format("interrupted; the credentials of {} are kept, untried", command.remote)));
+    return ExitCode::kFailed;
+  }
   if (!account) return fail_with(account.error(), command.remote);
   say(printable(fmt::format("{}: logged in as {}; credentials are kept in: {}", command.remote,
                             account->email, (*connection)->secrets().description())));

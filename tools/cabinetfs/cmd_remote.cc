@@ -10,6 +10,7 @@
 #include "tools/cabinetfs/commands.h"
 #include "tools/cabinetfs/config.h"
 #include "tools/cabinetfs/connection.h"
+#include "tools/cabinetfs/mount_call.h"
 #include "tools/cabinetfs/mount_table.h"
 #include "tools/cabinetfs/offline_store.h"
 #include "tools/cabinetfs/output.h"
@@ -164,16 +165,23 @@ ExitCode run_remote_test(const Paths& paths, const std::string& name, bool as_js
   if (!config) return config_error(config.error());
   const auto options = config->options_for(name);
   if (!options) return config_error(options.error());
+  InterruptScope interrupt;
   auto connection = Connection::open(paths, name, *options);
   if (!connection) return fail_with(connection.error(), name);
-  const auto call = CallContext::within(std::chrono::seconds(30));
+  const auto call =
+      CallContext::within(std::chrono::seconds(30), Priority::kForeground, interrupt.token());
+  const auto failed = [&](const Error& error) {
+    if (!interrupt.interrupted()) return fail_with(error, name);
+    complain("interrupted");
+    return ExitCode::kFailed;
+  };
   RemoteStore& store = (*connection)->store();
   const auto account = store.account(call);
-  if (!account) return fail_with(account.error(), name);
+  if (!account) return failed(account.error());
   const auto root = store.root(call);
-  if (!root) return fail_with(root.error(), name);
+  if (!root) return failed(root.error());
   const auto entries = store.list(call, root->id);
-  if (!entries) return fail_with(entries.error(), name);
+  if (!entries) return failed(entries.error());
   const auto quota = store.quota(call);
   if (as_json) {
     json out = {

@@ -111,9 +111,9 @@ ExitCode run_send(const Paths& paths, const SendCommand& command) {
     if (!attachment) return fail_with(attachment.error());
     mail.attachments.push_back(std::move(*attachment));
   }
+  InterruptScope interrupt;
   auto connection = Connection::open(paths, *remote, *options);
   if (!connection) return fail_with(connection.error(), *remote);
-  InterruptScope interrupt;
   CallContext call;
   call.cancel = interrupt.token();
   // Attachments may take long; a transfer that stalls ends by itself.

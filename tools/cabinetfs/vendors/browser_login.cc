@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <iostream>
+#include <optional>
 #include <thread>
 
 #include "backend/auth/browser.h"
@@ -128,10 +129,15 @@ Result<void> log_in_with_oauth(const LoginContext& login, OAuthClient client) {
 
   Result<OAuthTokens> tokens = fail(ErrorCode::kInternal, "");
   const auto call = CallContext::within(kServerPatience);
-  if (lines.size() == 2)
+  // A refresh token may work once: from here on Ctrl-C waits until its successor is saved. What a
+  // browser got can be had again.
+  std::optional<InterruptScope> unbroken;
+  if (lines.size() == 2) {
+    unbroken.emplace();
     tokens = refresh_tokens(login.http, call, client, lines[1]);
-  else
+  } else {
     tokens = log_in_by_browser(login, client);
+  }
   if (!tokens) return fail(tokens.error());
   // A server that does not rotate refresh tokens does not repeat them.
   if (tokens->refresh_token.empty() && lines.size() == 2) tokens->refresh_token = lines[1];
