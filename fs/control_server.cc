@@ -10,12 +10,14 @@
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <list>
 #include <nlohmann/json.hpp>
 #include <thread>
 
 #include "backend/base/cancel.h"
+#include "backend/base/clock.h"
 #include "backend/base/log.h"
 #include "backend/base/mutex.h"
 #include "fs/control_commands.h"
@@ -30,6 +32,8 @@ constexpr std::size_t kMaxConnections = 32;
 constexpr std::size_t kMaxLine = 1u << 20;
 // A client that does not read its answer for so long is cut off.
 constexpr timeval kSendPatience{10, 0};
+// How long nobody is let in once there was no descriptor for it.
+constexpr std::chrono::milliseconds kAcceptPause{200};
 
 std::string system_error(const std::string& what) {
   return fmt::format("{}: {}", what, std::strerror(errno));
@@ -137,14 +141,16 @@ class ControlServer::Impl {
   void accept_loop() {
     while (!stopping_) {
       reap();
-      std::vector<pollfd> waits{{listener_, POLLIN, 0}, {wake_, POLLIN, 0}};
+      const bool full = Clock::system().steady() < accept_again_;
+      std::vector<pollfd> waits{{full ? -1 : listener_, POLLIN, 0}, {wake_, POLLIN, 0}};
       std::vector<Connection*> watched;
       for (Connection& connection : connections_) {
         if (connection.gone) continue;
         waits.push_back({connection.fd, POLLRDHUP, 0});
         watched.push_back(&connection);
       }
-      if (::poll(waits.data(), waits.size(), -1) < 0 && errno != EINTR) {
+      const int patience = full ? static_cast<int>(kAcceptPause.count()) : -1;
+      if (::poll(waits.data(), waits.size(), patience) < 0 && errno != EINTR) {
         log_error("{}", system_error("control socket"));
         return;
       }
@@ -164,7 +170,15 @@ class ControlServer::Impl {
 
   void take_connection() {
     const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
-    if (fd < 0) return;
+    if (fd < 0) {
+      // The caller stays in the queue, and poll() would tell of it at once, again and again.
+      if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+        if (accept_again_ == SteadyTime{}) log_warn("{}", system_error("control socket"));
+        accept_again_ = Clock::system().steady() + kAcceptPause;
+      }
+      return;
+    }
+    accept_again_ = {};
     ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &kSendPatience, sizeof(kSendPatience));
     if (!peer_may(fd) || connections_.size() >= kMaxConnections) {
       send_line(fd, error_line({peer_may(fd) ? ErrorCode::kBusy : ErrorCode::kDenied,
@@ -238,6 +252,7 @@ class ControlServer::Impl {
   const int wake_;
   const ControlServices services_;
   std::atomic<bool> stopping_{false};
+  SteadyTime accept_again_{};          // of thread_; set when no descriptor was to be had
   std::list<Connection> connections_;  // of thread_; of the destructor once that has ended
   std::thread thread_;
 };

@@ -1,5 +1,6 @@
 #include "fs/control_server.h"
 
+#include <dlfcn.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -8,6 +9,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -17,6 +19,28 @@
 
 #include "fs/control_client.h"
 #include "tests/unit/fs/memory_volume.h"
+
+namespace cabinetfs {
+namespace {
+
+// Of accept4() in this program, below: while it is set there are no descriptors, and the calls are
+// counted.
+std::atomic<bool> no_descriptors{false};
+std::atomic<int> refused{0};
+
+}  // namespace
+}  // namespace cabinetfs
+
+extern "C" int accept4(int fd, sockaddr* address, socklen_t* size, int flags) {
+  if (cabinetfs::no_descriptors) {
+    ++cabinetfs::refused;
+    errno = EMFILE;
+    return -1;
+  }
+  using Function = int (*)(int, sockaddr*, socklen_t*, int);
+  static const auto next = reinterpret_cast<Function>(::dlsym(RTLD_NEXT, "accept4"));
+  return next(fd, address, size, flags);
+}
 
 namespace cabinetfs {
 namespace {
@@ -152,6 +176,17 @@ TEST_F(Control, BadRequestsAreAnswered) {
   EXPECT_THAT(raw(std::string(3u << 20, 'x')), HasSubstr("too-large"));
   EXPECT_THAT(raw(std::string(200'000, '[') + "\n"), HasSubstr("invalid"));
   EXPECT_EQ(call({{"cmd", "status"}})["online"], true);
+}
+
+TEST_F(Control, WaitsForADescriptorWithoutSpinning) {
+  no_descriptors = true;
+  refused = 0;
+  const auto start = std::chrono::steady_clock::now();
+  std::thread caller([&] { EXPECT_EQ(call({{"cmd", "status"}})["online"], true); });
+  while (refused < 4) std::this_thread::yield();
+  EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(600));
+  no_descriptors = false;
+  caller.join();
 }
 
 TEST_F(Control, UnmountIsAnsweredFirst) {
