@@ -54,7 +54,7 @@ class Mount {
 
 // A mount point whose server is gone: killed, or cut off.
 bool is_dead_mount(const std::string& mount_point);
-// Detaches a mount point whose server is gone (ENOTCONN). Anything else is left alone.
+// Detaches a mount point whose server is gone. Anything else is left alone.
 Result<void> clear_dead_mount(const std::string& mount_point);
 // What keeps fusermount3 from unmounting for this user; empty: nothing that is known.
 std::string fusermount_obstacle();

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "fs/mount.h"
 #include "tools/cabinetfs/config.h"
 
 namespace cabinetfs {
@@ -24,11 +25,12 @@ std::string host_name() {
 Result<void> check_mount_point(const std::string& path) {
   struct stat info;
   if (::stat(path.c_str(), &info) != 0) {
-    if (errno == ENOTCONN) return {};  // left over by a killed process; cleared when it is mounted
-    if (errno == ENOENT)
+    const int error = errno;
+    if (is_dead_mount(path)) return {};  // left over by a killed process; cleared at the mount
+    if (error == ENOENT)
       return fail(ErrorCode::kNotFound,
                   fmt::format("{} does not exist; make it with: mkdir -p {}", path, path));
-    return fail(ErrorCode::kIo, fmt::format("{}: {}", path, std::strerror(errno)));
+    return fail(ErrorCode::kIo, fmt::format("{}: {}", path, std::strerror(error)));
   }
   if (!S_ISDIR(info.st_mode))
     return fail(ErrorCode::kNotDirectory, fmt::format("{} is not a directory", path));

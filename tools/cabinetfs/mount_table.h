@@ -14,7 +14,7 @@ struct MountedVolume {
   std::string mount_point;
   std::string remote;  // from fsname "cabinetfs#REMOTE"
   bool read_only = false;
-  bool alive = true;  // false: its server is gone (ENOTCONN)
+  bool alive = true;  // false: its server is gone
 };
 
 // The cabinetfs mounts in the text of /proc/PID/mountinfo, in its order.

@@ -1,12 +1,25 @@
 #include "tools/cabinetfs/mount_plan.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
+#include <string_view>
+
+// Of a mount whose connection was cut the kernel says ECONNABORTED; here a name does.
+extern "C" int stat(const char* path, struct stat* info) noexcept {
+  if (std::string_view(path).ends_with("/cut-off")) {
+    errno = ECONNABORTED;
+    return -1;
+  }
+  return ::fstatat(AT_FDCWD, path, info, 0);
+}
 
 namespace cabinetfs {
 namespace {
@@ -85,6 +98,14 @@ TEST_F(MountPlanTest, SaysWhatIsWrong) {
   EXPECT_THAT(plan_mount(paths_, mount).error().context, HasSubstr("mkdir -p"));
   mount.mount_point = paths_.config_file;
   EXPECT_EQ(plan_mount(paths_, mount).error().code, ErrorCode::kNotDirectory);
+}
+
+TEST_F(MountPlanTest, AMountWhoseConnectionWasCutIsInNobodysWay) {
+  MountCommand mount = command("work");
+  mount.mount_point = dir_ + "/cut-off";
+  const auto plan = plan_mount(paths_, mount);
+  ASSERT_TRUE(plan) << plan.error().context;
+  EXPECT_EQ(plan->mount_point, dir_ + "/cut-off");
 }
 
 }  // namespace
