@@ -82,6 +82,11 @@ t_remotes() {
   cabinetfs remote list | grep -q "^work *kiteworks *$url" && [[ $(cabinetfs remote list --json | json_of 'data[0]["logged_in"]') == True ]] &&
     [[ $(cabinetfs remote show work --json | json_of 'data["rate_limit"]') == 0 ]]
 }
+t_proxy_hidden() {
+  cabinetfs remote add proxied --url "$url" --client-id x --proxy http://me:unseen@localhost:1 && cabinetfs remote show proxied >"$work/shown" &&
+    cabinetfs remote show proxied --json >>"$work/shown" && cabinetfs remote remove proxied || return 1
+  ! grep unseen "$work/shown" && [[ $(grep -cF 'http://***@localhost:1' "$work/shown") == 2 ]]
+}
 t_unreachable() { server_stop; exits 4 cabinetfs remote test work && exits 4 cabinetfs mount work "$mnt" && ! is_mounted; }
 t_remove() { cabinetfs remote remove work && exits 2 cabinetfs mount work "$mnt" && ! cabinetfs remote list | grep -q work; }
 
@@ -97,6 +102,7 @@ check "nor does it during a login" t_interrupted_login
 check "logout forgets" t_logout
 check "doctor tells a missing login from a working one" t_doctor
 check "remote list and show" t_remotes
+check "a proxy's password is not shown" t_proxy_hidden
 check "an unreachable server is exit status 4" t_unreachable
 check "remote remove" t_remove
 check_summary

@@ -110,7 +110,8 @@ ExitCode run_remote_show(const Paths& paths, const std::string& name, bool as_js
   if (!options) return config_error(options.error());
   if (as_json) {
     json out = json::object();
-    for (const OptionInfo& option : option_table()) out[option.name] = option.get(*options);
+    for (const OptionInfo& option : option_table())
+      out[option.name] = show_option(option, *options);
     say(out.dump(2));
     return ExitCode::kOk;
   }
@@ -119,7 +120,7 @@ ExitCode run_remote_show(const Paths& paths, const std::string& name, bool as_js
   for (const OptionInfo& option : option_table()) {
     bool set = false;
     for (const auto& [key, value] : (*remote)->values) set = set || key == option.name;
-    rows.push_back({option.name, printable(option.get(*options)), set ? "" : "(default)"});
+    rows.push_back({option.name, printable(show_option(option, *options)), set ? "" : "(default)"});
   }
   fmt::print("{}", format_table(rows));
   return ExitCode::kOk;

@@ -131,13 +131,23 @@ Result<void> set_mount_options(Options& options, std::string_view list) {
   return {};
 }
 
+std::string show_option(const OptionInfo& option, const Options& options) {
+  std::string value = option.get(options);
+  if (std::string_view(option.kind) != "address") return value;
+  // Whatever a password is made of, the host comes after the last '@'.
+  const std::size_t user_end = value.rfind('@');
+  if (user_end == std::string::npos) return value;
+  const std::size_t scheme = value.find("://");
+  const std::size_t user = scheme == std::string::npos || scheme > user_end ? 0 : scheme + 3;
+  return value.replace(user, user_end - user, "***");
+}
+
 std::string describe_options(const Options& options) {
   const Options defaults;
   std::string out;
   for (const OptionInfo& option : option_table()) {
-    const std::string value = option.get(options);
-    if (value != option.get(defaults))
-      out += fmt::format("{} = {}\n", option.name, quote_toml(value));
+    if (option.get(options) != option.get(defaults))
+      out += fmt::format("{} = {}\n", option.name, quote_toml(show_option(option, options)));
   }
   return out;
 }

@@ -102,7 +102,10 @@ Result<void> set_mount_options(Options& options, std::string_view list);
 // The same, only taken apart.
 Result<std::vector<std::pair<std::string, std::string>>> split_mount_options(std::string_view list);
 
-// The options that differ from the defaults, as TOML lines; there are no secrets among options.
+// An option's value for eyes: without the name and password that an address may hold.
+std::string show_option(const OptionInfo& option, const Options& options);
+// The options that differ from the defaults, as TOML lines, as show_option() has them: there are no
+// secrets in it.
 std::string describe_options(const Options& options);
 
 }  // namespace cabinetfs

@@ -137,5 +137,24 @@ TEST(DescribeOptions, ShowsWhatDiffersAsToml) {
   EXPECT_EQ(describe_options(options), "fresh = \"5s\"\nlog_file = \"/a\\\"b\\\\c\"\n");
 }
 
+TEST(DescribeOptions, HidesWhoUsesAProxy) {
+  for (const auto& [proxy, shown] : std::vector<std::pair<std::string, std::string>>{
+           {"http://me:pass@word@proxy.example.com:3128", "http://***@proxy.example.com:3128"},
+           {"http://me:a/b@proxy:1", "http://***@proxy:1"},
+           {"me:hidden@proxy:1", "***@proxy:1"},
+           {"socks5h://me@proxy", "socks5h://***@proxy"},
+           {"http://proxy:3128", "http://proxy:3128"},
+           {"none", "none"}}) {
+    Options options;
+    ASSERT_TRUE(set_option(options, "proxy", proxy));
+    EXPECT_EQ(show_option(*find_option("proxy"), options), shown);
+    EXPECT_EQ(describe_options(options), "proxy = \"" + shown + "\"\n");
+    EXPECT_EQ(options.remote.proxy, proxy) << "which the engine needs";
+  }
+  Options options;
+  ASSERT_TRUE(set_option(options, "user", "me@example.com"));
+  EXPECT_EQ(show_option(*find_option("user"), options), "me@example.com");
+}
+
 }  // namespace
 }  // namespace cabinetfs
