@@ -17,27 +17,6 @@ namespace {
 // Longer than OAuthTokenSource lets a refresh take.
 constexpr std::chrono::seconds kRefreshPatience{40};
 
-HttpClientOptions http_options(const std::string& remote, const Options& options) {
-  HttpClientOptions out;
-  out.remote = remote;
-  out.user_agent = "cabinetfs/" CABINETFS_VERSION;
-  out.ca_file = options.remote.ca_file;
-  out.allow_http = options.remote.allow_http;
-  out.proxy = options.remote.proxy;
-  out.connect_timeout = options.remote.connect_timeout;
-  out.stall_timeout = options.remote.stall_timeout;
-  out.max_download_rate = options.remote.download_limit;
-  out.max_upload_rate = options.remote.upload_limit;
-  vendor_of(options).apply_policy(out);
-  // What the user says wins.
-  if (options.remote.connections > 0) out.max_connections = options.remote.connections;
-  if (options.remote.rate_limit >= 0) {
-    out.requests_per_second = options.remote.rate_limit;
-    out.request_burst = options.remote.rate_burst;
-  }
-  return out;
-}
-
 class VendorConnection final : public Connection {
  public:
   VendorConnection(const std::string& remote, const Options& options,
@@ -68,6 +47,29 @@ Result<void> check_url(const std::string& remote, const Options& options) {
 }
 
 }  // namespace
+
+HttpClientOptions http_options(const std::string& remote, const Options& options) {
+  HttpClientOptions out;
+  out.remote = remote;
+  out.user_agent = "cabinetfs/" CABINETFS_VERSION;
+  out.ca_file = options.remote.ca_file;
+  out.allow_http = options.remote.allow_http;
+  out.proxy = options.remote.proxy;
+  out.connect_timeout = options.remote.connect_timeout;
+  out.stall_timeout = options.remote.stall_timeout;
+  out.max_download_rate = options.remote.download_limit;
+  out.max_upload_rate = options.remote.upload_limit;
+  vendor_of(options).apply_policy(out);
+  // What the user says wins.
+  if (options.remote.connections > 0) out.max_connections = options.remote.connections;
+  // A vendor's burst belongs to its own limit.
+  if (options.remote.rate_limit >= 0) {
+    out.requests_per_second = options.remote.rate_limit;
+    out.request_burst = 0;
+  }
+  if (options.remote.rate_burst > 0) out.request_burst = options.remote.rate_burst;
+  return out;
+}
 
 Result<std::unique_ptr<SecretStore>> open_secrets(const Paths& paths, const Options& options) {
   SecretStoreOptions out;

@@ -13,6 +13,7 @@ namespace cabinetfs {
 class HttpClient;
 class RemoteStore;
 class SecretStore;
+struct HttpClientOptions;
 
 // The secret store that a remote's options choose.
 Result<std::unique_ptr<SecretStore>> open_secrets(const Paths& paths, const Options& options);
@@ -44,6 +45,8 @@ class Connection {
   virtual HttpStats http_stats() const = 0;
 };
 
+// What the engine of a remote is made with.
+HttpClientOptions http_options(const std::string& remote, const Options& options);
 // The engine alone, for what needs no login.
 Result<std::unique_ptr<HttpClient>> open_http(const std::string& remote, const Options& options);
 
