@@ -14,6 +14,7 @@
 #include <cstring>
 #include <list>
 #include <nlohmann/json.hpp>
+#include <system_error>
 #include <thread>
 
 #include "backend/base/cancel.h"
@@ -188,11 +189,17 @@ class ControlServer::Impl {
     }
     Connection& connection = connections_.emplace_back();
     connection.fd = fd;
-    connection.thread = std::thread([this, &connection] {
-      serve(connection);
-      connection.ended = true;
-      wake();
-    });
+    try {
+      connection.thread = std::thread([this, &connection] {
+        serve(connection);
+        connection.ended = true;
+        wake();
+      });
+    } catch (const std::system_error& error) {
+      log_warn("control socket: no thread for a caller: {}", error.what());
+      ::close(fd);
+      connections_.pop_back();
+    }
   }
 
   void reap() {
