@@ -181,7 +181,7 @@ TEST(Refusal, ARenameHasItsOwnTries) {
 }
 
 // A session that was refused in the middle keeps nothing waiting for it.
-TEST(Refusal, ALargeFileThatIsRefusedDoesNotHoldUpWhatItReplaces) {
+TEST(Refusal, ALargeFileWhoseChunkIsRefusedHoldsNothingUp) {
   VolumeHarness h({{"docs/a.bin", "A"}});
   ASSERT_OK(h.mount_tree());
   ASSERT_OK(h.write_file("docs/new.bin", pattern_text(100'000)));
