@@ -12,6 +12,18 @@ t_idle() {
   cat "$mnt/Projects/big" >/dev/null && cabinetfs umount "$mnt" && [[ $(cached work) -ge 3000000 ]] && cabinetfs cache verify work && cabinetfs cache clear work &&
     [[ $(cached work) -eq 0 ]] && cabinetfs mount work "$mnt" && [[ $(wc -c <"$mnt/Projects/big") -eq 3000000 ]]
 }
+# Another session's mount of a remote of that name, whose control socket is out of reach.
+t_another() {
+  local other=$work/other status
+  mkdir -p "$other/run" "$other/mnt" && chmod 700 "$other/run"
+  cp -r "$XDG_CONFIG_HOME" "$other/config"
+  elsewhere() { XDG_STATE_HOME=$other/state XDG_CACHE_HOME=$other/cache XDG_RUNTIME_DIR=$other/run "$@"; }
+  mkdir -p "$other/state" && cp -r "$XDG_STATE_HOME/cabinetfs" "$other/state/" && rm -rf "$other/state/cabinetfs/"*/{meta.db*,staged,lock}
+  elsewhere cabinetfs mount work "$other/mnt" || return 1
+  t_idle
+  status=$?
+  elsewhere cabinetfs umount "$other/mnt" && [[ $status -eq 0 ]]
+}
 t_unknown() { exits 1 cabinetfs cache stats nonsense; }
 t_watch() {
   local pid
@@ -26,6 +38,7 @@ check "cache verify" t_verify
 check "cache gc" t_gc
 check "cache clear" t_clear
 check "the same on a store that is not mounted" t_idle
+check "the same beside another session's mount" t_another
 check "an unknown store" t_unknown
 check "status --watch ends with Ctrl-C" t_watch
 check "doctor" t_doctor

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "backend/auth/secret_store.h"
 #include "backend/remote_store.h"
@@ -116,13 +117,18 @@ ExitCode run_cache(const Paths& paths, const std::string& what, const std::strin
     all.push_back(std::move(entry));
     if (!as_json) print_answer(printable(name), what, *answer);
   };
+  std::optional<Error> elsewhere;
   const std::string as_path = target.empty() ? "" : absolute_path(target);
   for (const MountedVolume& volume : *volumes) {
     if (!volume.alive) continue;
     if (!target.empty() && volume.remote != target && volume.mount_point != as_path) continue;
     const auto answer = ask_mount(paths, volume, {{"cmd", "cache-" + what}});
-    // Among all mounts there may be another user's, or another session's.
-    if (!answer && target.empty() && answer.error().code == ErrorCode::kUnavailable) continue;
+    // Of that name there may be another user's, or another session's, with a store of its own.
+    if (!answer && volume.mount_point != as_path &&
+        answer.error().code == ErrorCode::kUnavailable) {
+      if (!target.empty()) elsewhere = answer.error();
+      continue;
+    }
     done(volume.mount_point, answer);
   }
   for (const StorePaths& store : all_stores(paths)) {
@@ -135,6 +141,7 @@ ExitCode run_cache(const Paths& paths, const std::string& what, const std::strin
     done(store.name, answer);
   }
   if (as_json) say(all.dump(2));
+  if (!any && elsewhere) return fail_with(*elsewhere);
   if (!any && !target.empty()) {
     complain(
         printable(fmt::format("{}: neither mounted, nor is anything of it on this disk", target)));
