@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include <utility>
 
 #include "backend/base/log.h"
@@ -84,6 +86,12 @@ Result<HttpResponse> DavApi::send(const CallContext& call, const DavRequest& req
       return fail(response.error().code, fmt::format("{}: {}", about(request.method, request.id),
                                                      response.error().context));
     }
+    if (response->status == 400 && hop == 0 && kind == NodeKind::kFolder &&
+        changes_nothing(request.method)) {
+      kind = NodeKind::kFile;  // a file by now: Apache knows none with a slash behind its name
+      continue;
+    }
+    if (response->status == 400) TRY(check_kinds(call, request));
     if (!is_redirect(response->status)) return response;
     if (hop == 0 && kind == NodeKind::kFile && changes_nothing(request.method) &&
         is_to_folder(*response, paths_, request.id)) {
@@ -92,6 +100,30 @@ Result<HttpResponse> DavApi::send(const CallContext& call, const DavRequest& req
     }
     return fail(failure(*response, request.method, request.id));
   }
+}
+
+bool DavApi::is_file(const CallContext& call, const RemoteId& id) const {
+  const auto there = propfind(call, id, NodeKind::kFile, Depth::kSelf, Wanted());
+  if (!there) return false;
+  const auto itself = std::ranges::find(*there, id, &Found::id);
+  return itself != there->end() && itself->resource.status < 400 && !itself->resource.collection;
+}
+
+bool DavApi::is_below_file(const CallContext& call, const RemoteId& id) const {
+  for (RemoteId folder = parent_of(id); !folder.empty(); folder = parent_of(folder)) {
+    if (is_file(call, folder)) return true;
+  }
+  return false;
+}
+
+Result<void> DavApi::check_kinds(const CallContext& call, const DavRequest& request) const {
+  const std::string what = about(request.method, request.id);
+  if (request.kind == NodeKind::kFolder && is_file(call, request.id))
+    return fail(request.method == "MKCOL" ? ErrorCode::kExists : ErrorCode::kNotFound,
+                what + ": a file stands there");
+  if (is_below_file(call, request.id))
+    return fail(ErrorCode::kNotFound, what + ": its folder is a file by now");
+  return {};
 }
 
 Error DavApi::failure(const HttpResponse& response, std::string_view method,

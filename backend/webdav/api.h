@@ -53,6 +53,10 @@ class DavApi {
   // Of an answer with status 400 or more, or 3xx.
   Error failure(const HttpResponse& response, std::string_view method, const RemoteId& id) const;
 
+  // Somebody has put a file where a folder above the object was: Apache says 400 to whatever is
+  // asked below it. Asks.
+  bool is_below_file(const CallContext& call, const RemoteId& id) const;
+
   // Responses that lie outside of the store are left out with a log line. kUnauthenticated: a page
   // of HTML. kNotSupported: no WebDAV there. kTooLarge: more than the limit.
   struct Found {
@@ -63,6 +67,10 @@ class DavApi {
                                       Depth depth, const Wanted& wanted) const;
 
  private:
+  bool is_file(const CallContext& call, const RemoteId& id) const;
+  // Of a request that was called a bad one: whether it was for what is there by now.
+  Result<void> check_kinds(const CallContext& call, const DavRequest& request) const;
+
   HttpClient& http_;
   const DavPaths paths_;
   const std::size_t max_listing_;

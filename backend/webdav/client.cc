@@ -19,8 +19,8 @@ using namespace webdav;
 
 namespace {
 
-// No server publishes a limit; what browsers use is a fair beginning. More as long as it answers all
-// of them promptly, which is how a server shows that it has workers enough.
+// No server publishes a limit; what browsers use is a fair beginning. More as long as it answers
+// all of them promptly, which is how a server shows that it has workers enough.
 constexpr std::size_t kFirstConnections = 12;
 constexpr std::size_t kMaxConnections = 48;
 

@@ -227,6 +227,8 @@ Result<std::optional<RemoteEntry>> WebDavStore::attempt(const CallContext& call,
     if (!entry) return fail(std::move(entry).error());
     return std::optional<RemoteEntry>(*std::move(entry));
   }
+  if (response->status == 400 && api_.is_below_file(call, upload.id))
+    return fail(ErrorCode::kNotFound, about("PUT", upload.id) + ": its folder is a file by now");
   Error error = refusal(*response, upload);
   if (error.code == ErrorCode::kUnavailable) return after_loss(call, upload, error);
   if (response->status == 412 && upload.attempts > 1) {

@@ -55,6 +55,34 @@ TEST_F(WebDavClient, RefusalsOfAMove) {
   EXPECT_EQ(code_of(store_->rename(soon(), NodeKind::kFolder, {}, "b")), ErrorCode::kNotPermitted);
 }
 
+// Apache's word for it is "bad request".
+TEST_F(WebDavClient, BelowAFileNothingIsThere) {
+  http_.answer("PROPFIND /dav/d/e/a", 400, "");
+  http_.answer("PROPFIND /dav/d/e", 400, "");
+  found("d", file("/dav/d", 3));
+  found("d", file("/dav/d", 3));
+  root_is_there();
+  EXPECT_EQ(code_of(store_->stat(soon(), NodeKind::kFile, {"d/e/a"})), ErrorCode::kNotFound);
+  http_.answer("MKCOL /dav/d/new/", 400, "");
+  http_.answer("PROPFIND /dav/d/new", 400, "");
+  found("d", file("/dav/d", 3));
+  found("d", file("/dav/d", 3));
+  EXPECT_EQ(code_of(store_->create_folder(soon(), {"d"}, "new")), ErrorCode::kNotFound);
+  // Where there is a folder, the request was a bad one.
+  http_.answer("PROPFIND /dav/d/a", 400, "");
+  found("d", folder("/dav/d/"));
+  EXPECT_EQ(code_of(store_->stat(soon(), NodeKind::kFile, {"d/a"})), ErrorCode::kInvalid);
+}
+
+TEST_F(WebDavClient, AFileThatStandsWhereAFolderWasIsSeen) {
+  http_.answer("PROPFIND /dav/d/", 400, "");
+  found("d", file("/dav/d", 3));
+  EXPECT_EQ(code_of(store_->list(soon(), {"d"})), ErrorCode::kNotFound);
+  http_.answer("MKCOL /dav/d/", 400, "");
+  found("d", file("/dav/d", 3));
+  EXPECT_EQ(code_of(store_->create_folder(soon(), {}, "d")), ErrorCode::kExists);
+}
+
 TEST_F(WebDavClient, APartialFailureIsAFailure) {
   found("d/", folder("/dav/d/"));
   found("d/", folder("/dav/d/"));
