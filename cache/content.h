@@ -96,6 +96,8 @@ class StagedContent : public ReadableContent {
   virtual std::uint64_t staged_bytes() const = 0;  // on this disk
   // All of it is the base version, unchanged: nothing was written, cut off or blanked out.
   virtual bool is_base() const = 0;
+  // The last committed state shows bytes of the base version.
+  virtual bool shows_base() const = 0;
   // The base version's bytes under the uncovered ranges are from now on read as `base` (the
   // server's newer version holds the same bytes there, because it was made from an earlier state of
   // this content).

@@ -500,6 +500,20 @@ bool StagedFile::is_base() const {
          base_limit_ == size_;
 }
 
+bool StagedFile::shows_base() const {
+  MutexLock lock(mutex_);
+  if (!base_) return false;
+  if (!committed_) return true;
+  const std::uint64_t limit = std::min(committed_->base_limit, committed_->size);
+  for (std::uint64_t block = 0; block * kBlockBytes < limit; ++block) {
+    const BlockEntry entry = committed_->map.find(block);
+    if (entry.whole()) continue;
+    const std::uint64_t end = std::min<std::uint64_t>(limit - block * kBlockBytes, kBlockBytes);
+    if (!entry.present() || !entry.valid->covers(0, static_cast<std::uint32_t>(end))) return true;
+  }
+  return false;
+}
+
 std::optional<ContentKey> StagedFile::base_key() const {
   MutexLock lock(mutex_);
   if (!base_) return std::nullopt;

@@ -76,6 +76,7 @@ class StagedFile final : public StagedContent, public std::enable_shared_from_th
   Result<std::shared_ptr<ReadableContent>> snapshot() override EXCLUDES(mutex_);
   std::uint64_t staged_bytes() const override EXCLUDES(mutex_);
   bool is_base() const override EXCLUDES(mutex_);
+  bool shows_base() const override EXCLUDES(mutex_);
   void rebase(const ContentKey& base) override EXCLUDES(mutex_);
   Result<std::uint64_t> seek_data(std::uint64_t offset) override EXCLUDES(mutex_);
   Result<std::uint64_t> seek_hole(std::uint64_t offset) override EXCLUDES(mutex_);

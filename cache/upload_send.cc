@@ -66,7 +66,7 @@ Result<RemoteEntry> UploadTask::send_small(const UploadTarget& target, Intent in
 
 // What has been read once is not on this disk when the disk had no room for it.
 Result<void> UploadTask::check_readable(CallContext local) {
-  if (!node_.base || size_ == 0) return {};
+  if (!node_.base || !shows_base_) return {};
   TRY_ASSIGN(const std::shared_ptr<CachedContent> base, core_.contents.open_cached(*node_.base));
   if (base->complete()) return {};
   std::vector<std::byte> buffer(std::min<std::uint64_t>(size_, 1u << 20));

@@ -192,6 +192,7 @@ Result<void> UploadTask::take_snapshot() {
   TRY_ASSIGN(snapshot_, staged->snapshot());
   generation_ = node_.generation;
   size_ = snapshot_->size();
+  shows_base_ = staged->shows_base();
   is_whole_base_ = node_.base && size_ > 0 && staged->is_base();
   return {};
 }
@@ -217,7 +218,7 @@ Result<std::string> UploadTask::content_md5(bool may_block) {
 // the one that was edited: before, and afterwards too. `told`: what the server says of the base
 // just now, where that is known.
 Result<void> UploadTask::check_base(const std::optional<RemoteEntry>& told) {
-  if (!node_.base || !node_.base->version.empty() || size_ == 0) return {};
+  if (!node_.base || !node_.base->version.empty() || !shows_base_) return {};
   const ContentKey& key = *node_.base;
   TRY_ASSIGN(const std::shared_ptr<CachedContent> content, core_.contents.open_cached(key));
   if (!content->needs_validation()) {

@@ -71,6 +71,7 @@ class UploadTask {
   std::uint64_t generation_ = 0;
   std::uint64_t size_ = 0;
   bool is_whole_base_ = false;
+  bool shows_base_ = true;
   std::optional<UploadSession> session_;
   std::string md5_;  // of the snapshot, once known
   std::string conflict_;

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <functional>
 #include <string>
 
 #include "tests/unit/cache/content/content_fixture.h"
@@ -62,6 +63,45 @@ TEST_F(StagedContentTest, AReadThatTheStagedRangesCoverNeedsNoBase) {
   EXPECT_TRUE(same(read_text(*file, 100'000, 200'000, local_only()), pattern(200'000, 2)));
   EXPECT_EQ(read_text(*file, 99'999, 2, local_only()).substr(0, 11), "would-block");
   EXPECT_EQ(requests(), 0u);
+}
+
+TEST_F(StagedContentTest, WhetherAStateShowsItsBaseIsKnown) {
+  const std::string base = pattern(150'000);
+  server_.put("a", base);
+  const auto shows = [&](const std::function<void(StagedContent&)>& change) {
+    const auto file = staged(key("a", base));
+    change(*file);
+    (void)commit(*file);
+    return file->shows_base();
+  };
+  const auto put = [](StagedContent& file, std::uint64_t offset, std::size_t length) {
+    EXPECT_TRUE(write(file, offset, pattern(length, 2)));
+  };
+  EXPECT_FALSE(staged()->shows_base());
+  EXPECT_TRUE(shows([](StagedContent&) {}));
+  EXPECT_TRUE(shows([&](StagedContent& file) { put(file, 0, 149'999); }));
+  EXPECT_TRUE(shows([&](StagedContent& file) { put(file, 1, 149'999); }));
+  EXPECT_FALSE(shows([&](StagedContent& file) { put(file, 0, 150'000); }));
+  EXPECT_FALSE(shows([&](StagedContent& file) {
+    put(file, 70'000, 100'000);
+    put(file, 0, 70'000);
+  }));
+  EXPECT_FALSE(shows([&](StagedContent& file) {
+    EXPECT_TRUE(file.truncate(0));
+    put(file, 100'000, 10);
+  }));
+  EXPECT_FALSE(shows([&](StagedContent& file) {
+    EXPECT_TRUE(file.truncate(100));
+    put(file, 0, 100);
+    EXPECT_TRUE(file.truncate(200'000));
+  }));
+  EXPECT_FALSE(shows([](StagedContent& file) { EXPECT_TRUE(file.punch(0, 150'000)); }));
+  // Of the state that is committed, not of what comes behind it.
+  const auto file = staged(key("a", base));
+  put(*file, 0, 10);
+  (void)commit(*file);
+  put(*file, 0, 150'000);
+  EXPECT_TRUE(file->shows_base());
 }
 
 TEST_F(StagedContentTest, WhatIsCutOffDoesNotComeBack) {

@@ -95,6 +95,29 @@ TEST_F(BaseVersion, WhereTheVendorHasNoneTheChangeWaitsForAPerson) {
   EXPECT_EQ(h.pread(**file, 1'500'000, 7).value_or("?"), "CHANGED");
 }
 
+// What was read of it, and never checked, is not in what is sent.
+TEST_F(BaseVersion, WhatReplacesAllOfItNeedsNone) {
+  for (const bool overwritten : {false, true}) {
+    HarnessOptions options = with_versions(false, false);
+    options.remote.capabilities.versions = options.remote.capabilities.promote = false;
+    VolumeHarness h({{"d/a", "base"}}, options);
+    auto reader = h.open_read("d/a");
+    ASSERT_OK(reader);
+    EXPECT_EQ(h.pread(**reader, 0, 4).value_or("?"), "base");
+    if (overwritten) {
+      ASSERT_OK(h.write_at("d/a", 0, "ours, and longer"));
+    } else {
+      ASSERT_OK(h.write_file("d/a", "ours, and longer"));
+    }
+    h.remote.write_file_as_other("d/a", "theirs");
+    ASSERT_OK(h.drain());
+    EXPECT_EQ(h.remote.content("d/a").value_or("?"), "theirs");
+    EXPECT_EQ(h.remote_tree().size(), 3u);
+    EXPECT_EQ(h.unsent(), 0u);
+    ASSERT_OK(h.close(*reader));
+  }
+}
+
 TEST_F(BaseVersion, WhatWasFetchedInTimeNeedsNoVersion) {
   HarnessOptions options = with_versions(false, true);
   const std::string old = pattern_text(kFetchedInParts, 1);
