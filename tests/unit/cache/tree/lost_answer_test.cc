@@ -27,6 +27,18 @@ class LostAnswer : public testing::TestWithParam<bool> {
     ASSERT_OK(h.drain());
     h.go_stale();
   }
+  // The server has docs/a.txt as "new", and nobody here has had time to look.
+  static void lose_answer_and_go_offline(VolumeHarness& h) {
+    h.faulty.set_hook([](const RemoteCall& call) {
+      if (call.operation == "put") return RemoteFault::losing_answer();
+      return call.number > 1 && call.operation == "stat"
+                 ? RemoteFault::failing(ErrorCode::kUnavailable)
+                 : RemoteFault::pass();
+    });
+    h.pass_quiet_time();
+    ASSERT_TRUE(h.eventually([&] { return h.remote.content("docs/a.txt") == "new"; }));
+    h.faulty.set_offline(true);
+  }
 };
 
 INSTANTIATE_TEST_SUITE_P(WithAndWithoutCrash, LostAnswer, testing::Bool());
@@ -74,15 +86,7 @@ TEST_P(LostAnswer, OfANewVersionFollowedByAnEdit) {
 TEST_P(LostAnswer, OfANewVersionThatIsRenamedBeforeTheLook) {
   VolumeHarness h({{"docs/a.txt", "old"}});
   ASSERT_OK(h.write_file("docs/a.txt", "new"));
-  h.faulty.set_hook([](const RemoteCall& call) {
-    if (call.operation == "put") return RemoteFault::losing_answer();
-    return call.number > 1 && call.operation == "stat"
-               ? RemoteFault::failing(ErrorCode::kUnavailable)
-               : RemoteFault::pass();
-  });
-  h.pass_quiet_time();
-  ASSERT_TRUE(h.eventually([&] { return h.remote.content("docs/a.txt") == "new"; }));
-  h.faulty.set_offline(true);
+  ASSERT_NO_FATAL_FAILURE(lose_answer_and_go_offline(h));
   ASSERT_OK(h.rename("docs/a.txt", "docs/b.txt"));
   lose_and_heal(h);
   EXPECT_EQ(h.versions("docs/b.txt"), (Versions{"old", "new"}));
@@ -93,15 +97,7 @@ TEST_P(LostAnswer, OfANewVersionThatIsRenamedOverAnotherAndDiscarded) {
   VolumeHarness h({{"docs/a.txt", "old"}, {"docs/b.txt", "other"}});
   ASSERT_OK(h.mount_tree());
   ASSERT_OK(h.write_file("docs/a.txt", "new"));
-  h.faulty.set_hook([](const RemoteCall& call) {
-    if (call.operation == "put") return RemoteFault::losing_answer();
-    return call.number > 1 && call.operation == "stat"
-               ? RemoteFault::failing(ErrorCode::kUnavailable)
-               : RemoteFault::pass();
-  });
-  h.pass_quiet_time();
-  ASSERT_TRUE(h.eventually([&] { return h.remote.content("docs/a.txt") == "new"; }));
-  h.faulty.set_offline(true);
+  ASSERT_NO_FATAL_FAILURE(lose_answer_and_go_offline(h));
   ASSERT_TRUE(h.eventually([&] { return h.faulty.in_flight() == 0; }));
   ASSERT_OK(h.rename("docs/a.txt", "docs/b.txt"));
   ASSERT_TRUE(
@@ -220,15 +216,7 @@ TEST_P(LostAnswer, OfANewVersionThatIsReplacedBeforeTheLook) {
   VolumeHarness h({{"docs/a.txt", "old"}, {"docs/b.txt", "replacement"}});
   ASSERT_OK(h.mount_tree());
   ASSERT_OK(h.write_file("docs/a.txt", "new"));
-  h.faulty.set_hook([](const RemoteCall& call) {
-    if (call.operation == "put") return RemoteFault::losing_answer();
-    return call.number > 1 && call.operation == "stat"
-               ? RemoteFault::failing(ErrorCode::kUnavailable)
-               : RemoteFault::pass();
-  });
-  h.pass_quiet_time();
-  ASSERT_TRUE(h.eventually([&] { return h.remote.content("docs/a.txt") == "new"; }));
-  h.faulty.set_offline(true);
+  ASSERT_NO_FATAL_FAILURE(lose_answer_and_go_offline(h));
   ASSERT_OK(h.rename("docs/b.txt", "docs/a.txt"));
   lose_and_heal(h);
   EXPECT_EQ(h.versions("docs/a.txt"), (Versions{"old", "new", "replacement"}));
