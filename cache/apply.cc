@@ -81,7 +81,10 @@ Result<void> add_node(VolumeCore& core, Tree::Txn& txn, InodeNumber folder,
   node.remote = entry;
   node.remote_parent = folder;
   node.parent = folder;
-  TRY_ASSIGN(node.name, free_shown_name(core, txn, folder, entry, node.ino));
+  node.name = shown;
+  if (same_name != nullptr) {
+    TRY_ASSIGN(node.name, free_shown_name(core, txn, folder, entry, node.ino));
+  }
   show_remote(node, true);
   txn.put(std::move(node));
   notices.inode(folder, true);

@@ -94,6 +94,21 @@ Result<std::vector<NodeRecord>> MetaReader::open_all(const SealedRows& rows) con
   return nodes;
 }
 
+Result<std::vector<NodePtr>> MetaReader::open_unknown(const SealedRows& rows,
+                                                      const MetaStore::Known& known) const {
+  std::vector<NodePtr> nodes;
+  nodes.reserve(rows.rows.size());
+  for (const auto& row : rows.rows) {
+    if (NodePtr there = known ? known(row.ino) : nullptr) {
+      nodes.push_back(std::move(there));
+      continue;
+    }
+    TRY_ASSIGN(NodeRecord node, open_node(sealer_, row.ino, rows.body(row)));
+    nodes.push_back(std::make_shared<const NodeRecord>(std::move(node)));
+  }
+  return nodes;
+}
+
 Result<std::optional<NodeRecord>> MetaReader::find(InodeNumber ino) {
   TRY_ASSIGN(const SealedRows rows, select(kFind, ino.value, {}));
   return open_one(rows);
@@ -119,14 +134,16 @@ Result<std::optional<NodeRecord>> MetaReader::find_remote(const RemoteId& id) {
   return open_one(rows);
 }
 
-Result<std::vector<NodeRecord>> MetaReader::children(InodeNumber parent) {
+Result<std::vector<NodePtr>> MetaReader::children(InodeNumber parent,
+                                                  const MetaStore::Known& known) {
   TRY_ASSIGN(const SealedRows rows, select(kChildren, parent.value, {}));
-  return open_all(rows);
+  return open_unknown(rows, known);
 }
 
-Result<std::vector<NodeRecord>> MetaReader::remote_children(InodeNumber parent) {
+Result<std::vector<NodePtr>> MetaReader::remote_children(InodeNumber parent,
+                                                         const MetaStore::Known& known) {
   TRY_ASSIGN(const SealedRows rows, select(kRemoteChildren, parent.value, {}));
-  return open_all(rows);
+  return open_unknown(rows, known);
 }
 
 Result<bool> MetaReader::has_children(InodeNumber parent) {

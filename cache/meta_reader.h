@@ -6,6 +6,7 @@
 
 #include "backend/base/mutex.h"
 #include "cache/meta_rows.h"
+#include "cache/meta_store.h"
 #include "cache/sqlite_db.h"
 
 namespace cabinetfs {
@@ -21,8 +22,8 @@ class MetaReader {
   Result<std::optional<NodeRecord>> find_child(InodeNumber parent, const std::string& name);
   Result<std::optional<NodeRecord>> find_child_folded(InodeNumber parent, const std::string& name);
   Result<std::optional<NodeRecord>> find_remote(const RemoteId& id);
-  Result<std::vector<NodeRecord>> children(InodeNumber parent);
-  Result<std::vector<NodeRecord>> remote_children(InodeNumber parent);
+  Result<std::vector<NodePtr>> children(InodeNumber parent, const MetaStore::Known& known);
+  Result<std::vector<NodePtr>> remote_children(InodeNumber parent, const MetaStore::Known& known);
   Result<bool> has_children(InodeNumber parent);
   Result<std::vector<NodeRecord>> dirty();
   Result<std::vector<InodeNumber>> pinned();
@@ -50,6 +51,8 @@ class MetaReader {
   Result<SealedRows> select(Statements which, std::uint64_t number, Bytes bytes) EXCLUDES(mutex_);
   Result<std::optional<NodeRecord>> open_one(const SealedRows& rows) const;
   Result<std::vector<NodeRecord>> open_all(const SealedRows& rows) const;
+  Result<std::vector<NodePtr>> open_unknown(const SealedRows& rows,
+                                            const MetaStore::Known& known) const;
 
   const Sealer& sealer_;
   Mutex mutex_;

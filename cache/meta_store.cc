@@ -87,11 +87,12 @@ Result<std::optional<NodeRecord>> SqliteMetaStore::find_child_folded(InodeNumber
 Result<std::optional<NodeRecord>> SqliteMetaStore::find_remote(const RemoteId& id) {
   return reader_->find_remote(id);
 }
-Result<std::vector<NodeRecord>> SqliteMetaStore::children(InodeNumber parent) {
-  return reader_->children(parent);
+Result<std::vector<NodePtr>> SqliteMetaStore::children(InodeNumber parent, const Known& known) {
+  return reader_->children(parent, known);
 }
-Result<std::vector<NodeRecord>> SqliteMetaStore::remote_children(InodeNumber parent) {
-  return reader_->remote_children(parent);
+Result<std::vector<NodePtr>> SqliteMetaStore::remote_children(InodeNumber parent,
+                                                              const Known& known) {
+  return reader_->remote_children(parent, known);
 }
 Result<bool> SqliteMetaStore::has_children(InodeNumber parent) {
   return reader_->has_children(parent);

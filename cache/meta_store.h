@@ -37,9 +37,15 @@ class MetaStore {
   virtual Result<std::optional<NodeRecord>> find_child_folded(InodeNumber parent,
                                                               const std::string& name) = 0;
   virtual Result<std::optional<NodeRecord>> find_remote(const RemoteId& id) = 0;
-  virtual Result<std::vector<NodeRecord>> children(InodeNumber parent) = 0;
+  // What the caller has in memory already: such rows are not opened, which is most of their price.
+  using Known = std::function<NodePtr(InodeNumber)>;
+  virtual Result<std::vector<NodePtr>> children(InodeNumber parent, const Known& known) = 0;
   // Nodes whose confirmed parent (remote_parent) is this one, wherever they are shown.
-  virtual Result<std::vector<NodeRecord>> remote_children(InodeNumber parent) = 0;
+  virtual Result<std::vector<NodePtr>> remote_children(InodeNumber parent, const Known& known) = 0;
+  Result<std::vector<NodePtr>> children(InodeNumber parent) { return children(parent, {}); }
+  Result<std::vector<NodePtr>> remote_children(InodeNumber parent) {
+    return remote_children(parent, {});
+  }
   virtual Result<bool> has_children(InodeNumber parent) = 0;
   // All nodes with dirty() or a failure or a conflict, by ino.
   virtual Result<std::vector<NodeRecord>> dirty() = 0;

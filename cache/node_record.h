@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -125,5 +127,8 @@ struct NodeRecord {
   }
   bool renamed = false;  // the shown name is not the one that stands for remote->name
 };
+
+// A node as it was at one moment; never changed, replaced by a newer one.
+using NodePtr = std::shared_ptr<const NodeRecord>;
 
 }  // namespace cabinetfs

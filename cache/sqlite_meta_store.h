@@ -33,8 +33,10 @@ class SqliteMetaStore final : public MetaStore {
   Result<std::optional<NodeRecord>> find_child_folded(InodeNumber parent,
                                                       const std::string& name) override;
   Result<std::optional<NodeRecord>> find_remote(const RemoteId& id) override;
-  Result<std::vector<NodeRecord>> children(InodeNumber parent) override;
-  Result<std::vector<NodeRecord>> remote_children(InodeNumber parent) override;
+  using MetaStore::children;
+  using MetaStore::remote_children;
+  Result<std::vector<NodePtr>> children(InodeNumber parent, const Known& known) override;
+  Result<std::vector<NodePtr>> remote_children(InodeNumber parent, const Known& known) override;
   Result<bool> has_children(InodeNumber parent) override;
   Result<std::vector<NodeRecord>> dirty() override;
   Result<std::vector<InodeNumber>> pinned() override;

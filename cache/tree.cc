@@ -112,6 +112,13 @@ Result<NodePtr> Tree::child_locked(InodeNumber parent, const std::string& name) 
   return node;
 }
 
+MetaStore::Known Tree::known_locked() {
+  return [this](InodeNumber ino) NO_THREAD_SAFETY_ANALYSIS {
+    const NodePtr* hit = nodes_.get(ino);
+    return hit == nullptr ? NodePtr() : *hit;
+  };
+}
+
 Result<NodePtr> Tree::find(InodeNumber ino) {
   MutexLock lock(mutex_);
   return find_locked(ino);
@@ -129,16 +136,9 @@ Result<NodePtr> Tree::find_remote(const RemoteId& id) {
 
 Result<std::vector<NodePtr>> Tree::children(InodeNumber parent) {
   MutexLock lock(mutex_);
-  TRY_ASSIGN(std::vector<NodeRecord> rows, meta_.children(parent));
-  std::vector<NodePtr> nodes;
-  nodes.reserve(rows.size());
-  for (NodeRecord& row : rows) {
-    if (const NodePtr* hit = nodes_.get(row.ino)) {
-      nodes.push_back(*hit);
-      continue;
-    }
-    nodes.push_back(std::make_shared<const NodeRecord>(std::move(row)));
-    remember_locked(nodes.back());
+  TRY_ASSIGN(std::vector<NodePtr> nodes, meta_.children(parent, known_locked()));
+  for (const NodePtr& node : nodes) {
+    if (nodes_.peek(node->ino) == nullptr) remember_locked(node);
   }
   return nodes;
 }
@@ -190,11 +190,22 @@ Result<NodePtr> Tree::Txn::find(InodeNumber ino) NO_THREAD_SAFETY_ANALYSIS {
   return tree_.find_locked(ino);
 }
 
+template <class Is>
+NodePtr Tree::Txn::changed_at(const Places& index, const Place& place, const Is& is) const {
+  const auto [from, to] = index.equal_range(place);
+  for (auto it = from; it != to; ++it) {
+    const NodePtr& node = changed_.at(it->second);
+    if (node != nullptr && is(*node)) return node;
+  }
+  return nullptr;
+}
+
 Result<NodePtr> Tree::Txn::child(InodeNumber parent,
                                  const std::string& name) NO_THREAD_SAFETY_ANALYSIS {
-  for (const auto& [ino, node] : changed_) {
-    if (node != nullptr && is_shown_at(*node, parent) && node->name == name) return node;
-  }
+  const NodePtr changed = changed_at(shown_, Place(parent, fold_name(name)), [&](const auto& node) {
+    return is_shown_at(node, parent) && node.name == name;
+  });
+  if (changed != nullptr) return changed;
   TRY_ASSIGN(NodePtr node, tree_.child_locked(parent, name));
   if (node != nullptr && changed_.contains(node->ino)) return NodePtr();  // changed away
   return node;
@@ -204,18 +215,20 @@ Result<NodePtr> Tree::Txn::child_folded(InodeNumber parent,
                                         const std::string& name) NO_THREAD_SAFETY_ANALYSIS {
   TRY_ASSIGN(NodePtr exact, child(parent, name));
   if (exact != nullptr) return exact;
-  const std::string folded = fold_name(name);
-  for (const auto& [ino, node] : changed_) {
-    if (node != nullptr && is_shown_at(*node, parent) && fold_name(node->name) == folded)
-      return node;
-  }
+  const Place place(parent, fold_name(name));
+  const NodePtr changed = changed_at(shown_, place, [&](const auto& node) {
+    return is_shown_at(node, parent) && fold_name(node.name) == place.second;
+  });
+  if (changed != nullptr) return changed;
   TRY_ASSIGN(NodePtr node, to_ptr(tree_.meta_.find_child_folded(parent, name)));
   if (node != nullptr && changed_.contains(node->ino)) return NodePtr();
   return node;
 }
 
 Result<NodePtr> Tree::Txn::find_remote(const RemoteId& id) NO_THREAD_SAFETY_ANALYSIS {
-  for (const auto& [ino, node] : changed_) {
+  const auto [from, to] = remote_.equal_range(id.value);
+  for (auto it = from; it != to; ++it) {
+    const NodePtr& node = changed_.at(it->second);
     if (node != nullptr && node->remote && node->remote->id == id) return node;
   }
   TRY_ASSIGN(NodePtr node, to_ptr(tree_.meta_.find_remote(id)));
@@ -224,13 +237,8 @@ Result<NodePtr> Tree::Txn::find_remote(const RemoteId& id) NO_THREAD_SAFETY_ANAL
 }
 
 Result<std::vector<NodePtr>> Tree::Txn::children(InodeNumber parent) NO_THREAD_SAFETY_ANALYSIS {
-  TRY_ASSIGN(std::vector<NodeRecord> rows, tree_.meta_.children(parent));
-  std::vector<NodePtr> nodes;
-  nodes.reserve(rows.size());
-  for (NodeRecord& row : rows) {
-    if (!changed_.contains(row.ino))
-      nodes.push_back(std::make_shared<const NodeRecord>(std::move(row)));
-  }
+  TRY_ASSIGN(std::vector<NodePtr> nodes, tree_.meta_.children(parent, tree_.known_locked()));
+  std::erase_if(nodes, [this](const NodePtr& node) { return changed_.contains(node->ino); });
   for (const auto& [ino, node] : changed_) {
     if (node != nullptr && is_shown_at(*node, parent)) nodes.push_back(node);
   }
@@ -239,13 +247,8 @@ Result<std::vector<NodePtr>> Tree::Txn::children(InodeNumber parent) NO_THREAD_S
 
 Result<std::vector<NodePtr>> Tree::Txn::remote_children(InodeNumber parent)
     NO_THREAD_SAFETY_ANALYSIS {
-  TRY_ASSIGN(std::vector<NodeRecord> rows, tree_.meta_.remote_children(parent));
-  std::vector<NodePtr> nodes;
-  nodes.reserve(rows.size());
-  for (NodeRecord& row : rows) {
-    if (!changed_.contains(row.ino))
-      nodes.push_back(std::make_shared<const NodeRecord>(std::move(row)));
-  }
+  TRY_ASSIGN(std::vector<NodePtr> nodes, tree_.meta_.remote_children(parent, tree_.known_locked()));
+  std::erase_if(nodes, [this](const NodePtr& node) { return changed_.contains(node->ino); });
   for (const auto& [ino, node] : changed_) {
     if (node != nullptr && node->remote && node->remote_parent == parent) nodes.push_back(node);
   }
@@ -263,10 +266,10 @@ Result<bool> Tree::Txn::has_children(InodeNumber parent) NO_THREAD_SAFETY_ANALYS
 Result<NodePtr> Tree::Txn::displaced_at(InodeNumber folder, const std::string& remote_name,
                                         InodeNumber except) NO_THREAD_SAFETY_ANALYSIS {
   const Place place(folder, fold_name(remote_name));
-  for (const auto& [ino, node] : changed_) {
-    if (node == nullptr || ino == except) continue;
-    if (std::ranges::count(displaced_places(*node), place) > 0) return node;
-  }
+  const NodePtr changed = changed_at(displaced_, place, [&](const auto& node) {
+    return node.ino != except && std::ranges::count(displaced_places(node), place) > 0;
+  });
+  if (changed != nullptr) return changed;
   const auto [from, to] = tree_.displaced_.equal_range(place);
   for (auto it = from; it != to; ++it) {
     if (it->second != except && !changed_.contains(it->second))
@@ -314,11 +317,16 @@ std::vector<InodeNumber> Tree::Txn::base_holders() const NO_THREAD_SAFETY_ANALYS
 }
 
 Result<InodeNumber> Tree::Txn::new_inode() NO_THREAD_SAFETY_ANALYSIS {
-  return tree_.meta_.next_inode();
+  TRY_ASSIGN(const InodeNumber ino, tree_.meta_.next_inode());
+  new_.insert(ino);
+  return ino;
 }
 
 void Tree::Txn::put(NodeRecord node) {
   const InodeNumber ino = node.ino;
+  if (!node.deleted && node.parent) shown_.emplace(Place(node.parent, fold_name(node.name)), ino);
+  for (Place& place : displaced_places(node)) displaced_.emplace(std::move(place), ino);
+  if (node.remote) remote_.emplace(node.remote->id.value, ino);
   changed_[ino] = std::make_shared<const NodeRecord>(std::move(node));
 }
 
@@ -334,7 +342,10 @@ Result<void> Tree::Txn::commit() NO_THREAD_SAFETY_ANALYSIS {
   batch.values = values_;
   std::vector<std::pair<NodePtr, NodePtr>> changes;  // old, new
   for (const auto& [ino, node] : changed_) {
-    TRY_ASSIGN(NodePtr old, tree_.find_locked(ino));
+    NodePtr old;
+    if (!new_.contains(ino)) {
+      TRY_ASSIGN(old, tree_.find_locked(ino));
+    }
     if (node != nullptr) {
       batch.put.push_back(*node);
     } else {
@@ -372,6 +383,10 @@ Result<void> Tree::Txn::commit() NO_THREAD_SAFETY_ANALYSIS {
     touch(node->parent);
   }
   changed_.clear();
+  new_.clear();
+  shown_.clear();
+  displaced_.clear();
+  remote_.clear();
   values_.clear();
   return {};
 }

@@ -21,9 +21,6 @@
 
 namespace cabinetfs {
 
-// A node as it was at one moment; never changed, replaced by a newer one.
-using NodePtr = std::shared_ptr<const NodeRecord>;
-
 // The nodes of one mount: MetaStore is the truth, this is its hot path and the rules that hold
 // between rows (one shown name for each place, who stands where on the server). Thread safe: one
 // mutex; what is done under it is memory and SQLite without waiting for stable storage, never the
@@ -57,6 +54,7 @@ class Tree {
 
   Result<NodePtr> find_locked(InodeNumber ino) REQUIRES(mutex_);
   Result<NodePtr> child_locked(InodeNumber parent, const std::string& name) REQUIRES(mutex_);
+  MetaStore::Known known_locked() REQUIRES(mutex_);
   void remember_locked(const NodePtr& node) REQUIRES(mutex_);
   void index_locked(const NodeRecord& node) REQUIRES(mutex_);
   void unindex_locked(const NodeRecord& node) REQUIRES(mutex_);
@@ -113,8 +111,19 @@ class SCOPED_CAPABILITY Tree::Txn {
   Result<void> commit();
 
  private:
+  using Places = std::multimap<Place, InodeNumber>;
+
+  // The changed node that stands at this place in the index and is still as `is` wants it.
+  template <class Is>
+  NodePtr changed_at(const Places& index, const Place& place, const Is& is) const;
+
   Tree& tree_;
   std::map<InodeNumber, NodePtr> changed_;  // nullptr = erased
+  std::unordered_set<InodeNumber> new_;     // numbers given here: no row of theirs is stored yet
+  // What changed_ can be found by. A node that was changed again leaves its old entries behind.
+  Places shown_;
+  Places displaced_;
+  std::unordered_multimap<std::string, InodeNumber> remote_;
   std::vector<std::pair<std::string, std::string>> values_;
 };
 

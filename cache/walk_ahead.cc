@@ -1,6 +1,7 @@
 #include "cache/walk_ahead.h"
 
 #include <algorithm>
+#include <map>
 
 #include "backend/base/log.h"
 
@@ -29,14 +30,15 @@ void WalkAhead::shutdown() { pool_.shutdown(); }
 void WalkAhead::listed(InodeNumber folder, InodeNumber parent, const DirListing& children) {
   if (!core_.options.walk_ahead || !core_.net.online()) return;
   const SteadyTime now = core_.clock.steady();
-  bool walking = false;
   std::vector<InodeNumber> files;
+  std::map<InodeNumber, DirListing> below;  // folders whose folders are to be listed ahead
   {
     MutexLock lock(mutex_);
     if (ahead_.erase(folder) > 0) ++used_;
-    if (const auto up = folders_.find(parent); up != folders_.end() && parent != folder) {
-      walking = now - up->second.listed < kWalkPause;
-    }
+    const auto up = folders_.find(parent);
+    const bool walking =
+        up != folders_.end() && parent != folder && now - up->second.listed < kWalkPause;
+    if (walking && !up->second.below) below.emplace(parent, up->second.children);
     Folder& entry = folders_[folder];
     const bool again = entry.children == children;
     entry.listed = now;
@@ -50,6 +52,7 @@ void WalkAhead::listed(InodeNumber folder, InodeNumber parent, const DirListing&
         order_.pop_front();
       }
     }
+    if (walking && !folders_[folder].below) below.emplace(folder, children);
     if (now - reading_walk_ < kWalkPause) {
       // Files were read in order in the folder before: this one's are next.
       Folder& here = folders_[folder];
@@ -67,11 +70,23 @@ void WalkAhead::listed(InodeNumber folder, InodeNumber parent, const DirListing&
       }
     }
   }
-  if (walking) {
-    list_below(folder, 0);
-    list_below(parent, 0);
+  for (const auto& [ino, children_of] : below) {
+    if (!list_in(children_of)) continue;
+    MutexLock lock(mutex_);
+    if (const auto found = folders_.find(ino);
+        found != folders_.end() && found->second.children == children_of)
+      found->second.below = true;
   }
   if (!files.empty()) fetch(std::move(files));
+}
+
+bool WalkAhead::list_in(const DirListing& children) {
+  for (const DirEntry& child : *children) {
+    if (child.attributes.kind != NodeKind::kFolder) continue;
+    const Result<NodePtr> node = core_.tree.find(child.attributes.ino);
+    if (node && *node != nullptr && !list_ahead(**node, 0)) return false;
+  }
+  return true;
 }
 
 void WalkAhead::list_below(InodeNumber folder, int depth) {
@@ -79,22 +94,27 @@ void WalkAhead::list_below(InodeNumber folder, int depth) {
   const Result<std::vector<NodePtr>> children = core_.tree.children(folder);
   if (!children) return;
   for (const NodePtr& child : *children) {
-    if (child->kind != NodeKind::kFolder || child->listed || !child->remote) continue;
-    {
-      MutexLock lock(mutex_);
-      if (asked_ahead_ > used_ + kUnusedFolders) {
-        // Half forgotten as time goes by, so that the next walk gets its chance.
-        const SteadyTime now = core_.clock.steady();
-        std::erase_if(ahead_, [now](const auto& entry) { return now - entry.second > kWalkPause; });
-        if (ahead_.size() > kUnusedFolders) return;
-        asked_ahead_ = used_ + ahead_.size();
-      }
-      if (!ahead_.emplace(child->ino, core_.clock.steady()).second) continue;
-      ++asked_ahead_;
-    }
-    listings_.refresh_ahead(child->ino, false,
-                            [this, ino = child->ino, depth] { list_below(ino, depth + 1); });
+    if (child->kind == NodeKind::kFolder && !list_ahead(*child, depth)) return;
   }
+}
+
+bool WalkAhead::list_ahead(const NodeRecord& folder, int depth) {
+  if (folder.listed || !folder.remote) return true;
+  {
+    MutexLock lock(mutex_);
+    if (asked_ahead_ > used_ + kUnusedFolders) {
+      // Half forgotten as time goes by, so that the next walk gets its chance.
+      const SteadyTime now = core_.clock.steady();
+      std::erase_if(ahead_, [now](const auto& entry) { return now - entry.second > kWalkPause; });
+      if (ahead_.size() > kUnusedFolders) return false;
+      asked_ahead_ = used_ + ahead_.size();
+    }
+    if (!ahead_.emplace(folder.ino, core_.clock.steady()).second) return true;
+    ++asked_ahead_;
+  }
+  listings_.refresh_ahead(folder.ino, false,
+                          [this, ino = folder.ino, depth] { list_below(ino, depth + 1); });
+  return true;
 }
 
 void WalkAhead::opened(const NodeRecord& file) {

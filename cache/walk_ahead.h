@@ -34,9 +34,13 @@ class WalkAhead {
     std::size_t next = 0;      // the position after the last file that was read
     unsigned in_a_row = 0;     // files read in order
     std::size_t ahead_to = 0;  // fetched up to here
+    bool below = false;        // all folders in it are listed, or have been asked for
   };
 
+  // Lists the folders in it ahead. False: enough has been listed for now.
+  bool list_in(const DirListing& children) EXCLUDES(mutex_);
   void list_below(InodeNumber folder, int depth) EXCLUDES(mutex_);
+  bool list_ahead(const NodeRecord& folder, int depth) EXCLUDES(mutex_);
   void fetch(std::vector<InodeNumber> files);
 
   VolumeCore& core_;

@@ -99,7 +99,7 @@ class MetaStoreCrash : public ::testing::Test {
     EXPECT_EQ(first.size(), second.size());
     EXPECT_EQ((*store)->count().value(), first.size() + second.size());
     std::uint64_t last = 0;
-    for (const NodeRecord& node : first) last = std::max(last, node.ino.value);
+    for (const NodePtr& node : first) last = std::max(last, node->ino.value);
     EXPECT_EQ((*store)->value("last").value().value_or("0"), std::to_string(last));
     EXPECT_TRUE((*store)->sync());
   }

@@ -34,10 +34,10 @@ class MetaStoreTest : public ::testing::Test {
     const auto done = store_->commit({.put = std::move(nodes), .erase = {}, .values = {}});
     ASSERT_TRUE(done) << to_string(done.error());
   }
-  std::vector<std::uint64_t> inodes(const Result<std::vector<NodeRecord>>& nodes) {
+  std::vector<std::uint64_t> inodes(const Result<std::vector<NodePtr>>& nodes) {
     std::vector<std::uint64_t> out;
     if (!nodes) return {0};
-    for (const NodeRecord& node : *nodes) out.push_back(node.ino.value);
+    for (const NodePtr& node : *nodes) out.push_back(node->ino.value);
     std::sort(out.begin(), out.end());
     return out;
   }

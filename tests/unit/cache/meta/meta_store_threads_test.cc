@@ -66,8 +66,8 @@ TEST_F(MetaStoreThreads, ReadersSeeWholeBatchesWhileOthersWriteAndSync) {
         if (!nodes) ++errors;
         if (!nodes || nodes->empty()) continue;
         if (nodes->size() != kNodes) ++torn;
-        for (const NodeRecord& node : *nodes)
-          if (node.size != nodes->front().size) ++torn;
+        for (const NodePtr& node : *nodes)
+          if (node->size != nodes->front()->size) ++torn;
       }
     });
   }
