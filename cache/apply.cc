@@ -1,5 +1,6 @@
 // What the server says, taken into the tree: see listing.h for the functions.
 #include <algorithm>
+#include <utility>
 
 #include "cache/listing.h"
 
@@ -129,6 +130,25 @@ Result<std::string> free_shown_name(VolumeCore& core, Tree::Txn& txn, InodeNumbe
   return core.codec.twin_name(shown, entry.id);
 }
 
+// A part of a move has been done: it is undone, by a change of its own. Where that is not possible,
+// or is refused too, what the server has counts.
+static Result<void> go_back_to_first_place(VolumeCore& core, Tree::Txn& txn, NodeRecord& node,
+                                           Notices& notices) {
+  if (!node.first_place) return {};
+  const FirstPlace first = *std::exchange(node.first_place, std::nullopt);
+  TRY_ASSIGN(const NodePtr folder, txn.find(first.folder));
+  if (folder == nullptr || folder->deleted || !folder->remote) return {};
+  const std::string shown = core.codec.to_local(first.name, node.remote->id);
+  TRY_ASSIGN(const NodePtr taken, core.same_named(txn, first.folder, shown));
+  if (taken != nullptr && taken->ino != node.ino) return {};
+  node.parent = first.folder;
+  node.name = shown;
+  node.renamed = !core.shows_remote_name(node);
+  node.upload_soon = node.upload_soon || node.moved();
+  notices.inode(first.folder, true);
+  return {};
+}
+
 Result<void> put_back(VolumeCore& core, Tree::Txn& txn, NodeRecord& node, Notices& notices) {
   if (node.deleted) {
     // What was sent before is none of the states that the row has from now on.
@@ -143,7 +163,7 @@ Result<void> put_back(VolumeCore& core, Tree::Txn& txn, NodeRecord& node, Notice
   node.renamed = !core.shows_remote_name(node);
   node.failure.reset();
   notices.inode(node.parent, true);
-  return {};
+  return go_back_to_first_place(core, txn, node, notices);
 }
 
 Result<void> apply_entry(VolumeCore& core, Tree::Txn& txn, InodeNumber folder,

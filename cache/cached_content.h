@@ -92,7 +92,8 @@ class CachedFile final : public FetchTarget, public std::enable_shared_from_this
   struct Checked {
     std::uint64_t blocks = 0, bad = 0;
   };
-  Checked check() EXCLUDES(mutex_);  // opens every block, drops the bad ones
+  Checked check(const CancelToken& cancel)
+      EXCLUDES(mutex_);  // opens every block, drops the bad ones
 
   // FetchTarget
   bool publish(Fetch& fetch, std::uint64_t block, BlockPtr bytes) override EXCLUDES(mutex_);

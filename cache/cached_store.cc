@@ -294,7 +294,7 @@ void CachedFile::forget() {
   dispose(std::move(dropped));
 }
 
-CachedFile::Checked CachedFile::check() {
+CachedFile::Checked CachedFile::check(const CancelToken& cancel) {
   Checked checked;
   struct Place {
     std::uint64_t block;
@@ -313,6 +313,7 @@ CachedFile::Checked CachedFile::check() {
   }
   std::vector<std::byte> buffer(kBlockBytes);
   for (const Place& place : places) {
+    if (cancel.cancelled()) break;
     ++checked.blocks;
     if (file->read(place.slot, place.block, MutableBytes(buffer).first(block_bytes(place.block))))
       continue;

@@ -165,17 +165,24 @@ class ContentStore {
   virtual void adopt(const std::shared_ptr<StagedContent>& content, const ContentKey& key) = 0;
   // Removes the staged data for good once the last holder lets go.
   virtual void discard_staged(const std::shared_ptr<StagedContent>& content) = 0;
+  // `sync` makes all rows durable that were committed before it (MetaStore::sync). Until it has,
+  // staged files that rows have named stay on the disk. Without one they go at once.
+  virtual void set_row_sync(std::function<Result<void>()> sync) = 0;
   // Deletes staged files that none of these records refers to (left over by kill -9), and slot
   // files that the cache does not know. Called once, before the mount is ready.
   virtual void collect_staged(const std::vector<std::string>& live_records) = 0;
 
   virtual ContentStats stats() const = 0;
+  // The disk is full: removes cached contents. False when nothing could go.
+  virtual bool make_room(std::uint64_t bytes) = 0;
   virtual void clear_cache() = 0;      // all that is not held or pinned
   virtual void collect_garbage() = 0;  // down to the limits
   struct VerifyReport {
     std::uint64_t files = 0, blocks = 0, bad_blocks = 0;
   };
-  virtual VerifyReport verify() = 0;  // reads every block; drops what does not open
+  // Reads every block; drops what does not open. Cancelled, it tells of what it has come to.
+  virtual VerifyReport verify(const CancelToken& cancel) = 0;
+  VerifyReport verify() { return verify(CancelToken{}); }
   // No new network requests; waits end with kCancelled.
   virtual void shutdown() = 0;
 };

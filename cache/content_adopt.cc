@@ -82,7 +82,7 @@ bool ContentStoreImpl::move_to_cache(const StagedFile::Adopted& adopted, std::ui
     if (*got == 0) break;
     at += *got;
   }
-  adopted.file->remove();
+  retire(adopted.file);
   return true;
 }
 
@@ -102,7 +102,7 @@ void ContentStoreImpl::adopt(const std::shared_ptr<StagedContent>& content, cons
   const bool wanted = adopted.state->size == key.size && key.size > 0 && !stopped_ && !reading &&
                       adopted.file->exists();
   if (!wanted) {
-    adopted.file->remove();
+    retire(adopted.file);
     return;
   }
   const ContentRecord record = make_adopted(adopted, **snapshot, key);
@@ -122,7 +122,7 @@ void ContentStoreImpl::adopt(const std::shared_ptr<StagedContent>& content, cons
                  sealer_.seal_text(as_text(Bytes(name)), encode_content_record(record))});
   } else {
     if (charged) refund(bytes);
-    adopted.file->remove();
+    retire(adopted.file);
   }
   MutexLock lock(mutex_);
   adopting_.erase(record.id);

@@ -198,7 +198,7 @@ void ContentStoreImpl::changed(std::shared_ptr<CachedFile> file) {
 void ContentStoreImpl::run_saver(const std::stop_token&) {
   MutexLock lock(changed_mutex_);
   while (!stop_saver_) {
-    if (changed_.empty()) {
+    if (changed_.empty() && retired_.empty()) {
       changed_cond_.wait(changed_mutex_);
       continue;
     }
@@ -208,8 +208,48 @@ void ContentStoreImpl::run_saver(const std::stop_token&) {
     }
     lock.unlock();
     save_changed();
+    (void)remove_retired();
     lock.lock();
   }
+}
+
+void ContentStoreImpl::set_row_sync(std::function<Result<void>()> sync) {
+  MutexLock lock(row_sync_mutex_);
+  row_sync_ = std::move(sync);
+  MutexLock inner(changed_mutex_);
+  has_row_sync_ = row_sync_ != nullptr;
+}
+
+void ContentStoreImpl::retire(std::shared_ptr<SlotFile> file) {
+  {
+    MutexLock lock(changed_mutex_);
+    if (has_row_sync_) {
+      retired_.push_back(std::move(file));
+      changed_cond_.notify_all();
+      return;
+    }
+  }
+  // Nobody can say any more when the rows are durable: the next start finds out.
+  if (!stopped_) file->remove();
+}
+
+bool ContentStoreImpl::remove_retired() {
+  std::vector<std::shared_ptr<SlotFile>> files;
+  {
+    MutexLock lock(row_sync_mutex_);
+    MutexLock inner(changed_mutex_);
+    files.swap(retired_);
+    inner.unlock();
+    if (files.empty() || !row_sync_) return false;
+    if (const Result<void> synced = row_sync_(); !synced) {
+      log_warn("staged data that is not needed any more stays: {}", to_string(synced.error()));
+      MutexLock again(changed_mutex_);
+      retired_.insert(retired_.end(), files.begin(), files.end());
+      return false;
+    }
+  }
+  for (const auto& file : files) file->remove();
+  return true;
 }
 
 void ContentStoreImpl::save_changed() {
@@ -329,7 +369,8 @@ std::uint64_t ContentStoreImpl::evict(std::uint64_t bytes) {
 }
 
 bool ContentStoreImpl::make_room(std::uint64_t bytes) {
-  const bool made = evict(bytes) > 0;
+  const bool retired = remove_retired();
+  const bool made = evict(bytes) > 0 || retired;
   if (made) log_info("the disk is full: cached contents were removed to keep unsent data");
   return made;
 }
@@ -361,12 +402,13 @@ void ContentStoreImpl::remove_strangers() {
   }
 }
 
-ContentStore::VerifyReport ContentStoreImpl::verify() {
+ContentStore::VerifyReport ContentStoreImpl::verify(const CancelToken& cancel) {
   save_changed();
   VerifyReport report;
   for (const auto& row : index_->oldest(SIZE_MAX, false)) {
     const auto file = find_file(row.name);
-    const auto checked = file ? file->check() : check_closed(row.name);
+    if (cancel.cancelled()) break;
+    const auto checked = file ? file->check(cancel) : check_closed(row.name, cancel);
     ++report.files;
     report.blocks += checked.blocks;
     report.bad_blocks += checked.bad;
@@ -374,7 +416,7 @@ ContentStore::VerifyReport ContentStoreImpl::verify() {
   return report;
 }
 
-CachedFile::Checked ContentStoreImpl::check_closed(const Name& name) {
+CachedFile::Checked ContentStoreImpl::check_closed(const Name& name, const CancelToken& cancel) {
   CachedFile::Checked checked;
   const auto row = index_->find(name);
   if (!row) return checked;
@@ -386,7 +428,7 @@ CachedFile::Checked ContentStoreImpl::check_closed(const Name& name) {
   if (record) {
     std::vector<std::byte> buffer(kBlockBytes);
     record->map.for_each([&](std::uint64_t block, const BlockEntry& entry) {
-      if (!entry.has_slot()) return;
+      if (!entry.has_slot() || cancel.cancelled()) return;
       ++checked.blocks;
       const auto length = std::min(kBlockBytes, record->size - block * kBlockBytes);
       if (!file.read(entry.slot, block, MutableBytes(buffer).first(length))) bad.push_back(block);
@@ -550,6 +592,7 @@ void ContentStoreImpl::shutdown() {
   // What the disk pool had not come to. Nobody fetches any more, so this ends.
   for (const auto& file : files) file->write_pending();
   save_changed();
+  (void)remove_retired();
 }
 
 }  // namespace cabinetfs

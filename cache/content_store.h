@@ -45,11 +45,14 @@ class ContentStoreImpl final : public ContentStore, public CachedHost, public St
       const std::string& record, const std::optional<ContentKey>& base) override;
   void adopt(const std::shared_ptr<StagedContent>& content, const ContentKey& key) override;
   void discard_staged(const std::shared_ptr<StagedContent>& content) override;
+  void set_row_sync(std::function<Result<void>()> sync) override EXCLUDES(row_sync_mutex_);
   void collect_staged(const std::vector<std::string>& live_records) override;
   ContentStats stats() const override;
+  bool make_room(std::uint64_t bytes) override;  // also StagedHost
   void clear_cache() override;
   void collect_garbage() override;
-  VerifyReport verify() override;
+  using ContentStore::verify;
+  VerifyReport verify(const CancelToken& cancel) override;
   void shutdown() override;
 
  private:
@@ -79,7 +82,6 @@ class ContentStoreImpl final : public ContentStore, public CachedHost, public St
   Result<std::shared_ptr<CachedContent>> open_base(const ContentKey& key) override {
     return open_cached(key);
   }
-  bool make_room(std::uint64_t bytes) override;
   void note_unsynced(const ContentId& id, bool unsynced) override EXCLUDES(unsynced_mutex_) {
     MutexLock lock(unsynced_mutex_);
     if (unsynced)
@@ -92,6 +94,10 @@ class ContentStoreImpl final : public ContentStore, public CachedHost, public St
     return unsynced_.contains(id);
   }
 
+  void retire(std::shared_ptr<SlotFile> file) override EXCLUDES(changed_mutex_);
+  // Removes what has been retired, once no row can name it any more. False: nothing went.
+  bool remove_retired() EXCLUDES(row_sync_mutex_, changed_mutex_);
+
   Name name_of(const ContentKey& key) const;
   std::shared_ptr<CachedFile> find_file(const Name& name) EXCLUDES(mutex_);
   void rename_one(const Name& from, const Name& to) EXCLUDES(evict_mutex_, mutex_);
@@ -103,7 +109,7 @@ class ContentStoreImpl final : public ContentStore, public CachedHost, public St
   std::uint64_t evict(std::uint64_t bytes) EXCLUDES(evict_mutex_, mutex_);
   bool evict_one(const BlockIndex::Row& row) EXCLUDES(mutex_);
   std::uint64_t over_limit(std::uint64_t more);
-  CachedFile::Checked check_closed(const Name& name) EXCLUDES(mutex_);
+  CachedFile::Checked check_closed(const Name& name, const CancelToken& cancel) EXCLUDES(mutex_);
   void remove_strangers();
   void save_changed() EXCLUDES(changed_mutex_);
   void keep_unvalidated(const std::set<std::shared_ptr<CachedFile>>& saved)
@@ -142,7 +148,12 @@ class ContentStoreImpl final : public ContentStore, public CachedHost, public St
   std::set<std::shared_ptr<CachedFile>> changed_ GUARDED_BY(changed_mutex_);
   // Saved, but not all that is in them; since when.
   std::map<std::shared_ptr<CachedFile>, SteadyTime> unvalidated_ GUARDED_BY(changed_mutex_);
+  std::vector<std::shared_ptr<SlotFile>> retired_ GUARDED_BY(changed_mutex_);
+  bool has_row_sync_ GUARDED_BY(changed_mutex_) = false;
   bool stop_saver_ GUARDED_BY(changed_mutex_) = false;
+
+  Mutex row_sync_mutex_;  // held while rows are synced; changed_mutex_ is taken inside
+  std::function<Result<void>()> row_sync_ GUARDED_BY(row_sync_mutex_);
 
   Executor disk_;
   Fetcher fetcher_;

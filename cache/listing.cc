@@ -14,6 +14,8 @@ constexpr std::size_t kMergeChunk = 400;
 // From here on a listing's price counts for how long it is used, up to the second.
 constexpr std::chrono::milliseconds kCostly{100};
 constexpr std::chrono::minutes kLongestKept{10};
+// So many may go at once without a question.
+constexpr std::size_t kFewGone = 10;
 // How often a listing is asked for again because the folder has got another id meanwhile.
 constexpr int kMovedOn = 5;
 
@@ -175,6 +177,7 @@ Result<void> ListingService::fetch(const CallContext& call, InodeNumber folder) 
     Result<std::vector<RemoteEntry>> entries = core_.seen(core_.remote.list(call, id));
     ++core_.listings;
     if (entries) {
+      TRY(check_vanished(call, folder, id, *entries));
       TRY_ASSIGN(const bool taken, merge(folder, id, *entries, asked));
       if (taken) {
         note_cost(folder, core_.clock.steady() - asked);
@@ -189,6 +192,41 @@ Result<void> ListingService::fetch(const CallContext& call, InodeNumber folder) 
     }
   }
   return fail(ErrorCode::kTryAgain, "the folder is renamed over and over");
+}
+
+// Some servers answer with a short listing, or an empty one, while they are not ready. Where much
+// is missing at once, one that is missing is asked for by itself.
+Result<void> ListingService::check_vanished(const CallContext& call, InodeNumber folder,
+                                            const RemoteId& id,
+                                            const std::vector<RemoteEntry>& entries) {
+  std::unordered_set<std::string> present;
+  present.reserve(entries.size());
+  for (const RemoteEntry& entry : entries) present.insert(entry.id.value);
+  NodePtr missing;
+  std::size_t known = 0, gone = 0;
+  {
+    Tree::Txn txn(core_.tree);
+    TRY_ASSIGN(const std::vector<NodePtr> children, txn.remote_children(folder));
+    for (const NodePtr& child : children) {
+      if (child->dirty() || core_.is_in_flight(child->ino)) continue;
+      ++known;
+      if (present.contains(child->remote->id.value)) continue;
+      ++gone;
+      missing = child;
+    }
+  }
+  const bool all = gone == known && entries.empty();
+  const bool most = gone > kFewGone && gone > known / 2;
+  if (missing == nullptr || !(all || most)) return {};
+  const Result<RemoteEntry> there =
+      core_.seen(core_.remote.stat(call, missing->kind, missing->remote->id));
+  if (!there) {
+    if (is_gone(there.error().code)) return {};
+    return fail(there.error());
+  }
+  if (!there->parent.empty() && there->parent != id) return {};  // moved elsewhere
+  return fail(ErrorCode::kUnavailable,
+              "the server's listing leaves out what it still has: not believed");
 }
 
 // The id that was asked for is not this folder's any more, because it or one above it has been

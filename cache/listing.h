@@ -51,6 +51,8 @@ class ListingService {
   // False: the folder is not `id` any more.
   Result<bool> merge(InodeNumber folder, const RemoteId& id,
                      const std::vector<RemoteEntry>& entries, SteadyTime asked);
+  Result<void> check_vanished(const CallContext& call, InodeNumber folder, const RemoteId& id,
+                              const std::vector<RemoteEntry>& entries);
   Result<bool> moved_on(const CallContext& call, InodeNumber folder, const RemoteId& id)
       EXCLUDES(mutex_);
   Result<void> free_twin_names(Tree::Txn& txn, InodeNumber folder, Notices& notices);
@@ -71,7 +73,8 @@ Result<void> apply_entry(VolumeCore& core, Tree::Txn& txn, InodeNumber folder,
 // The folder's complete listing does not have this node any more.
 Result<void> apply_gone(VolumeCore& core, Tree::Txn& txn, const NodeRecord& node, SteadyTime asked,
                         Notices& notices);
-// A row that was deleted here, or on its way elsewhere, is shown again where the server has it.
+// A row that was deleted here, or on its way elsewhere, is shown again where the server has it; or,
+// when a part of that way has been gone, where it began: that is sent.
 Result<void> put_back(VolumeCore& core, Tree::Txn& txn, NodeRecord& node, Notices& notices);
 // A free shown name in `folder` for a server object: its own, or the twin's.
 Result<std::string> free_shown_name(VolumeCore& core, Tree::Txn& txn, InodeNumber folder,

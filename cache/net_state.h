@@ -24,13 +24,10 @@ class NetState {
   }
   // Errors that say nothing about reachability are ignored, or count as an answer.
   void failed(const Error& error) {
-    const bool unreachable = error.code == ErrorCode::kUnavailable ||
-                             error.code == ErrorCode::kTimeout ||
-                             error.code == ErrorCode::kUnauthenticated;
     if (error.code == ErrorCode::kCancelled || error.code == ErrorCode::kWouldBlock ||
         error.code == ErrorCode::kIo)
       return;
-    if (!unreachable) return succeeded();
+    if (!is_unreachable(error.code)) return succeeded();
     MutexLock lock(mutex_);
     reason_ = to_string(error);
     const SteadyTime now = clock_.steady();

@@ -46,6 +46,8 @@ enum NodeField : std::uint32_t {
   kBaseModified = 31,
   kBaseVersion = 32,
   kSentVersion = 33,
+  kFirstFolder = 34,
+  kFirstName = 35,
 };
 enum NodeFlag : std::uint64_t {
   kTimesLocal = 1,
@@ -173,6 +175,14 @@ bool decode_fields(Reader& in, NodeRecord& node) {
         if (!node.sent_place) node.sent_place.emplace();
         node.sent_place->version.value = in.text();
         break;
+      case kFirstFolder:
+        if (!node.first_place) node.first_place.emplace();
+        node.first_place->folder.value = in.number();
+        break;
+      case kFirstName:
+        if (!node.first_place) node.first_place.emplace();
+        node.first_place->name = in.text();
+        break;
       case kIntent:
         node.intent = in.nested(record::decode_intent);
         break;
@@ -249,6 +259,10 @@ std::string encode_node(const NodeRecord& node) {
     out.number(kSentFolder, node.sent_place->folder.value);
     out.bytes(kSentName, node.sent_place->name);
     if (!node.sent_place->version.empty()) out.bytes(kSentVersion, node.sent_place->version.value);
+  }
+  if (node.first_place) {
+    out.number(kFirstFolder, node.first_place->folder.value);
+    out.bytes(kFirstName, node.first_place->name);
   }
   if (node.failure) out.bytes(kFailure, record::encode_failure(*node.failure));
   out.put(kConflict, node.conflict);

@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <memory>
 #include <optional>
 #include <string>
 
@@ -67,6 +66,14 @@ struct SentPlace {
   VersionId version;
 };
 
+// Where an object stood on the server before the first of several renames and moves that bring it
+// to its new place was sent: it goes back there when a later one is refused.
+struct FirstPlace {
+  InodeNumber folder;
+  std::string name;  // the server's spelling
+  friend bool operator==(const FirstPlace&, const FirstPlace&) = default;
+};
+
 // Everything that is stored of one node: what the server last told (`remote`), what this mount
 // shows, and what is still to be told to the server. Plain data; the tree is its only writer.
 struct NodeRecord {
@@ -103,6 +110,7 @@ struct NodeRecord {
   WallTime changed_at{};           // of the last local change, for the quiet time
   Intent intent;
   std::optional<SentPlace> sent_place;
+  std::optional<FirstPlace> first_place;
   std::optional<Failure> failure;
   std::string conflict;  // told in user.cabinet.state until the next clean change
 

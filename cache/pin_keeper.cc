@@ -9,11 +9,13 @@ namespace {
 
 // How old the listing of a pinned folder may be where nobody tells of changes.
 constexpr std::chrono::minutes kListedAgain{5};
+// Files between two looks at whether something else is wanted by now.
+constexpr std::size_t kTogether = 64;
 
 }  // namespace
 
-PinKeeper::PinKeeper(VolumeCore& core, ListingService& listings)
-    : core_(core), listings_(listings) {}
+PinKeeper::PinKeeper(VolumeCore& core, ListingService& listings, WalkAhead& walk)
+    : core_(core), listings_(listings), walk_(walk) {}
 
 void PinKeeper::wake() {
   if (!queued_.exchange(true)) pool_.submit([this] { pass(); });
@@ -24,12 +26,14 @@ void PinKeeper::shutdown() { pool_.shutdown(); }
 void PinKeeper::pass() {
   queued_ = false;
   const Result<Contents> found = find();
+  // Not all of it, perhaps: pins that are not known at the end would be lost.
+  if (core_.stopping.token().cancelled()) return;
   if (!found) {
     log_warn("pinned contents: {}", to_string(found.error()));
     return;
   }
-  std::unordered_map<InodeNumber, Validator> now;
-  for (const auto& [ino, content] : *found) now.emplace(ino, content.key.validator);
+  std::unordered_map<InodeNumber, ContentKey> now;
+  for (const auto& [ino, content] : *found) now.emplace(ino, content.key);
   if (!known_ || now != pinned_) {
     std::vector<ContentKey> keys;
     keys.reserve(found->size());
@@ -67,14 +71,18 @@ Result<PinKeeper::Contents> PinKeeper::find() {
 }
 
 void PinKeeper::fetch(const Contents& contents) {
-  for (const auto& [ino, content] : contents) {
+  std::vector<InodeNumber> some;
+  for (auto next = contents.begin(); next != contents.end();) {
+    some.clear();
+    for (; next != contents.end() && some.size() < kTogether; ++next) {
+      if (next->second.wanted) some.push_back(next->first);
+    }
     // Something else is pinned by now: found by the next pass, which goes on with the rest too.
-    if (queued_ || core_.stopping.token().cancelled()) return;
-    if (!content.wanted || !core_.net.may_try()) continue;
-    const Result<std::shared_ptr<CachedContent>> cached = core_.contents.open_cached(content.key);
-    if (!cached || (*cached)->complete()) continue;
-    const Result<void> got = (*cached)->fetch_all(core_.background_call(Priority::kPrefetch));
-    if (!got) log_info("pinning node {}: {}", ino.value, to_string(got.error()));
+    if (queued_ || core_.stopping.token().cancelled() || !core_.net.may_try()) return;
+    CallContext call = core_.background_call(Priority::kPrefetch);
+    call.deadline = SteadyTime::max();  // each file has its own
+    const Result<void> got = walk_.fetch_all(call, some);
+    if (!got) log_info("pinning: {}", to_string(got.error()));
   }
 }
 

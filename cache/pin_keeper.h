@@ -7,6 +7,7 @@
 #include "backend/base/executor.h"
 #include "cache/listing.h"
 #include "cache/volume_core.h"
+#include "cache/walk_ahead.h"
 
 namespace cabinetfs {
 
@@ -14,7 +15,7 @@ namespace cabinetfs {
 // new files. What is superseded, gone or unpinned may be evicted again. Thread safe.
 class PinKeeper {
  public:
-  PinKeeper(VolumeCore& core, ListingService& listings);
+  PinKeeper(VolumeCore& core, ListingService& listings, WalkAhead& walk);
   // Looks at all that is pinned, soon, in the background. Cheap where nothing is.
   void wake();
   void shutdown();
@@ -32,10 +33,11 @@ class PinKeeper {
 
   VolumeCore& core_;
   ListingService& listings_;
+  WalkAhead& walk_;
   std::atomic<bool> queued_ = false;
   // Of the one thread:
-  std::unordered_map<InodeNumber, Validator> pinned_;  // as the cache knows it
-  bool known_ = false;                                 // `pinned_` is what the cache has
+  std::unordered_map<InodeNumber, ContentKey> pinned_;  // as the cache knows it
+  bool known_ = false;                                  // `pinned_` is what the cache has
   Executor pool_{"pins", 1};
 };
 

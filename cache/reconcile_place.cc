@@ -24,6 +24,10 @@ Result<void> Reconciler::store_sent_place(const NodeRecord& node, const SentPlac
     return fail(ErrorCode::kCancelled, "renamed or deleted before it was sent");
   NodeRecord next = *now;
   next.sent_place = place;
+  TRY_ASSIGN(const std::string wanted, core_.codec.to_remote(node.name));
+  const bool last = !node.deleted && place.folder == node.parent && place.name == wanted;
+  if (!last && !next.first_place)
+    next.first_place = FirstPlace{node.remote_parent, node.remote->name};
   txn.put(std::move(next));
   return txn.commit();
 }

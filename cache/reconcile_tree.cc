@@ -407,6 +407,7 @@ Result<void> Reconciler::confirm(InodeNumber ino, const RemoteEntry& entry,
     next.remote_parent = remote_parent;
     next.sent_place.reset();
     next.renamed = !core_.shows_remote_name(next);
+    if (!next.deleted && !next.moved()) next.first_place.reset();
     next.failure.reset();
     // Edited by others meanwhile: what is clean follows.
     if (old && next.kind == NodeKind::kFile && !next.content_dirty && !next.deleted &&

@@ -18,9 +18,15 @@ bool is_place_change(Plan::Action action) {
          action == Plan::Action::kRemoveFile || action == Plan::Action::kRemoveFolder;
 }
 
-bool is_network(ErrorCode code) {
-  return code == ErrorCode::kUnavailable || code == ErrorCode::kTimeout ||
-         code == ErrorCode::kUnauthenticated;
+// An answer that makes no sense, or a bug of ours, that is met so often is not going to pass.
+constexpr std::uint32_t kSenselessTries = 4;
+
+// Waits for somebody to do something about it. A full disk does not: room comes back by itself.
+bool is_refusal(ErrorCode code, std::uint32_t attempts) {
+  if (code == ErrorCode::kNoSpace) return false;
+  if (code == ErrorCode::kCorrupt || code == ErrorCode::kInternal)
+    return attempts >= kSenselessTries;
+  return !is_transient(code);
 }
 
 }  // namespace
@@ -202,18 +208,28 @@ Reconciler::Lane Reconciler::lane_of(const Plan& plan) const {
 Executor& Reconciler::small_or_large(Lane lane) { return lane == Lane::kLarge ? large_ : small_; }
 
 std::optional<Plan> Reconciler::consider(InodeNumber ino, bool rides_along) {
-  Tree::Txn txn(core_.tree);
-  Result<Plan> planned = planner_.next(txn, ino);
-  Result<void> stored;
-  if (planned) stored = txn.commit();
-  if (!planned || !stored) {
-    log_error("planning node {}: {}", ino.value,
-              to_string(planned ? stored.error() : planned.error()));
-    MutexLock lock(mutex_);
-    schedule_locked(ino, core_.clock.steady() + kFirstPause);
-    return std::nullopt;
+  Result<std::optional<Plan>> next = plan_next(ino, rides_along);
+  if (next) return *std::move(next);
+  log_error("planning node {}: {}", ino.value, to_string(next.error()));
+  // A name, say, that cannot be sent any more since the options changed: shown, not tried for ever.
+  if (!is_transient(next.error().code)) {
+    const Result<NodePtr> node = core_.tree.find(ino);
+    if (!node || *node == nullptr) return std::nullopt;
+    const bool folder = (*node)->kind == NodeKind::kFolder;
+    const Plan::Action create = folder ? Plan::Action::kCreateFolder : Plan::Action::kUpload;
+    failed(ino, (*node)->moved() ? Plan::Action::kRename : create, next.error());
   }
-  Plan plan = std::move(*planned);
+  MutexLock lock(mutex_);
+  schedule_locked(ino, core_.clock.steady() + kFirstPause);
+  ++settlements_;
+  settled_.notify_all();
+  return std::nullopt;
+}
+
+Result<std::optional<Plan>> Reconciler::plan_next(InodeNumber ino, bool rides_along) {
+  Tree::Txn txn(core_.tree);
+  TRY_ASSIGN(Plan plan, planner_.next(txn, ino));
+  TRY(txn.commit());
   MutexLock lock(mutex_);
   switch (plan.action) {
     case Plan::Action::kNothing:
@@ -221,11 +237,11 @@ std::optional<Plan> Reconciler::consider(InodeNumber ino, bool rides_along) {
       ++settlements_;
       settled_.notify_all();
       feed_locked();
-      return std::nullopt;
+      return std::optional<Plan>();
     case Plan::Action::kWait:
       schedule_locked(ino, plan.at);
       feed_locked();
-      return std::nullopt;
+      return std::optional<Plan>();
     case Plan::Action::kBlocked: {
       const auto [from, to] = blocked_.equal_range(plan.blocker);
       const bool known =
@@ -233,7 +249,7 @@ std::optional<Plan> Reconciler::consider(InodeNumber ino, bool rides_along) {
       if (!known) blocked_.emplace(plan.blocker, ino);
       schedule_locked(ino, plan.at);
       feed_locked();
-      return std::nullopt;
+      return std::optional<Plan>();
     }
     case Plan::Action::kCreateFolder:
     case Plan::Action::kUpload:
@@ -248,18 +264,18 @@ std::optional<Plan> Reconciler::consider(InodeNumber ino, bool rides_along) {
     case Plan::Action::kDetach:
       break;
   }
-  if (stopping_) return std::nullopt;
+  if (stopping_) return std::optional<Plan>();
   if (rides_along && plan.action != Plan::Action::kRemoveFile) {
     // Not what the others are sent for: planned again by itself. Not "now", which they would meet
     // once more.
     schedule_locked(ino, core_.clock.steady() + std::chrono::milliseconds(1));
-    return std::nullopt;
+    return std::optional<Plan>();
   }
   if (const auto pause = not_before_.find(ino); pause != not_before_.end()) {
     if (pause->second > core_.clock.steady()) {
       schedule_locked(ino, pause->second);
       feed_locked();
-      return std::nullopt;
+      return std::optional<Plan>();
     }
     not_before_.erase(pause);
   }
@@ -267,12 +283,12 @@ std::optional<Plan> Reconciler::consider(InodeNumber ino, bool rides_along) {
   if (!rides_along) {
     if (!lane_free_locked(lane)) {
       (lane == Lane::kLarge ? waiting_large_ : waiting_small_).push_back(ino);
-      return std::nullopt;
+      return std::optional<Plan>();
     }
     if (!core_.net.may_try()) {
       schedule_locked(ino, core_.net.next_probe());
       feed_locked();
-      return std::nullopt;
+      return std::optional<Plan>();
     }
     ++running_[lane];
   }
@@ -280,7 +296,7 @@ std::optional<Plan> Reconciler::consider(InodeNumber ino, bool rides_along) {
   auto flight = std::make_shared<Flight>();
   flight->total = plan.action == Plan::Action::kUpload ? plan.node->size : 0;
   flights_[ino] = std::move(flight);
-  return plan;
+  return std::optional<Plan>(std::move(plan));
 }
 
 // Who waits for a lane is looked at again when it may be free; too many do no harm, they queue up
@@ -387,7 +403,7 @@ void Reconciler::failed(InodeNumber ino, Plan::Action action, const Error& error
                         std::optional<std::uint64_t> sent) {
   if (error.code == ErrorCode::kCancelled) return;  // stopping
   const std::chrono::nanoseconds pause = pause_after(ino);
-  if (is_network(error.code)) {
+  if (is_unreachable(error.code)) {
     log_info("{} of node {} waits for the network: {}", to_string(action), ino.value,
              to_string(error));
     MutexLock lock(mutex_);
@@ -397,6 +413,7 @@ void Reconciler::failed(InodeNumber ino, Plan::Action action, const Error& error
     return;
   }
   bool take_it_back = false;
+  bool is_stored = true;
   {
     Tree::Txn txn(core_.tree);
     const Result<NodePtr> node = txn.find(ino);
@@ -409,7 +426,7 @@ void Reconciler::failed(InodeNumber ino, Plan::Action action, const Error& error
     failure.code = error.code;
     failure.message = error.context;
     ++failure.attempts;
-    failure.refused = !is_transient(error.code);
+    failure.refused = is_refusal(error.code, failure.attempts);
     failure.next_try = core_.now() + pause;
     take_it_back =
         is_place_change(action) && (failure.refused || failure.attempts >= kPlaceAttempts);
@@ -417,9 +434,16 @@ void Reconciler::failed(InodeNumber ino, Plan::Action action, const Error& error
     if (!take_it_back) {
       next.failure = failure;
       txn.put(std::move(next));
-      if (const Result<void> stored = txn.commit(); !stored)
+      if (const Result<void> stored = txn.commit(); !stored) {
         log_error("storing a failure: {}", to_string(stored.error()));
+        is_stored = false;
+      }
     }
+  }
+  if (!is_stored) {
+    // The row says nothing of the pause.
+    MutexLock lock(mutex_);
+    not_before_[ino] = core_.clock.steady() + pause;
   }
   const std::string path = core_.tree.path_of(ino).value_or("?");
   log_warn("{}: {} failed: {}", path, to_string(action), to_string(error));

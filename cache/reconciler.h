@@ -68,6 +68,7 @@ class Reconciler final : public InFlight {
   // Plans one node. A plan that comes back is marked as in flight and has its lane; `rides_along`:
   // it shares another's.
   std::optional<Plan> consider(InodeNumber ino, bool rides_along) EXCLUDES(mutex_);
+  Result<std::optional<Plan>> plan_next(InodeNumber ino, bool rides_along) EXCLUDES(mutex_);
   Lane lane_of(const Plan& plan) const;
   Executor& small_or_large(Lane lane);
   void schedule_locked(InodeNumber ino, SteadyTime at) REQUIRES(mutex_);

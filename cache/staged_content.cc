@@ -92,16 +92,19 @@ Result<std::shared_ptr<StagedFile>> StagedFile::load(StagedHost& host, const std
 }
 
 StagedFile::~StagedFile() {
-  bool leftover = false;
+  bool leftover = false, named = false;
   {
     MutexLock writers(writers_);
     MutexLock lock(mutex_);
     leftover = !given_away_ && (discarded_ || !any_record_);
+    named = any_record_;
   }
-  if (leftover) {
-    host_.note_unsynced(file_->id(), false);
+  if (!leftover) return;
+  host_.note_unsynced(file_->id(), false);
+  if (named)
+    host_.retire(file_);
+  else
     file_->remove();
-  }
 }
 
 std::uint64_t StagedFile::size() const {

@@ -34,6 +34,10 @@ class StagedHost {
   // others may have been.
   virtual void note_unsynced(const ContentId& id, bool unsynced) = 0;
   virtual bool is_unsynced(const ContentId& id) = 0;
+  // Takes over a slot file that rows have named and that no row names any more: a power loss may
+  // bring such a row back until the newer one is durable, so the file stays that long. May be
+  // called under any lock.
+  virtual void retire(std::shared_ptr<SlotFile> file) = 0;
 };
 
 // See StagedContent. Changes are collected in memory block by block and go to free slots when

@@ -46,7 +46,8 @@ Result<NodePtr> to_ptr(Result<std::optional<NodeRecord>> found) {
 
 }  // namespace
 
-Tree::Tree(MetaStore& meta, std::size_t loaded_nodes) : meta_(meta), nodes_(loaded_nodes) {}
+Tree::Tree(MetaStore& meta, std::size_t loaded_nodes, std::function<bool()> make_room)
+    : meta_(meta), make_room_(std::move(make_room)), nodes_(loaded_nodes) {}
 
 Result<void> Tree::load() {
   MutexLock lock(mutex_);
@@ -354,7 +355,11 @@ Result<void> Tree::Txn::commit() NO_THREAD_SAFETY_ANALYSIS {
     }
     changes.emplace_back(std::move(old), node);
   }
-  TRY(tree_.meta_.commit(batch));
+  Result<void> stored = tree_.meta_.commit(batch);
+  if (!stored && stored.error().code == ErrorCode::kNoSpace && tree_.make_room_ &&
+      tree_.make_room_())
+    stored = tree_.meta_.commit(batch);
+  TRY(std::move(stored));
 
   const auto touch = [this](InodeNumber folder) NO_THREAD_SAFETY_ANALYSIS {
     if (folder) tree_.stamps_[folder] = tree_.next_stamp_++;

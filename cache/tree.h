@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -27,7 +28,9 @@ namespace cabinetfs {
 // network.
 class Tree {
  public:
-  Tree(MetaStore& meta, std::size_t loaded_nodes);
+  // `make_room` is asked when the disk is too full for a commit: true when it may fit now. Called
+  // with the tree's mutex held.
+  Tree(MetaStore& meta, std::size_t loaded_nodes, std::function<bool()> make_room = {});
 
   // Reads what is unsent. Call once, first.
   Result<void> load() EXCLUDES(mutex_);
@@ -60,6 +63,7 @@ class Tree {
   void unindex_locked(const NodeRecord& node) REQUIRES(mutex_);
 
   MetaStore& meta_;
+  const std::function<bool()> make_room_;
   mutable Mutex mutex_;
   LruCache<InodeNumber, NodePtr> nodes_ GUARDED_BY(mutex_);
   std::unordered_map<InodeNumber, std::uint64_t> stamps_ GUARDED_BY(mutex_);

@@ -108,7 +108,7 @@ Result<void> VolumeImpl::unlink(const CallContext& call, InodeNumber parent,
     // A commit of the same file is either before this or sees that the name is gone.
     MutexLock lock(file->mutex);
     std::shared_ptr<StagedContent> dropped;
-    TRY_ASSIGN(dropped, core_.staged_of(*file));
+    TRY_ASSIGN(dropped, core_.staged_to_drop(*file));
     {
       Tree::Txn txn(core_.tree);
       TRY_ASSIGN(const NodePtr now, txn.find(child->ino));
@@ -221,7 +221,7 @@ Result<void> VolumeImpl::rename(const CallContext& call, InodeNumber parent,
     MutexLock lock(replaced_file->mutex);
     std::shared_ptr<StagedContent> dropped;
     if (replaced_file->ino) {
-      TRY_ASSIGN(dropped, core_.staged_of(*replaced_file));
+      TRY_ASSIGN(dropped, core_.staged_to_drop(*replaced_file));
     }
     Tree::Txn txn(core_.tree);
     TRY_ASSIGN(const NodePtr from, txn.find(source->ino));

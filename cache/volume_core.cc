@@ -7,6 +7,9 @@
 namespace cabinetfs {
 namespace {
 
+// The log takes a few pages for each commit.
+constexpr std::uint64_t kRoomForRows = 16u << 20;
+
 constexpr std::chrono::minutes kRemember{5};
 constexpr std::size_t kMaxNotices = 100;
 // The kernel is told of every change, so it may keep what it knows for long.
@@ -85,9 +88,13 @@ VolumeCore::VolumeCore(VolumeOptions volume_options, RemoteStore& remote_store,
       meta(meta_store),
       contents(content_store),
       clock(time_source),
-      tree(meta_store, options.loaded_nodes),
+      tree(meta_store, options.loaded_nodes, [this] { return contents.make_room(kRoomForRows); }),
       codec(remote_store.capabilities().names, options.names),
-      net(time_source) {}
+      net(time_source) {
+  contents.set_row_sync([&rows = meta] { return rows.sync(); });
+}
+
+VolumeCore::~VolumeCore() { contents.set_row_sync({}); }
 
 Rights VolumeCore::rights(const NodeRecord& node) {
   return node.remote && node.remote->rights ? *node.remote->rights : Rights::all();
@@ -188,6 +195,14 @@ Result<std::shared_ptr<StagedContent>> VolumeCore::staged_of(FileState& file) {
   return file.staged;
 }
 
+Result<std::shared_ptr<StagedContent>> VolumeCore::staged_to_drop(FileState& file) {
+  Result<std::shared_ptr<StagedContent>> staged = staged_of(file);
+  if (staged || staged.error().code != ErrorCode::kCorrupt) return staged;
+  log_warn("the unsent content of node {} is damaged, and dropped now: {}", file.ino.value,
+           to_string(staged.error()));
+  return std::shared_ptr<StagedContent>();
+}
+
 Result<void> VolumeCore::commit(FileState& file) {
   if (!file.live || file.staged == nullptr) return {};
   TRY_ASSIGN(const std::string record, file.staged->prepare());
@@ -209,7 +224,8 @@ Result<void> VolumeCore::commit(FileState& file) {
       next.base_version = file.base_version;
     }
     next.staged = record;
-    next.size = file.live_size;
+    // Not live_size: a write that failed in the middle may have left more.
+    next.size = file.staged->size();
     next.mtime = WallTime(std::chrono::nanoseconds(file.live_mtime.load()));
     next.ctime = now();
     next.times_local = true;

@@ -78,6 +78,7 @@ class InFlight {
 struct VolumeCore {
   VolumeCore(VolumeOptions volume_options, RemoteStore& remote_store, MetaStore& meta_store,
              ContentStore& content_store, Clock& time_source);
+  ~VolumeCore();
 
   // Shown attributes; `live` overlays what is written but not committed.
   Attributes attributes(const NodeRecord& node) const;
@@ -121,6 +122,9 @@ struct VolumeCore {
   // The one StagedContent of a dirty file, loaded from the row if need be; nullptr where the
   // content is the server's.
   Result<std::shared_ptr<StagedContent>> staged_of(FileState& file) REQUIRES(file.mutex);
+  // The same for what is going to be dropped. nullptr too where nothing can be read of it any more:
+  // that must not keep it from going.
+  Result<std::shared_ptr<StagedContent>> staged_to_drop(FileState& file) REQUIRES(file.mutex);
   // Makes the writes so far part of the row. Without uncommitted writes it does nothing.
   Result<void> commit(FileState& file) REQUIRES(file.mutex);
 

@@ -79,6 +79,8 @@ Result<std::shared_ptr<OpenFile>> VolumeImpl::open_file(const CallContext& call,
     if (staged->size() > 0) {
       TRY(staged->truncate(0));
       mark_written(state, *staged);
+      // A handle that is no writer has nobody to do it later.
+      if (!flags.write) TRY(core_.commit(state));
     } else {
       // Empty before and after: nothing to send unless something is written.
     }
@@ -346,8 +348,10 @@ Result<std::uint64_t> VolumeImpl::write_at(const CallContext& call, OpenFileImpl
   if (at_end) offset = staged->size();
   if (offset > kMaxFileSize - bytes.size())
     return fail(ErrorCode::kTooLarge, "beyond the largest offset");
-  TRY(staged->write(offset, bytes));
-  mark_written(state, *staged);
+  const Result<void> written = staged->write(offset, bytes);
+  // Also when it failed: a part of it may be there.
+  if (written || state.live) mark_written(state, *staged);
+  if (!written) return fail(written.error());
   return offset;
 }
 

@@ -30,7 +30,7 @@ VolumeImpl::VolumeImpl(VolumeOptions options, RemoteStore& remote, MetaStore& me
       listings_(core_),
       reconciler_(core_, listings_),
       walk_(core_, listings_),
-      pins_(core_, listings_) {
+      pins_(core_, listings_, walk_) {
   core_.in_flight = &reconciler_;
 }
 

@@ -228,8 +228,9 @@ Result<Attributes> VolumeImpl::setattr(const CallContext& call, InodeNumber ino,
                stage(*state, dynamic_cast<OpenFileImpl*>(file)));
     TRY(staged->truncate(*set.size));
     mark_written(*state, *staged);
-    // Through a handle it is a write like any other; by path it is complete in itself.
-    if (file == nullptr && state->writers == 0) TRY(core_.commit(*state));
+    // Through a handle it is a write like any other; by path it is complete in itself, also while
+    // others write: the last of them may have made his commit already.
+    if (file == nullptr) TRY(core_.commit(*state));
   }
   if (set.mode || set.mtime || set.atime || set.uid || set.gid)
     TRY(set_times_and_mode(ino, set, state.get()));
@@ -267,9 +268,7 @@ Result<NodePtr> VolumeImpl::fresh_file(const CallContext& call, NodePtr node) {
   if (!asked) {
     const ErrorCode code = asked.error().code;
     // Nobody answers: what is on this disk is served, marked as offline in its state.
-    if (code == ErrorCode::kUnavailable || code == ErrorCode::kTimeout ||
-        code == ErrorCode::kUnauthenticated || code == ErrorCode::kTryAgain)
-      return node;
+    if (is_unreachable(code) || code == ErrorCode::kTryAgain) return node;
     return fail(asked.error());
   }
   return existing(node->ino);

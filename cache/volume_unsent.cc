@@ -243,7 +243,7 @@ Result<void> VolumeImpl::discard_one(InodeNumber ino) {
   {
     MutexLock lock(file->mutex);
     if (file->writers > 0) return fail(ErrorCode::kBusy, "a program is writing to it");
-    TRY_ASSIGN(const std::shared_ptr<StagedContent> staged, core_.staged_of(*file));
+    TRY_ASSIGN(const std::shared_ptr<StagedContent> staged, core_.staged_to_drop(*file));
     {
       Tree::Txn txn(core_.tree);
       TRY_ASSIGN(const NodePtr node, txn.find(ino));
@@ -305,7 +305,7 @@ Result<void> VolumeImpl::discard_one(InodeNumber ino) {
 
 Result<void> VolumeImpl::prefetch(const CallContext& call, InodeNumber ino) {
   if (!call.may_block) return fail(ErrorCode::kWouldBlock, "prefetch");
-  std::vector<InodeNumber> pending{ino};
+  std::vector<InodeNumber> pending{ino}, files;
   while (!pending.empty()) {
     if (call.cancel.cancelled()) return fail(ErrorCode::kCancelled, "prefetch");
     const InodeNumber at = pending.back();
@@ -318,13 +318,9 @@ Result<void> VolumeImpl::prefetch(const CallContext& call, InodeNumber ino) {
       for (const NodePtr& child : children) pending.push_back(child->ino);
       continue;
     }
-    if (!node->remote || node->content_dirty || !VolumeCore::rights(*node).has(Right::kRead))
-      continue;
-    TRY_ASSIGN(const std::shared_ptr<CachedContent> content,
-               core_.contents.open_cached(VolumeCore::content_key(*node->remote)));
-    TRY(content->fetch_all(call));
+    files.push_back(at);
   }
-  return {};
+  return walk_.fetch_all(call, files);
 }
 
 Result<void> VolumeImpl::refresh(InodeNumber ino) {

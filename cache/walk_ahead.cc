@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "backend/base/log.h"
 
@@ -17,6 +18,8 @@ constexpr std::uint64_t kBytesAhead = 32u << 20;
 constexpr std::uint64_t kUnusedFolders = 256;  // listed ahead for nothing before we stop
 constexpr int kMaxDepth = 64;
 constexpr unsigned kFetchThreads = 8;
+constexpr std::size_t kWorthBulk = 4;  // files, from which on one request for all is better
+constexpr std::size_t kArchives = 4;   // of them at one time
 
 }  // namespace
 
@@ -154,51 +157,146 @@ void WalkAhead::opened(const NodeRecord& file) {
   if (!files.empty()) fetch(std::move(files));
 }
 
+// Those of them that are not on this disk, may be read, and are no larger.
+WalkAhead::Wanted WalkAhead::missing_of(const std::vector<InodeNumber>& files,
+                                        std::uint64_t max_size) {
+  Wanted wanted;
+  for (const InodeNumber ino : files) {
+    const Result<NodePtr> node = core_.tree.find(ino);
+    if (!node || *node == nullptr || (*node)->content_dirty || !(*node)->remote) continue;
+    const RemoteEntry& entry = *(*node)->remote;
+    if (entry.size > max_size || entry.scan == ScanState::kScanning ||
+        entry.scan == ScanState::kRefused || !VolumeCore::rights(**node).has(Right::kRead))
+      continue;
+    Result<std::shared_ptr<CachedContent>> content =
+        core_.contents.open_cached(VolumeCore::content_key(entry));
+    if (!content || (*content)->complete()) continue;
+    wanted.contents.emplace(entry.id.value, std::move(*content));
+    wanted.entries.push_back(entry);
+  }
+  return wanted;
+}
+
+// About as many parts, each no larger than one request may be.
+std::vector<WalkAhead::Wanted> WalkAhead::in_parts(Wanted all, std::size_t parts) const {
+  const std::size_t most = std::max<std::size_t>(core_.remote.capabilities().bulk_read_max, 1);
+  const std::size_t share =
+      std::min(most, std::max<std::size_t>(8, (all.entries.size() + parts - 1) / parts));
+  std::vector<Wanted> out;
+  for (RemoteEntry& entry : all.entries) {
+    if (out.empty() || out.back().entries.size() >= share) out.emplace_back();
+    const auto content = all.contents.find(entry.id.value);
+    out.back().contents.emplace(content->first, content->second);
+    out.back().entries.push_back(std::move(entry));
+  }
+  return out;
+}
+
+void WalkAhead::fetch_bulk(const CallContext& call, const Wanted& part) {
+  const Result<void> got = core_.remote.read_many(
+      call, part.entries, [&part](const RemoteId& id, const std::string& content) {
+        if (const auto found = part.contents.find(id.value); found != part.contents.end())
+          found->second->fill(content);
+      });
+  if (!got) log_debug("bulk download: {}", to_string(got.error()));
+}
+
 void WalkAhead::fetch(std::vector<InodeNumber> files) {
   pool_.submit([this, files = std::move(files)] {
-    std::vector<RemoteEntry> wanted;
-    std::unordered_map<std::string, std::shared_ptr<CachedContent>> contents;
-    for (const InodeNumber ino : files) {
-      const Result<NodePtr> node = core_.tree.find(ino);
-      if (!node || *node == nullptr || (*node)->content_dirty || !(*node)->remote) continue;
-      const RemoteEntry& entry = *(*node)->remote;
-      if (entry.scan == ScanState::kScanning || entry.scan == ScanState::kRefused ||
-          !VolumeCore::rights(**node).has(Right::kRead))
-        continue;
-      Result<std::shared_ptr<CachedContent>> content =
-          core_.contents.open_cached(VolumeCore::content_key(entry));
-      if (!content || (*content)->complete()) continue;
-      contents.emplace(entry.id.value, std::move(*content));
-      wanted.push_back(entry);
-    }
-    const std::size_t bulk = core_.remote.capabilities().bulk_read_max;
-    if (bulk <= 1 || wanted.size() < 4) {
-      for (const auto& [id, content] : contents) content->prefetch(0, content->size());
+    Wanted wanted = missing_of(files, kSmallFile);
+    if (core_.remote.capabilities().bulk_read_max <= 1 || wanted.entries.size() < kWorthBulk) {
+      for (const auto& [id, content] : wanted.contents) content->prefetch(0, content->size());
       return;
     }
     // Several archives at a time: each comes on a connection of its own.
-    const std::size_t share = std::min(bulk, std::max<std::size_t>(8, (wanted.size() + 3) / 4));
-    for (std::size_t from = 0; from < wanted.size(); from += share) {
-      std::vector<RemoteEntry> part(
-          wanted.begin() + static_cast<std::ptrdiff_t>(from),
-          wanted.begin() + static_cast<std::ptrdiff_t>(std::min(wanted.size(), from + share)));
-      std::unordered_map<std::string, std::shared_ptr<CachedContent>> into;
-      for (const RemoteEntry& entry : part)
-        into.emplace(entry.id.value, contents.at(entry.id.value));
-      pool_.submit([this, part = std::move(part), into = std::move(into)] {
-        const Result<void> got = core_.remote.read_many(
-            core_.background_call(Priority::kPrefetch), part,
-            [&into](const RemoteId& id, const std::string& content) {
-              if (const auto found = into.find(id.value); found != into.end())
-                found->second->fill(content);
-            });
-        if (!got) log_debug("bulk download: {}", to_string(got.error()));
-        for (const auto& [id, content] : into) {
+    for (Wanted& part : in_parts(std::move(wanted), kArchives)) {
+      pool_.submit([this, part = std::move(part)] {
+        fetch_bulk(core_.background_call(Priority::kPrefetch), part);
+        for (const auto& [id, content] : part.contents) {
           if (!content->complete()) content->prefetch(0, content->size());
         }
       });
     }
   });
+}
+
+// Tasks that the caller waits for; one that is dropped at the end of the mount counts as done.
+struct WalkAhead::Waiting {
+  Mutex mutex;
+  CondVar done;
+  std::size_t running GUARDED_BY(mutex) = 0;
+  std::optional<Error> first GUARDED_BY(mutex);
+
+  class Task {
+   public:
+    explicit Task(std::shared_ptr<Waiting> waiting) : waiting_(std::move(waiting)) {
+      MutexLock lock(waiting_->mutex);
+      ++waiting_->running;
+    }
+    ~Task() {
+      MutexLock lock(waiting_->mutex);
+      --waiting_->running;
+      waiting_->done.notify_all();
+    }
+    Task(const Task&) = delete;
+    Task& operator=(const Task&) = delete;
+
+   private:
+    const std::shared_ptr<Waiting> waiting_;
+  };
+};
+
+Result<void> WalkAhead::fetch_all(const CallContext& call, const std::vector<InodeNumber>& files) {
+  const auto waiting = std::make_shared<Waiting>();
+  const auto fetch_part = [this, call, waiting](Wanted part, bool bulk) {
+    auto task = std::make_shared<Waiting::Task>(waiting);
+    pool_.submit([this, call, waiting, task = std::move(task), part = std::move(part), bulk] {
+      if (bulk) fetch_bulk(call, part);
+      for (const auto& [id, content] : part.contents) {
+        if (call.cancel.cancelled()) return;
+        const Result<void> got = content->fetch_all(call);
+        if (got) continue;
+        MutexLock lock(waiting->mutex);
+        if (!waiting->first) waiting->first = got.error();
+      }
+    });
+  };
+  const bool bulk = core_.remote.capabilities().bulk_read_max > 1;
+  for (std::size_t from = 0; from < files.size(); from += kFilesAhead) {
+    const auto begin = files.begin() + static_cast<std::ptrdiff_t>(from);
+    const auto end =
+        files.begin() + static_cast<std::ptrdiff_t>(std::min(files.size(), from + kFilesAhead));
+    const std::vector<InodeNumber> some(begin, end);
+    Wanted small = bulk ? missing_of(some, kSmallFile) : Wanted{};
+    const bool together = small.entries.size() >= kWorthBulk;
+    if (together) {
+      for (Wanted& part : in_parts(std::move(small), kArchives)) fetch_part(std::move(part), true);
+    }
+    // By themselves: what is larger, or not worth a request for all.
+    Wanted single = missing_of(some, UINT64_MAX);
+    for (RemoteEntry& entry : single.entries) {
+      if (together && entry.size <= kSmallFile) continue;
+      Wanted one;
+      one.contents.emplace(entry.id.value, single.contents.at(entry.id.value));
+      fetch_part(std::move(one), false);
+    }
+    // A bound on what is queued, and on what is held open.
+    const CancelToken::Registration wake = call.cancel.on_cancel([&waiting] {
+      MutexLock lock(waiting->mutex);
+      waiting->done.notify_all();
+    });
+    MutexLock lock(waiting->mutex);
+    while (waiting->running > 0) {
+      if (call.cancel.cancelled()) return fail(ErrorCode::kCancelled, "fetching");
+      if (core_.clock.steady() >= call.deadline)
+        return fail(ErrorCode::kTimeout, "not all of it could be fetched in time");
+      // Bounded, so that a clock that tests move is noticed.
+      waiting->done.wait_for(waiting->mutex, std::chrono::milliseconds(200));
+    }
+  }
+  MutexLock lock(waiting->mutex);
+  if (waiting->first) return fail(*waiting->first);
+  return {};
 }
 
 }  // namespace cabinetfs

@@ -24,9 +24,19 @@ class WalkAhead {
   void listed(InodeNumber folder, InodeNumber parent, const DirListing& children) EXCLUDES(mutex_);
   // A program has opened this file for reading.
   void opened(const NodeRecord& file) EXCLUDES(mutex_);
+  // Fetches the contents of these files, several at a time, and many in one request where the
+  // vendor can. Returns when all are here, or at the deadline; goes on after a failure, and returns
+  // the first.
+  Result<void> fetch_all(const CallContext& call, const std::vector<InodeNumber>& files);
   void shutdown();
 
  private:
+  // Contents that are to be fetched together, by remote id.
+  struct Wanted {
+    std::vector<RemoteEntry> entries;
+    std::unordered_map<std::string, std::shared_ptr<CachedContent>> contents;
+  };
+  struct Waiting;
   struct Folder {
     SteadyTime listed{};
     DirListing children;
@@ -42,6 +52,10 @@ class WalkAhead {
   void list_below(InodeNumber folder, int depth) EXCLUDES(mutex_);
   bool list_ahead(const NodeRecord& folder, int depth) EXCLUDES(mutex_);
   void fetch(std::vector<InodeNumber> files);
+  Wanted missing_of(const std::vector<InodeNumber>& files, std::uint64_t max_size);
+  std::vector<Wanted> in_parts(Wanted all, std::size_t parts) const;
+  // Small files in one request; what did not come that way is not here.
+  void fetch_bulk(const CallContext& call, const Wanted& part);
 
   VolumeCore& core_;
   ListingService& listings_;

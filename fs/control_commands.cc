@@ -223,7 +223,7 @@ Result<json> run_cache(const Command& c) {
   if (name == "cache-clear") contents->clear_cache();
   if (name == "cache-gc") contents->collect_garbage();
   if (name == "cache-verify") {
-    const ContentStore::VerifyReport report = contents->verify();
+    const ContentStore::VerifyReport report = contents->verify(c.call.cancel);
     return json{
         {"files", report.files}, {"blocks", report.blocks}, {"bad_blocks", report.bad_blocks}};
   }

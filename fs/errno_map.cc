@@ -47,6 +47,7 @@ int to_errno(ErrorCode code) {
     case ErrorCode::kRange:
       return ENXIO;
     case ErrorCode::kUnauthenticated:
+    case ErrorCode::kNoAccess:
       return EACCES;
     case ErrorCode::kUnavailable:
       return EHOSTUNREACH;

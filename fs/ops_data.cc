@@ -75,11 +75,13 @@ struct WriteOperation {
 void op_write(fuse_req_t req, fuse_ino_t /*ino*/, const char* data, std::size_t size, off_t offset,
               fuse_file_info* info) {
   run(req, RequestFamily::kData, "write",
-      WriteOperation{&Shell::of(req).volume, OpenHandles::file(info->fh).file,
-                     static_cast<std::uint64_t>(offset), as_bytes({data, size}),
-                     // The kernel knows the end as of its last look. Pages that were mapped have
-                     // their place.
-                     (info->flags & O_APPEND) != 0 && info->writepage == 0},
+      WriteOperation{
+          &Shell::of(req).volume, OpenHandles::file(info->fh).file,
+          static_cast<std::uint64_t>(offset), as_bytes({data, size}),
+          // The kernel knows the end as of its last look. Pages that were mapped have
+          // their place; so have the pieces of a large direct write, which come several
+          // at a time.
+          (info->flags & O_APPEND) != 0 && (info->flags & O_DIRECT) == 0 && info->writepage == 0},
       [](FuseRequest& request, std::size_t count) { request.written(count); });
 }
 

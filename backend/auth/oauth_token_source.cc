@@ -234,6 +234,15 @@ Result<StoredTokens> OAuthTokenSource::fetch(const SecretString& rejected) {
 }
 
 Result<OAuthTokens> OAuthTokenSource::ask_server(const StoredTokens& old, const CallContext& call) {
+  Result<OAuthTokens> tokens = ask_endpoint(old, call);
+  // It is this client that is refused, by its registration or its secret.
+  if (!tokens && tokens.error().code == ErrorCode::kDenied)
+    tokens.error().code = ErrorCode::kNoAccess;
+  return tokens;
+}
+
+Result<OAuthTokens> OAuthTokenSource::ask_endpoint(const StoredTokens& old,
+                                                   const CallContext& call) {
   if (options_.jwt) {
     TRY_ASSIGN(const SecretString key, read_private_key(options_.jwt->private_key_file));
     TRY_ASSIGN(const SecretString assertion,

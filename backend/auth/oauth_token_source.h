@@ -77,6 +77,7 @@ class OAuthTokenSource final : public TokenSource {
   Result<StoredTokens> fetch(const SecretString& rejected) EXCLUDES(mutex_);
   Result<std::optional<StoredTokens>> load();
   Result<OAuthTokens> ask_server(const StoredTokens& old, const CallContext& call);
+  Result<OAuthTokens> ask_endpoint(const StoredTokens& old, const CallContext& call);
   bool usable(const StoredTokens& tokens, const SecretString& rejected) const;
   Error explain(Error error) const;
 

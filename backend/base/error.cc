@@ -62,6 +62,8 @@ std::string_view to_string(ErrorCode code) {
       return "internal";
     case ErrorCode::kCrossDevice:
       return "cross-device";
+    case ErrorCode::kNoAccess:
+      return "no-access";
   }
   return "unknown";
 }
@@ -71,7 +73,7 @@ std::string to_string(const Error& error) {
 }
 
 ErrorCode error_code_named(std::string_view name) {
-  for (int i = 0; i <= static_cast<int>(ErrorCode::kCrossDevice); ++i) {
+  for (int i = 0; i <= static_cast<int>(ErrorCode::kNoAccess); ++i) {
     const auto code = static_cast<ErrorCode>(i);
     if (to_string(code) == name) return code;
   }
@@ -87,13 +89,20 @@ bool is_gone(ErrorCode code) {
          code == ErrorCode::kNotDirectory;
 }
 
+bool is_unreachable(ErrorCode code) {
+  return code == ErrorCode::kUnavailable || code == ErrorCode::kTimeout ||
+         code == ErrorCode::kUnauthenticated || code == ErrorCode::kNoAccess;
+}
+
 bool is_transient(ErrorCode code) {
+  if (is_unreachable(code)) return true;
   switch (code) {
     case ErrorCode::kUnavailable:
     case ErrorCode::kTimeout:
+    case ErrorCode::kUnauthenticated:
+    case ErrorCode::kNoAccess:
     case ErrorCode::kTryAgain:
     case ErrorCode::kBusy:
-    case ErrorCode::kUnauthenticated:
     case ErrorCode::kCancelled:
     case ErrorCode::kWouldBlock:
     case ErrorCode::kIo:

@@ -39,6 +39,9 @@ enum class ErrorCode {
   kInternal,         // a bug in this program
   // Numbers are stored: new ones go to the end.
   kCrossDevice,  // the remote cannot rename or move this: copy it and delete it
+  // The server turns everything away, or is not to be trusted: its certificate, the licence, a
+  // suspended tenant, the registration of this client. Says nothing about one object.
+  kNoAccess,
 };
 
 // The name as it stands in logs, JSON and `user.cabinet.state`, such as "over-quota".
@@ -64,6 +67,9 @@ bool is_lost(const Error& error);
 // The object that was asked for is not there any more. Where ids are places, something of the other
 // kind may be.
 bool is_gone(ErrorCode code);
+
+// The remote as a whole does not serve this account for now; the object is not to blame.
+bool is_unreachable(ErrorCode code);
 
 // The change may succeed when repeated later without anybody doing something about it.
 bool is_transient(ErrorCode code);

@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <exception>
+#include <system_error>
 #include <utility>
 
 #include "backend/base/log.h"
@@ -10,7 +11,10 @@
 namespace cabinetfs {
 
 Executor::Executor(std::string name, std::size_t threads, std::size_t max_queued)
-    : name_(std::move(name)), max_threads_(threads == 0 ? 1 : threads), max_queued_(max_queued) {}
+    : name_(std::move(name)), max_threads_(threads == 0 ? 1 : threads), max_queued_(max_queued) {
+  MutexLock lock(mutex_);
+  start_thread_locked();
+}
 
 Executor::~Executor() { shutdown(); }
 
@@ -30,11 +34,19 @@ void Executor::submit_locked(std::function<void()> task) {
   queue_.push_back(std::move(task));
   // Compared with the queue, not with one: several tasks may arrive before an idle thread wakes up.
   if (queue_.size() > idle_ && threads_.size() < max_threads_) {
-    threads_.emplace_back([this] { run(); });
-    pthread_setname_np(threads_.back().native_handle(), name_.substr(0, 15).c_str());
-  } else {
-    work_.notify_one();
+    try {
+      start_thread_locked();
+    } catch (const std::system_error& e) {
+      // The limit of processes: those that run do it.
+      log_warn("{}: no other thread to be had: {}", name_, e.what());
+    }
   }
+  work_.notify_one();
+}
+
+void Executor::start_thread_locked() {
+  threads_.emplace_back([this] { run(); });
+  pthread_setname_np(threads_.back().native_handle(), name_.substr(0, 15).c_str());
 }
 
 void Executor::shutdown() {

@@ -11,13 +11,13 @@
 
 namespace cabinetfs {
 
-// A named pool with a bounded number of threads, one pool per kind of waiting. Threads start as
-// they are needed. Tasks run in the order of submission; no task may wait for another task of its
-// own pool. Thread safe.
+// A named pool with a bounded number of threads, one pool per kind of waiting. The first thread
+// starts with the pool, the others as they are needed and can be had. Tasks run in the order of
+// submission; no task may wait for another task of its own pool. Thread safe.
 class Executor {
  public:
   // `name`: at most 15 bytes, shown by ps. `max_queued`: try_submit declines beyond it; submit
-  // never does.
+  // never does. Throws std::system_error where not even one thread can be had.
   Executor(std::string name, std::size_t threads, std::size_t max_queued = SIZE_MAX);
   // Drops what is queued, waits for what is running.
   ~Executor();
@@ -33,6 +33,7 @@ class Executor {
  private:
   void run() EXCLUDES(mutex_);
   void submit_locked(std::function<void()> task) REQUIRES(mutex_);
+  void start_thread_locked() REQUIRES(mutex_);
 
   const std::string name_;
   const std::size_t max_threads_;

@@ -134,7 +134,7 @@ Failure classify(CURLcode result, const Exchange& exchange, std::string_view mes
     case CURLE_SSL_ISSUER_ERROR:
     case CURLE_SSL_INVALIDCERTSTATUS:
     case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
-      return {std::nullopt, ErrorCode::kDenied};
+      return {std::nullopt, ErrorCode::kNoAccess};
     case CURLE_OUT_OF_MEMORY:
     case CURLE_FAILED_INIT:
     case CURLE_BAD_FUNCTION_ARGUMENT:

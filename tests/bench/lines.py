@@ -182,7 +182,8 @@ def pass_through(source):
     flags = subprocess.run(["pkg-config", "--cflags", "--libs", "fuse3"], check=True, capture_output=True, text=True).stdout.split()
     run("cc", "-O2", "-w", code, "-o", program, *flags)
     os.mkdir(point)
-    run(program, "-o", f"source={source},cache=always,timeout=3600,fsname=passthrough", point)
+    # With extended attributes, which `ls -l` asks for: without, the kernel stops asking after the first answer.
+    run(program, "-o", f"source={source},xattr,cache=always,timeout=3600,fsname=passthrough", point)
     return point
 
 

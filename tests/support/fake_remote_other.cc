@@ -148,6 +148,13 @@ void FakeRemoteStore::unlock_as_other(const std::string& path) {
   must_locked(path).lock_holder.clear();
 }
 
+void FakeRemoteStore::hide_children(const std::string& path, bool hidden) {
+  MutexLock lock(mutex_);
+  Node& node = must_locked(path);
+  node.old_listing.clear();
+  node.old_listings = hidden ? 1'000'000 : 0;
+}
+
 void FakeRemoteStore::set_lock_to_write(const std::string& path, bool needed) {
   MutexLock lock(mutex_);
   must_locked(path).lock_to_write = needed;

@@ -158,6 +158,8 @@ class FakeRemoteStore final : public RemoteStore {
 
   // State that a test sets directly.
   void set_rights(const std::string& path, Rights rights);
+  // Listings of that folder lie: it is full, and nothing is shown.
+  void hide_children(const std::string& path, bool hidden);
   void set_scan(const std::string& path, ScanState state);
   void set_system(const std::string& path);
   void set_quota(std::optional<std::uint64_t> total);

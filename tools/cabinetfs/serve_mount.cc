@@ -122,11 +122,11 @@ Result<void> greet(const MountPlan& plan, RemoteStore& remote, bool existed, Sto
   const auto account = remote.account(call);
   if (!account) {
     const Error& error = account.error();
-    const bool unreachable =
-        error.code == ErrorCode::kUnavailable || error.code == ErrorCode::kTimeout;
-    if (!existed || !unreachable) return fail(error);
+    // Without a login the command to run says more than a mount that cannot be used for long.
+    if (!existed || !is_unreachable(error.code) || error.code == ErrorCode::kUnauthenticated)
+      return fail(error);
     complain(
-        printable(fmt::format("{} cannot be reached ({}); mounted offline, from what is on "
+        printable(fmt::format("{} cannot be used ({}); mounted offline, from what is on "
                               "this disk",
                               plan.remote, error.context)));
     return {};

@@ -60,7 +60,7 @@ TEST_F(HttpTls, UnknownAuthorityIsRefusedAtOnce) {
     CurlHttpClient client(options);
     const auto answer = client.perform(soon(), get_request(server.url("/a")));
     ASSERT_FALSE(answer.has_value());
-    EXPECT_EQ(answer.error().code, ErrorCode::kDenied);
+    EXPECT_EQ(answer.error().code, ErrorCode::kNoAccess);
     EXPECT_THAT(answer.error().context, testing::HasSubstr("certificate"));
     EXPECT_EQ(client.stats().retries, 0u);
   }
@@ -74,7 +74,7 @@ TEST_F(HttpTls, MissingAuthorityFileIsNamed) {
   CurlHttpClient client(options);
   const auto answer = client.perform(soon(), get_request(server.url("/a")));
   ASSERT_FALSE(answer.has_value());
-  EXPECT_EQ(answer.error().code, ErrorCode::kDenied);
+  EXPECT_EQ(answer.error().code, ErrorCode::kNoAccess);
   EXPECT_THAT(answer.error().context, testing::HasSubstr("/nowhere/own-ca.pem"));
 }
 

@@ -244,8 +244,8 @@ TEST(KiteworksQuirks, CodesMeanWhatTheTableSays) {
   EXPECT_EQ(meaning(403, "ERR_SYSTEM_FOLDER_QUOTA_EXCEEDED"), ErrorCode::kOverQuota);
   EXPECT_EQ(meaning(507, ""), ErrorCode::kOverQuota);
   EXPECT_EQ(meaning(422, "ERR_LICENSE_MAX_UPLOAD_SIZE"), ErrorCode::kTooLarge);
-  EXPECT_EQ(meaning(422, "ERR_LICENSE_EXPIRED"), ErrorCode::kDenied);
-  EXPECT_EQ(meaning(403, "ERR_PROFILE_COLLABORATION_DISABLED"), ErrorCode::kDenied);
+  EXPECT_EQ(meaning(422, "ERR_LICENSE_EXPIRED"), ErrorCode::kNoAccess);
+  EXPECT_EQ(meaning(403, "ERR_PROFILE_COLLABORATION_DISABLED"), ErrorCode::kNoAccess);
   EXPECT_EQ(meaning(429, ""), ErrorCode::kTryAgain);
   EXPECT_EQ(meaning(490, "", false), ErrorCode::kDenied);
   for (const int status : {408, 500, 502, 503, 504, 509}) {

@@ -34,10 +34,16 @@ class MetaStoreTest : public ::testing::Test {
     const auto done = store_->commit({.put = std::move(nodes), .erase = {}, .values = {}});
     ASSERT_TRUE(done) << to_string(done.error());
   }
-  std::vector<std::uint64_t> inodes(const Result<std::vector<NodePtr>>& nodes) {
+  template <class Nodes>
+  std::vector<std::uint64_t> inodes(const Result<Nodes>& nodes) {
     std::vector<std::uint64_t> out;
     if (!nodes) return {0};
-    for (const NodePtr& node : *nodes) out.push_back(node->ino.value);
+    for (const auto& node : *nodes) {
+      if constexpr (std::is_same_v<std::decay_t<decltype(node)>, NodeRecord>)
+        out.push_back(node.ino.value);
+      else
+        out.push_back(node->ino.value);
+    }
     std::sort(out.begin(), out.end());
     return out;
   }

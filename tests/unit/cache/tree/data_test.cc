@@ -471,5 +471,45 @@ TEST(Data, PagesThatAnOlderHandleBroughtAreNotKept) {
   ASSERT_OK(h.close(*last));
 }
 
+TEST(Data, TruncatingByNameIsCompleteWhileOthersWrite) {
+  VolumeHarness h({{"docs/a.txt", "0123456789"}});
+  ASSERT_OK(h.mount_tree());
+  auto writer = h.open_rw("docs/a.txt");
+  ASSERT_OK(writer);
+  ASSERT_OK(h.truncate("docs/a.txt", 4));
+  writer->reset();  // as kill -9 does: nothing of a handle is left
+  h.restart();
+  EXPECT_EQ(h.text("docs/a.txt"), "0123");
+}
+
+// close() has returned, and the kernel's word of it comes beside the next call.
+TEST(Data, TruncatingByNameBesideTheLastReleaseIsKept) {
+  VolumeHarness h({{"docs/a.txt", "0123456789"}});
+  ASSERT_OK(h.mount_tree());
+  for (std::uint64_t size = 9; size > 0; --size) {
+    auto writer = h.open_rw("docs/a.txt");
+    ASSERT_OK(writer);
+    ASSERT_OK(h.pwrite(**writer, 0, "x"));
+    ASSERT_OK(h.volume->flush(h.call(), **writer));
+    std::thread release([&] { h.volume->release(std::move(*writer)); });
+    const Result<void> done = h.truncate("docs/a.txt", size);
+    release.join();
+    ASSERT_OK(done);
+    EXPECT_EQ(h.stat("docs/a.txt")->size, size);
+  }
+  h.restart();
+  EXPECT_EQ(h.stat("docs/a.txt")->size, 1u);
+}
+
+TEST(Data, TruncatingWithAHandleThatOnlyReadsIsKept) {
+  VolumeHarness h({{"docs/a.txt", "0123456789"}});
+  ASSERT_OK(h.mount_tree());
+  auto file = h.open("docs/a.txt", {.read = true, .write = false, .truncate = true});
+  ASSERT_OK(file);
+  ASSERT_OK(h.close(*file));
+  h.restart();
+  EXPECT_EQ(h.text("docs/a.txt"), "");
+}
+
 }  // namespace
 }  // namespace cabinetfs

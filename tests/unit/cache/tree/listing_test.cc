@@ -386,5 +386,25 @@ TEST(Quota, IsTheLastThatWasToldWhereNobodyAnswers) {
   EXPECT_EQ(kept->used, told->used);
 }
 
+// Some servers answer with nothing while they are not ready. What was known before a restart too is
+// not given up for that.
+TEST(Listing, AnEmptyAnswerThatOneFileContradictsIsNotBelieved) {
+  VolumeHarness h({{"docs/a.txt", "A"}, {"docs/b.txt", "B"}, {"docs/sub/", ""}});
+  ASSERT_OK(h.mount_tree());
+  h.restart();
+  h.remote.hide_children("docs", true);
+  h.go_stale();
+  // As if nobody had answered: what is known is shown.
+  EXPECT_EQ(h.names("docs").value_or(std::vector<std::string>{}),
+            (std::vector<std::string>{"a.txt", "b.txt", "sub"}));
+  EXPECT_ERROR(ErrorCode::kNotEmpty, h.rmdir("docs"));
+  h.remote.hide_children("docs", false);
+  h.remote.remove_as_other("docs/a.txt");
+  h.remote.remove_as_other("docs/b.txt");
+  h.remote.remove_as_other("docs/sub");
+  h.go_stale();
+  EXPECT_EQ(h.names("docs").value_or(std::vector<std::string>{"?"}), std::vector<std::string>{});
+}
+
 }  // namespace
 }  // namespace cabinetfs

@@ -265,5 +265,115 @@ TEST(Refusal, NoticesAreSentWithoutALock) {
   EXPECT_EQ(stuck, 0);
 }
 
+// The server as a whole turns us away: a certificate that nobody trusts, a licence that has ended.
+TEST(Refusal, AServerThatTurnsEverythingAwayUndoesNothing) {
+  VolumeHarness h({{"docs/a.txt", "A"}, {"docs/b.txt", "B"}, {"docs/c.txt", "C"}});
+  ASSERT_OK(h.mount_tree());
+  h.faulty.script("", RemoteFault::failing(ErrorCode::kNoAccess, "not trusted"), 100'000);
+  ASSERT_OK(h.unlink("docs/a.txt"));
+  ASSERT_OK(h.rename("docs/b.txt", "docs/moved.txt"));
+  ASSERT_OK(h.write_file("docs/new.txt", "new"));
+  for (int i = 0; i < 20; ++i) {
+    h.pass_quiet_time();
+    ASSERT_TRUE(h.eventually([&] { return h.faulty.in_flight() == 0; }));
+  }
+  EXPECT_TRUE(h.eventually([&] { return !h.volume->status().online; }));
+  EXPECT_EQ(h.volume->status().failures, 0u);
+  // What is on this disk is served.
+  h.go_stale();
+  EXPECT_EQ(h.names("docs").value_or(std::vector<std::string>{}),
+            (std::vector<std::string>{"c.txt", "moved.txt", "new.txt"}));
+  EXPECT_EQ(h.text("docs/c.txt"), "C");
+  h.faulty.heal();
+  h.pass_quiet_time();
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(
+      h.remote_tree(),
+      (TreeDump{
+          {"docs", "/"}, {"docs/c.txt", "C"}, {"docs/moved.txt", "B"}, {"docs/new.txt", "new"}}));
+}
+
+// An answer that makes no sense is no word of the server's about this file.
+TEST(Refusal, ASenselessAnswerAndAFullDiskAreTriedAgain) {
+  for (const ErrorCode code : {ErrorCode::kCorrupt, ErrorCode::kInternal, ErrorCode::kNoSpace}) {
+    VolumeHarness h({{"docs/", ""}});
+    ASSERT_OK(h.names("docs"));
+    h.faulty.script("put", RemoteFault::failing(code), 3);
+    ASSERT_OK(h.write_file("docs/a.txt", "x"));
+    EXPECT_TRUE(h.eventually([&] {
+      h.clock.advance(std::chrono::minutes(10));
+      return h.unsent() == 0;
+    })) << to_string(code);
+    EXPECT_EQ(h.remote.content("docs/a.txt").value_or("?"), "x");
+  }
+}
+
+class HalfDone : public testing::TestWithParam<bool> {};
+
+// A new name and another folder are two calls. The second is refused: the first is undone.
+TEST_P(HalfDone, AMoveGoesBackToWhereItBegan) {
+  VolumeHarness h({{"from/a.txt", "A"}, {"to/", ""}});
+  if (h.remote.capabilities().ids_follow_path) GTEST_SKIP() << "one call does both";
+  ASSERT_OK(h.mount_tree());
+  // The second call of the two; and its tries again.
+  h.faulty.script("move", RemoteFault::failing(ErrorCode::kDenied, "not there"), 1000);
+  ASSERT_OK(h.rename("from/a.txt", "to/b.txt"));
+  h.pass_quiet_time();
+  if (GetParam()) {
+    ASSERT_TRUE(h.eventually([&] { return h.faulty.calls("rename") > 0; }));
+    h.restart();
+  }
+  ASSERT_TRUE(h.eventually([&] {
+    h.clock.advance(std::chrono::minutes(10));
+    return h.unsent() == 0 && h.remote_tree().contains("from/a.txt");
+  }));
+  h.go_stale();
+  EXPECT_EQ(h.remote_tree(), (TreeDump{{"from", "/"}, {"from/a.txt", "A"}, {"to", "/"}}));
+  EXPECT_EQ(*h.mount_tree(), h.remote_tree());
+  EXPECT_NE(h.state("from/a.txt").find("refused"), std::string::npos) << h.state("from/a.txt");
+}
+
+INSTANTIATE_TEST_SUITE_P(AlsoOverARestart, HalfDone, testing::Bool());
+
+// A temporary name is nobody's wish.
+TEST(Refusal, NobodyIsLeftWithATemporaryName) {
+  VolumeHarness h({{"d/a", "A"}, {"d/b", "B"}});
+  ASSERT_OK(h.mount_tree());
+  // The way from the temporary name to the new one is closed.
+  h.faulty.set_hook([](const RemoteCall& call) {
+    return call.operation == "rename" && call.number > 1 && call.number < 4
+               ? RemoteFault::failing(ErrorCode::kDenied, "no")
+               : RemoteFault::pass();
+  });
+  ASSERT_OK(h.rename("d/a", "d/b", Volume::RenameMode::kExchange));
+  ASSERT_TRUE(h.eventually([&] {
+    h.clock.advance(std::chrono::hours(2));
+    return h.unsent() == 0;
+  }));
+  h.go_stale();
+  ASSERT_OK(h.mount_tree());
+  EXPECT_EQ(*h.mount_tree(), h.remote_tree());
+  for (const auto& [path, content] : h.remote_tree())
+    EXPECT_EQ(path.find("-tmp"), std::string::npos) << path;
+}
+
+// The name was made when names were encoded.
+TEST(Refusal, ANameThatCannotBeSentIsShownAndKeepsNobodyWaiting) {
+  HarnessOptions options;
+  options.remote.capabilities.names.forbidden = ":";
+  VolumeHarness h({{"docs/", ""}}, options);
+  ASSERT_OK(h.names("docs"));
+  ASSERT_OK(h.write_file("docs/a:b", "kept"));
+  h.options.volume.names = NamePolicy::kRefuse;
+  h.restart();
+  EXPECT_ERROR(ErrorCode::kInvalid, h.drain());
+  ASSERT_OK(h.names("docs"));
+  EXPECT_EQ(h.volume->status().failures, 1u);
+  EXPECT_ERROR(ErrorCode::kInvalid, h.write_file("docs/c:d", "x"));
+  EXPECT_ERROR(ErrorCode::kInvalid, h.mkdir("docs/e:f"));
+  ASSERT_OK(h.write_file("docs/plain", "x"));
+  EXPECT_ERROR(ErrorCode::kInvalid, h.rename("docs/plain", "docs/g:h"));
+}
+
 }  // namespace
 }  // namespace cabinetfs

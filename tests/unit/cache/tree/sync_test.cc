@@ -1,7 +1,10 @@
 // sync = "remote": calls return the server's verdict.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <future>
+#include <set>
+#include <string_view>
 
 #include "tests/unit/cache/tree/volume_harness.h"
 
@@ -120,6 +123,55 @@ TEST(RemoteSync, ItsEndDoesNotMakeLaterSavesHasty) {
   const auto info = h.volume->info(h.must("docs/a.txt"));
   ASSERT_OK(info);
   EXPECT_FALSE(info->record.upload_soon);
+}
+
+// A power loss may bring an older row back until a newer one is durable: what it names stays so
+// long.
+TEST(Sync, WhatWasSyncedStaysOnTheDiskUntilItsSuccessorIsDurable) {
+  VolumeHarness h({{"docs/", ""}});
+  ASSERT_OK(h.names("docs"));
+  auto first = h.create("docs/report.txt");
+  ASSERT_OK(first);
+  ASSERT_OK(h.pwrite(**first, 0, pattern_text(200'000)));
+  ASSERT_OK(h.volume->fsync(h.call(), **first));
+  ASSERT_OK(h.close(*first));
+  const std::set<std::string> synced = h.staged_files();
+  ASSERT_EQ(synced.size(), 1u);
+  std::atomic<int> syncs = 0;
+  std::atomic<bool> early = false;
+  MetaStore::set_sync_point_hook([&](const char* point) {
+    if (std::string_view(point) == "sync.before" && !h.staged_files().contains(*synced.begin()))
+      early = true;
+    if (std::string_view(point) == "sync.after") ++syncs;
+  });
+  ASSERT_OK(h.write_file("docs/tmp", pattern_text(200'000, 2)));
+  ASSERT_OK(h.rename("docs/tmp", "docs/report.txt"));
+  EXPECT_TRUE(h.eventually([&] { return !h.staged_files().contains(*synced.begin()); }));
+  MetaStore::set_sync_point_hook({});
+  EXPECT_GT(syncs, 0);
+  EXPECT_FALSE(early);
+  EXPECT_EQ(h.text("docs/report.txt"), pattern_text(200'000, 2));
+}
+
+// What a power loss leaves of a save that nobody has synced: a row whose file is too short.
+TEST(Sync, AContentThatIsDamagedHereCanBeReplacedRemovedAndDiscarded) {
+  VolumeHarness h({{"docs/a", "A"}, {"docs/b", "B"}, {"docs/c", "C"}});
+  ASSERT_OK(h.mount_tree());
+  for (const char* path : {"docs/a", "docs/b", "docs/c"})
+    ASSERT_OK(h.write_file(path, pattern_text(200'000)));
+  h.shut_down();
+  h.damage_staged_files();
+  h.start_again();
+  EXPECT_ERROR(ErrorCode::kCorrupt, h.read_file("docs/a"));
+  ASSERT_OK(h.unlink("docs/a"));
+  ASSERT_OK(h.write_file("docs/new", "new"));
+  ASSERT_OK(h.rename("docs/new", "docs/b"));
+  ASSERT_OK(h.volume->discard(h.call(), h.must("docs/c")));
+  EXPECT_EQ(h.text("docs/b"), "new");
+  EXPECT_EQ(h.text("docs/c"), "C");
+  h.pass_quiet_time();
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.remote_tree(), (TreeDump{{"docs", "/"}, {"docs/b", "new"}, {"docs/c", "C"}}));
 }
 
 }  // namespace

@@ -197,5 +197,96 @@ TEST_F(TreeTest, PathsAreOfTheShownTree) {
   EXPECT_ERROR(ErrorCode::kNotFound, tree_->path_of(InodeNumber{99}));
 }
 
+// A disk without room for so many commits.
+class FullMetaStore final : public MetaStore {
+ public:
+  FullMetaStore(MetaStore& wrapped, int full_for) : wrapped_(wrapped), full_for_(full_for) {}
+  Result<std::optional<NodeRecord>> find(InodeNumber ino) override { return wrapped_.find(ino); }
+  Result<std::optional<NodeRecord>> find_child(InodeNumber parent,
+                                               const std::string& name) override {
+    return wrapped_.find_child(parent, name);
+  }
+  Result<std::optional<NodeRecord>> find_child_folded(InodeNumber parent,
+                                                      const std::string& name) override {
+    return wrapped_.find_child_folded(parent, name);
+  }
+  Result<std::optional<NodeRecord>> find_remote(const RemoteId& id) override {
+    return wrapped_.find_remote(id);
+  }
+  Result<std::vector<NodePtr>> children(InodeNumber parent, const Known& known) override {
+    return wrapped_.children(parent, known);
+  }
+  Result<std::vector<NodePtr>> remote_children(InodeNumber parent, const Known& known) override {
+    return wrapped_.remote_children(parent, known);
+  }
+  Result<bool> has_children(InodeNumber parent) override { return wrapped_.has_children(parent); }
+  Result<std::vector<NodeRecord>> dirty() override { return wrapped_.dirty(); }
+  Result<std::vector<InodeNumber>> pinned() override { return wrapped_.pinned(); }
+  Result<std::uint64_t> count() override { return wrapped_.count(); }
+  Result<void> commit(const Batch& batch) override {
+    if (full_for_-- > 0) return fail(ErrorCode::kNoSpace, "full");
+    return wrapped_.commit(batch);
+  }
+  Result<std::optional<std::string>> value(const std::string& key) override {
+    return wrapped_.value(key);
+  }
+  Result<InodeNumber> next_inode() override { return wrapped_.next_inode(); }
+  Result<void> sync() override { return wrapped_.sync(); }
+
+ private:
+  MetaStore& wrapped_;
+  int full_for_;
+};
+
+TEST_F(TreeTest, ACommitWithoutRoomAsksForSomeAndIsTriedOnceMore) {
+  for (const bool made : {true, false}) {
+    FullMetaStore full(*meta_, 1);
+    int asked = 0;
+    Tree tree(full, 1000, [&] {
+      ++asked;
+      return made;
+    });
+    ASSERT_OK(tree.load());
+    Tree::Txn txn(tree);
+    txn.put(clean(made ? 20 : 21, 1, made ? "fits" : "does not"));
+    const Result<void> done = txn.commit();
+    EXPECT_EQ(asked, 1);
+    if (made)
+      EXPECT_OK(done);
+    else
+      EXPECT_ERROR(ErrorCode::kNoSpace, done);
+  }
+  EXPECT_TRUE(meta_->find(InodeNumber{20}).value().has_value());
+  EXPECT_FALSE(meta_->find(InodeNumber{21}).value().has_value());
+}
+
+// Many changes of one transaction find each other as if they were stored.
+TEST_F(TreeTest, ATransactionFindsItsOwnChanges) {
+  put(clean(2, 1, "stored"));
+  Tree::Txn txn(*tree_);
+  NodeRecord node = clean(30, 1, "First");
+  txn.put(node);
+  EXPECT_EQ((*txn.child(kRootInode, "First"))->ino.value, 30u);
+  EXPECT_EQ((*txn.child_folded(kRootInode, "FIRST"))->ino.value, 30u);
+  EXPECT_EQ((*txn.find_remote(RemoteId{"id30"}))->ino.value, 30u);
+  node.name = "second";
+  node.remote->id = RemoteId{"other"};
+  node.renamed = true;
+  txn.put(node);
+  EXPECT_EQ(*txn.child(kRootInode, "First"), nullptr);
+  EXPECT_EQ(*txn.child_folded(kRootInode, "first"), nullptr);
+  EXPECT_EQ(*txn.find_remote(RemoteId{"id30"}), nullptr);
+  EXPECT_EQ((*txn.child(kRootInode, "second"))->ino.value, 30u);
+  EXPECT_EQ((*txn.find_remote(RemoteId{"other"}))->ino.value, 30u);
+  EXPECT_EQ((*txn.displaced_at(kRootInode, "FIRST", kNoInode))->ino.value, 30u);
+  EXPECT_EQ(*txn.displaced_at(kRootInode, "first", InodeNumber{30}), nullptr);
+  txn.erase(InodeNumber{2});
+  EXPECT_EQ(*txn.child(kRootInode, "stored"), nullptr);
+  EXPECT_EQ(*txn.find_remote(RemoteId{"id2"}), nullptr);
+  txn.erase(InodeNumber{30});
+  EXPECT_EQ(*txn.child(kRootInode, "second"), nullptr);
+  EXPECT_EQ(txn.children(kRootInode)->size(), 0u);
+}
+
 }  // namespace
 }  // namespace cabinetfs

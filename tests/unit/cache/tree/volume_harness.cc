@@ -90,6 +90,18 @@ void VolumeHarness::restart() {
   start_again();
 }
 
+std::set<std::string> VolumeHarness::staged_files() const {
+  std::set<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(dir_ + "/staged"))
+    names.insert(entry.path().filename());
+  return names;
+}
+
+void VolumeHarness::damage_staged_files() const {
+  for (const std::string& name : staged_files())
+    std::filesystem::resize_file(dir_ + "/staged/" + name, 0);
+}
+
 CallContext VolumeHarness::call() const {
   CallContext call;
   call.deadline = clock.steady() + std::chrono::seconds(30);

@@ -170,8 +170,11 @@ class VolumeHarness {
   std::size_t unsent() const { return volume->status().unsent.size(); }
 
   ContentStore& contents() { return *contents_; }
+  std::set<std::string> staged_files() const;
+  // As a power loss leaves them whose bytes nobody has synced: empty. While shut down.
+  void damage_staged_files() const;
 
-  const HarnessOptions options;
+  HarnessOptions options;  // changes count from the next start on
   ShiftedClock clock;
   FakeRemoteStore remote;
   FaultyRemoteStore faulty;
