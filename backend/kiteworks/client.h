@@ -114,6 +114,9 @@ class KiteworksStore final : public RemoteStore {
   // `depth`: how many folders up we are already; parents are told by the server and might go round.
   Error explain(const CallContext& call, const RemoteId& id, const kiteworks::ApiFailure& failure,
                 int depth = 0);
+  // The same for something new in the folder `parent`.
+  Error explain_create(const CallContext& call, const RemoteId& parent,
+                       const kiteworks::ApiFailure& failure);
   bool is_root(const RemoteId& id) const;
 
   void remember_parent(const RemoteId& id, const RemoteId& parent) EXCLUDES(mutex_);

@@ -98,7 +98,8 @@ Result<RemoteEntry> KiteworksStore::put(const CallContext& call, const UploadTar
   add_times(fields, target.modified, fresh);
   const auto response = api_.post_form(call, request, fields, {"body", name, content});
   if (!response) {
-    return fail(explain(call, fresh ? target.parent : target.file, response.error()));
+    return fail(fresh ? explain_create(call, target.parent, response.error())
+                      : explain(call, target.file, response.error()));
   }
   return uploaded(call, target, *response);
 }
@@ -126,7 +127,9 @@ Result<WireUpload> KiteworksStore::open_upload(const CallContext& call, const st
   if (!response) {
     // Which object the refusal is about stands in the path.
     const std::string id = path.substr(0, path.find("/actions/"));
-    return fail(explain(call, RemoteId{id.substr(id.rfind('/') + 1)}, response.error()));
+    const RemoteId about{id.substr(id.rfind('/') + 1)};
+    return fail(fresh ? explain_create(call, about, response.error())
+                      : explain(call, about, response.error()));
   }
   return parse_upload(response->body);
 }

@@ -226,6 +226,21 @@ TEST_F(KiteworksClient, AnUploadOntoWhatItWasPlannedForLooksOnceMore) {
   EXPECT_TRUE(done->has_value());
 }
 
+TEST_F(KiteworksClient, AFirewallThatStopsACreateMindsTheName) {
+  http_.answer("POST /rest/folders/d1/actions/file", 490, "");
+  EXPECT_EQ(store_->put(soon(), {{}, RemoteId{"d1"}, "b", {}}, as_bytes("x")).error().code,
+            ErrorCode::kInvalid);
+  http_.answer("POST /rest/folders/d1/folders", 490, "");
+  EXPECT_EQ(store_->create_folder(soon(), RemoteId{"d1"}, "b").error().code, ErrorCode::kInvalid);
+  http_.answer("GET /rest/folders/d1/children", 200, "[]");
+  http_.answer("POST /rest/folders/d1/actions/initiateUpload", 490, "");
+  EXPECT_EQ(store_->upload_begin(soon(), {{}, RemoteId{"d1"}, "b", {}}, 5000).error().code,
+            ErrorCode::kInvalid);
+  http_.answer("POST /rest/files/f1", 490, "");
+  EXPECT_EQ(store_->put(soon(), {RemoteId{"f1"}, {}, "a", {}}, as_bytes("x")).error().code,
+            ErrorCode::kDenied);
+}
+
 TEST_F(KiteworksClient, ALockIsOursByIdAndAnothersOtherwise) {
   const auto lock_of = [&](const std::string& more) {
     http_.answer("GET /rest/files/f1", 200, file_json("f1", "a", ",\"versionsCount\":1" + more));
