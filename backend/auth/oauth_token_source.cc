@@ -1,5 +1,7 @@
 #include "backend/auth/oauth_token_source.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -95,9 +97,14 @@ bool OAuthTokenSource::usable(const StoredTokens& tokens, const SecretString& re
 }
 
 Error OAuthTokenSource::explain(Error error) const {
-  if (error.code == ErrorCode::kUnauthenticated) {
-    error.context += "; run `cabinetfs login " + options_.remote + "`";
-  }
+  if (error.code != ErrorCode::kUnauthenticated) return error;
+  error.context += fmt::format(
+      fmt::runtime(
+          options_.jwt
+              ? "; compare jwt_key_file, jwt_subject, jwt_issuer and jwt_audience with what "
+                "is registered at the server (`cabinetfs login {}` does not help here)"
+              : "; run `cabinetfs login {}`"),
+      options_.remote);
   return error;
 }
 
