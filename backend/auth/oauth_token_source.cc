@@ -241,17 +241,21 @@ Result<StoredTokens> OAuthTokenSource::fetch(const SecretString& rejected) {
 }
 
 Result<OAuthTokens> OAuthTokenSource::ask_server(const StoredTokens& old, const CallContext& call) {
+  // A login may have brought another one since this began.
+  TRY_ASSIGN(const auto secret, store_.get(options_.remote, kClientSecretKey));
+  OAuthClient client = options_.client;
+  if (secret) client.client_secret = *secret;
   if (options_.jwt) {
     TRY_ASSIGN(const SecretString key, read_private_key(options_.jwt->private_key_file));
     TRY_ASSIGN(const SecretString assertion,
                make_jwt_assertion(options_.jwt->claims, key, clock_.wall()));
-    return exchange_assertion(http_, call, options_.client, assertion);
+    return exchange_assertion(http_, call, client, assertion);
   }
   if (old.refresh_token.empty()) {
     return fail(ErrorCode::kUnauthenticated, options_.remote + ": the login has ended");
   }
   if (old.refresh_token == dead_refresh_token_) return fail(dead_error_);
-  Result<OAuthTokens> tokens = refresh_tokens(http_, call, options_.client, old.refresh_token);
+  Result<OAuthTokens> tokens = refresh_tokens(http_, call, client, old.refresh_token);
   if (!tokens && tokens.error().code == ErrorCode::kUnauthenticated) {
     dead_refresh_token_ = old.refresh_token;
     dead_error_ = tokens.error();

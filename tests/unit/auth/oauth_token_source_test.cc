@@ -381,6 +381,22 @@ TEST_F(OAuthTokenSourceTest, ARefusedAssertionIsNoReasonToLogIn) {
   EXPECT_THAT(refused.error().context, testing::Not(testing::HasSubstr("run `cabinetfs login")));
 }
 
+TEST_F(OAuthTokenSourceTest, AClientSecretThatWasReplacedIsUsedFromTheNextRefreshOn) {
+  ASSERT_TRUE(store_.set("work", kClientSecretKey, SecretString("first")).has_value());
+  OAuthTokenSourceOptions opened = options();
+  opened.client.client_secret = SecretString("first");
+  OAuthTokenSource tokens(http_, store_, opened, clock_);
+  age(1001);
+  EXPECT_EQ(*tokens.token(soon()), "a1");
+  ASSERT_TRUE(store_.set("work", kClientSecretKey, SecretString("second")).has_value());
+  age(1001);
+  EXPECT_EQ(*tokens.token(soon()), "a2");
+  const auto seen = server_.requests();
+  ASSERT_EQ(seen.size(), 2u);
+  EXPECT_EQ(parse_query(seen[0].body).at("client_secret"), "first");
+  EXPECT_EQ(parse_query(seen[1].body).at("client_secret"), "second");
+}
+
 TEST(StoredTokens, DamageIsNoToken) {
   for (const char* bad : {"", "x", "[]", "{}", R"({"access_token":1})",
                           R"({"access_token":"a","expires_at":99999999999999})",
