@@ -241,6 +241,43 @@ TEST_F(KiteworksClient, AFirewallThatStopsACreateMindsTheName) {
             ErrorCode::kDenied);
 }
 
+TEST_F(KiteworksClient, AWebPageIsNoAnswerToAChange) {
+  // A portal or a filter on the way: whether the server was asked, nobody knows.
+  const auto page = [&](const std::string& request) {
+    http_.answer(request, 200, "<html>Welcome</html>", {{"content-type", "text/html"}});
+  };
+  const RemoteId file{"f1"};
+  const RemoteId folder{"d1"};
+  std::vector<Error> errors;
+  page("POST /rest/folders/d1/actions/file");
+  errors.push_back(store_->put(soon(), {{}, folder, "b", {}}, as_bytes("x")).error());
+  page("POST /rest/files/f1");
+  errors.push_back(store_->put(soon(), {file, {}, "a", {}}, as_bytes("x")).error());
+  page("POST /rest/files/f1/actions/initiateUpload");
+  errors.push_back(store_->upload_begin(soon(), {file, {}, "a", {}}, 1500).error());
+  page("DELETE /rest/files/f1");
+  errors.push_back(store_->remove(soon(), NodeKind::kFile, file).error());
+  page("PUT /rest/files/f1");
+  errors.push_back(store_->rename(soon(), NodeKind::kFile, file, "b").error());
+  page("POST /rest/files/actions/move");
+  errors.push_back(store_->move(soon(), NodeKind::kFile, file, RemoteId{"d2"}).error());
+  page("POST /rest/folders/d1/folders");
+  errors.push_back(store_->create_folder(soon(), folder, "b").error());
+  for (const Error& error : errors) {
+    EXPECT_EQ(error.code, ErrorCode::kUnavailable) << to_string(error);
+  }
+  UploadSession session;
+  session.id = "7";
+  session.address = "n1/rest/uploads/7";
+  session.size = 5;
+  session.chunk_size = 1000;
+  session.target.file = file;
+  page("POST /n1/rest/uploads/7");
+  EXPECT_EQ(store_->upload_chunk(soon(), session, as_bytes("12345")).error().code,
+            ErrorCode::kUnavailable);
+  EXPECT_EQ(session.next_chunk, 0u);
+}
+
 TEST_F(KiteworksClient, ALockIsOursByIdAndAnothersOtherwise) {
   const auto lock_of = [&](const std::string& more) {
     http_.answer("GET /rest/files/f1", 200, file_json("f1", "a", ",\"versionsCount\":1" + more));
