@@ -125,6 +125,9 @@ Result<RemoteEntry> UploadTask::send_session(const UploadTarget& target, Intent 
   if (!session_) {
     TRY_ASSIGN(session_, core_.seen(core_.remote.upload_begin(call(), target, size_)));
   }
+  // Of an earlier try, or of an earlier run: what it is compared with is what the look before this
+  // try saw.
+  session_->target.before = target.before;
   intent.session = session_;
   if (const Result<void> stored = store_intent(intent); !stored) {
     const Result<void> aborted = core_.remote.upload_abort(call(), *session_);

@@ -19,6 +19,9 @@ namespace cabinetfs {
 namespace {
 
 constexpr std::size_t kMaxKeyFile = 64u << 10;
+// The server's clock may be behind ours: what is issued later than its now, or not valid yet, would
+// be refused.
+constexpr std::chrono::seconds kClockSlack{60};
 
 struct Free {
   void operator()(BIO* bio) const { BIO_free(bio); }
@@ -45,7 +48,8 @@ Result<SecretString> make_jwt_assertion(const JwtClaims& claims,
     return fail(ErrorCode::kInvalid, "the private key is no RSA key");
   }
   TRY_ASSIGN(const std::string id, random_token());
-  const auto issued = std::chrono::floor<std::chrono::seconds>(now).time_since_epoch().count();
+  const auto issued =
+      (std::chrono::floor<std::chrono::seconds>(now) - kClockSlack).time_since_epoch().count();
   const nlohmann::json header = {{"alg", "RS256"}, {"typ", "JWT"}};
   const nlohmann::json body = {{"iss", claims.issuer},
                                {"sub", claims.subject},

@@ -14,12 +14,12 @@ struct JwtClaims {
   std::string issuer;
   std::string subject;  // the account, usually an e-mail address
   std::string audience;
-  // 5 minutes are what servers take at most.
+  // From `iat` to `exp`; 5 minutes are what servers take at most.
   std::chrono::seconds lifetime{300};
 };
 
-// A signed assertion (RS256) that is valid from `now`. `private_key_pem`: an RSA key, not
-// encrypted. kInvalid: the key cannot be read or is of another kind.
+// A signed assertion (RS256) that is valid from a minute before `now`. `private_key_pem`: an RSA
+// key, not encrypted. kInvalid: the key cannot be read or is of another kind.
 Result<SecretString> make_jwt_assertion(const JwtClaims& claims,
                                         const SecretString& private_key_pem, WallTime now);
 

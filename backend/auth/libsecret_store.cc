@@ -1,6 +1,7 @@
 #include <libsecret/secret.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -16,8 +17,10 @@ namespace cabinetfs {
 namespace {
 
 // Reading an unlocked keyring takes milliseconds. Writing may ask the user to unlock it.
-constexpr std::chrono::seconds kReadTimeout{5};
-constexpr std::chrono::seconds kWriteTimeout{60};
+constexpr std::chrono::milliseconds kReadTimeout{5000};
+
+constexpr const char* kService = "org.freedesktop.secrets";
+constexpr const char* kServicePath = "/org/freedesktop/secrets";
 
 const SecretSchema* schema() {
   static const SecretSchema instance = [] {
@@ -88,16 +91,36 @@ Error take_error(GError* error, std::string_view what) {
   return out;
 }
 
+constexpr const char* kWayOut =
+    "; the keyring may be locked: unlock it, or keep the credentials of this remote in a file "
+    "(secret_store = \"file\")";
+
+// A service that answers, but not to this, is locked as a rule, and where nobody sees its question
+// it stays so.
+Error take_store_error(GError* error, std::string_view what) {
+  const bool locked = g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED) != 0 ||
+                      g_error_matches(error, SECRET_ERROR, SECRET_ERROR_IS_LOCKED) != 0;
+  Error out = take_error(error, what);
+  if (locked) out.context += kWayOut;
+  return out;
+}
+
 class LibsecretStore final : public SecretStore {
  public:
+  explicit LibsecretStore(std::chrono::milliseconds unlock_timeout)
+      : unlock_timeout_(unlock_timeout), read_timeout_(std::min(kReadTimeout, unlock_timeout)) {}
+
   Result<std::optional<SecretString>> get(std::string_view remote, std::string_view key) override {
-    Watchdog watchdog(kReadTimeout);
+    Watchdog watchdog(read_timeout_);
     GError* error = nullptr;
     gchar* value = secret_password_lookup_sync(schema(), watchdog.cancellable(), &error, "remote",
                                                std::string(remote).c_str(), "key",
                                                std::string(key).c_str(), nullptr);
-    if (error != nullptr) return fail(take_error(error, "reading"));
-    if (value == nullptr) return std::optional<SecretString>();
+    if (error != nullptr) return fail(take_store_error(error, "reading"));
+    if (value == nullptr) {
+      TRY(check_unlocked(remote, key, watchdog.cancellable(), "reading"));
+      return std::optional<SecretString>();
+    }
     SecretString secret{std::string(value)};
     secret_password_free(value);
     return std::optional<SecretString>(std::move(secret));
@@ -105,28 +128,64 @@ class LibsecretStore final : public SecretStore {
 
   Result<void> set(std::string_view remote, std::string_view key,
                    const SecretString& value) override {
-    Watchdog watchdog(kWriteTimeout);
+    Watchdog watchdog(unlock_timeout_);
     const std::string label = "cabinetfs: " + std::string(remote) + " (" + std::string(key) + ")";
     GError* error = nullptr;
     secret_password_store_sync(schema(), SECRET_COLLECTION_DEFAULT, label.c_str(),
                                value.reveal().c_str(), watchdog.cancellable(), &error, "remote",
                                std::string(remote).c_str(), "key", std::string(key).c_str(),
                                nullptr);
-    if (error != nullptr) return fail(take_error(error, "saving"));
+    if (error != nullptr) return fail(take_store_error(error, "saving"));
     return {};
   }
 
   Result<void> erase(std::string_view remote, std::string_view key) override {
-    Watchdog watchdog(kWriteTimeout);
+    Watchdog watchdog(unlock_timeout_);
     GError* error = nullptr;
+    // What is locked is passed over by the removal, without a word; looking it up unlocks it.
+    gchar* value = secret_password_lookup_sync(schema(), watchdog.cancellable(), &error, "remote",
+                                               std::string(remote).c_str(), "key",
+                                               std::string(key).c_str(), nullptr);
+    const bool there = value != nullptr;
+    secret_password_free(value);
+    if (error != nullptr) return fail(take_store_error(error, "removing"));
+    if (!there) return check_unlocked(remote, key, watchdog.cancellable(), "removing");
     secret_password_clear_sync(schema(), watchdog.cancellable(), &error, "remote",
                                std::string(remote).c_str(), "key", std::string(key).c_str(),
                                nullptr);
-    if (error != nullptr) return fail(take_error(error, "removing"));
+    if (error != nullptr) return fail(take_store_error(error, "removing"));
     return {};
   }
 
   std::string description() const override { return "Secret Service"; }
+
+ private:
+  // The library finds nothing, and says no more, where the user did not want to unlock what is
+  // there.
+  static Result<void> check_unlocked(std::string_view remote, std::string_view key,
+                                     GCancellable* cancellable, std::string_view what) {
+    GError* error = nullptr;
+    const std::unique_ptr<GDBusConnection, Unref> bus(
+        g_bus_get_sync(G_BUS_TYPE_SESSION, cancellable, &error));
+    if (bus == nullptr) return fail(take_store_error(error, what));
+    GVariantBuilder attributes;
+    g_variant_builder_init(&attributes, G_VARIANT_TYPE("a{ss}"));
+    g_variant_builder_add(&attributes, "{ss}", "xdg:schema", schema()->name);
+    g_variant_builder_add(&attributes, "{ss}", "remote", std::string(remote).c_str());
+    g_variant_builder_add(&attributes, "{ss}", "key", std::string(key).c_str());
+    const std::unique_ptr<GVariant, FreeVariant> found(g_dbus_connection_call_sync(
+        bus.get(), kService, kServicePath, "org.freedesktop.Secret.Service", "SearchItems",
+        g_variant_new("(a{ss})", &attributes), G_VARIANT_TYPE("(aoao)"), G_DBUS_CALL_FLAGS_NONE, -1,
+        cancellable, &error));
+    if (found == nullptr) return fail(take_store_error(error, what));
+    const std::unique_ptr<GVariant, FreeVariant> locked(g_variant_get_child_value(found.get(), 1));
+    if (g_variant_n_children(locked.get()) == 0) return {};
+    return fail(ErrorCode::kIo,
+                "Secret Service, " + std::string(what) + ": it is locked" + kWayOut);
+  }
+
+  const std::chrono::milliseconds unlock_timeout_;
+  const std::chrono::milliseconds read_timeout_;
 };
 
 // Without this look, GDBus would try to start a bus of its own with dbus-launch, which hangs on
@@ -139,7 +198,8 @@ bool session_bus_exists() {
 
 }  // namespace
 
-Result<std::unique_ptr<SecretStore>> make_libsecret_store(std::chrono::milliseconds probe_timeout) {
+Result<std::unique_ptr<SecretStore>> make_libsecret_store(
+    std::chrono::milliseconds probe_timeout, std::chrono::milliseconds unlock_timeout) {
   if (!session_bus_exists()) return fail(ErrorCode::kNotSupported, "there is no session bus");
   Watchdog watchdog(probe_timeout);
   GError* error = nullptr;
@@ -152,13 +212,13 @@ Result<std::unique_ptr<SecretStore>> make_libsecret_store(std::chrono::milliseco
   g_dbus_connection_set_exit_on_close(bus.get(), FALSE);
   // Starts the service when it can be started; the answer shows that it lives.
   const std::unique_ptr<GVariant, FreeVariant> answer(g_dbus_connection_call_sync(
-      bus.get(), "org.freedesktop.secrets", "/org/freedesktop/secrets", "org.freedesktop.DBus.Peer",
-      "Ping", nullptr, nullptr, G_DBUS_CALL_FLAGS_NONE, static_cast<int>(probe_timeout.count()),
-      watchdog.cancellable(), &error));
+      bus.get(), kService, kServicePath, "org.freedesktop.DBus.Peer", "Ping", nullptr, nullptr,
+      G_DBUS_CALL_FLAGS_NONE, static_cast<int>(probe_timeout.count()), watchdog.cancellable(),
+      &error));
   if (answer == nullptr) {
     return fail(ErrorCode::kNotSupported, take_error(error, "first contact").context);
   }
-  return std::make_unique<LibsecretStore>();
+  return std::make_unique<LibsecretStore>(unlock_timeout);
 }
 
 }  // namespace cabinetfs

@@ -1,5 +1,7 @@
 #include "backend/auth/oauth_token_source.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -95,9 +97,14 @@ bool OAuthTokenSource::usable(const StoredTokens& tokens, const SecretString& re
 }
 
 Error OAuthTokenSource::explain(Error error) const {
-  if (error.code == ErrorCode::kUnauthenticated) {
-    error.context += "; run `cabinetfs login " + options_.remote + "`";
-  }
+  if (error.code != ErrorCode::kUnauthenticated) return error;
+  error.context += fmt::format(
+      fmt::runtime(
+          options_.jwt
+              ? "; compare jwt_key_file, jwt_subject, jwt_issuer and jwt_audience with what "
+                "is registered at the server (`cabinetfs login {}` does not help here)"
+              : "; run `cabinetfs login {}`"),
+      options_.remote);
   return error;
 }
 
@@ -243,17 +250,21 @@ Result<OAuthTokens> OAuthTokenSource::ask_server(const StoredTokens& old, const 
 
 Result<OAuthTokens> OAuthTokenSource::ask_endpoint(const StoredTokens& old,
                                                    const CallContext& call) {
+  // A login may have brought another one since this began.
+  TRY_ASSIGN(const auto secret, store_.get(options_.remote, kClientSecretKey));
+  OAuthClient client = options_.client;
+  if (secret) client.client_secret = *secret;
   if (options_.jwt) {
     TRY_ASSIGN(const SecretString key, read_private_key(options_.jwt->private_key_file));
     TRY_ASSIGN(const SecretString assertion,
                make_jwt_assertion(options_.jwt->claims, key, clock_.wall()));
-    return exchange_assertion(http_, call, options_.client, assertion);
+    return exchange_assertion(http_, call, client, assertion);
   }
   if (old.refresh_token.empty()) {
     return fail(ErrorCode::kUnauthenticated, options_.remote + ": the login has ended");
   }
   if (old.refresh_token == dead_refresh_token_) return fail(dead_error_);
-  Result<OAuthTokens> tokens = refresh_tokens(http_, call, options_.client, old.refresh_token);
+  Result<OAuthTokens> tokens = refresh_tokens(http_, call, client, old.refresh_token);
   if (!tokens && tokens.error().code == ErrorCode::kUnauthenticated) {
     dead_refresh_token_ = old.refresh_token;
     dead_error_ = tokens.error();

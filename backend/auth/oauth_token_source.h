@@ -39,6 +39,7 @@ Result<void> save_login(SecretStore& store, const std::string& remote, const std
 struct OAuthTokenSourceOptions {
   std::string remote;     // its name: key in the store, and in messages
   std::string lock_file;  // shared by all processes that use this remote
+  // Its client secret stands for none in the store, which is asked at each refresh.
   OAuthClient client;
   // Set: tokens come from signed assertions, and there is no refresh token.
   struct Jwt {
@@ -76,6 +77,7 @@ class OAuthTokenSource final : public TokenSource {
   void refresh() EXCLUDES(mutex_);
   Result<StoredTokens> fetch(const SecretString& rejected) EXCLUDES(mutex_);
   Result<std::optional<StoredTokens>> load();
+  // Under the lock file.
   Result<OAuthTokens> ask_server(const StoredTokens& old, const CallContext& call);
   Result<OAuthTokens> ask_endpoint(const StoredTokens& old, const CallContext& call);
   bool usable(const StoredTokens& tokens, const SecretString& rejected) const;

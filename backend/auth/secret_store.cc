@@ -5,7 +5,8 @@
 namespace cabinetfs {
 
 #ifndef CABINETFS_HAVE_LIBSECRET
-Result<std::unique_ptr<SecretStore>> make_libsecret_store(std::chrono::milliseconds) {
+Result<std::unique_ptr<SecretStore>> make_libsecret_store(std::chrono::milliseconds,
+                                                          std::chrono::milliseconds) {
   return fail(ErrorCode::kNotSupported, "built without libsecret");
 }
 #endif

@@ -46,6 +46,9 @@ Result<std::unique_ptr<SecretStore>> open_secret_store(const SecretStoreOptions&
 std::unique_ptr<SecretStore> make_file_secret_store(std::string path);
 
 // kNotSupported when built without libsecret, or no Secret Service answers within `probe_timeout`.
-Result<std::unique_ptr<SecretStore>> make_libsecret_store(std::chrono::milliseconds probe_timeout);
+// `unlock_timeout`: how long a change waits for the user to unlock the keyring (kTimeout).
+Result<std::unique_ptr<SecretStore>> make_libsecret_store(
+    std::chrono::milliseconds probe_timeout,
+    std::chrono::milliseconds unlock_timeout = std::chrono::seconds(60));
 
 }  // namespace cabinetfs

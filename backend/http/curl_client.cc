@@ -27,6 +27,15 @@ namespace {
 
 // A wake-up per second costs nothing and bounds the harm of a timer that we forgot.
 constexpr std::chrono::milliseconds kLongestPoll{1000};
+constexpr int kProxyLogin = 407;
+
+// Not the account's login: another one would not help, and neither does asking again.
+Error proxy_refusal(const Exchange& exchange) {
+  return {ErrorCode::kUnavailable,
+          fmt::format("{} ({}): the proxy on the way asks for a login of its own (407), which the "
+                      "option proxy takes: http://USER:PASSWORD@HOST:PORT",
+                      exchange.name(), exchange.url.origin())};
+}
 
 void init_curl_once() {
   static std::once_flag flag;
@@ -338,6 +347,7 @@ std::unique_ptr<Transfer> CurlHttpClient::Engine::detach(
   }
   slots_.finish(transfer->origin);
   record(*transfer, transfer->exchange->response.status);
+  curl_easy_getinfo(transfer->easy.get(), CURLINFO_HTTP_CONNECTCODE, &transfer->proxy_status);
   // libcurl 7.88 leaves a buffer at a handle whose connection others still use, and takes no other
   // size for it then.
   curl_easy_reset(transfer->easy.get());
@@ -390,6 +400,8 @@ void CurlHttpClient::Engine::finish_attempt(std::unique_ptr<Transfer> transfer, 
                         (result == CURLE_OK && exchange->stopped() == Exchange::Stop::kNone);
   if (complete && exchange->response.status > 0) return answer(exchange);
 
+  if (transfer->proxy_status == kProxyLogin)
+    return finish(exchange, fail(proxy_refusal(*exchange)));
   TransferFailure failure = describe_failure(*transfer, result);
   if (failure.end) return fail_or_retry(exchange, *failure.end, std::move(failure.error));
   finish(exchange, fail(std::move(failure.error)));
@@ -398,6 +410,7 @@ void CurlHttpClient::Engine::finish_attempt(std::unique_ptr<Transfer> transfer, 
 void CurlHttpClient::Engine::answer(const std::shared_ptr<Exchange>& exchange) {
   const SteadyTime now = std::chrono::steady_clock::now();
   HttpResponse& response = exchange->response;
+  if (response.status == kProxyLogin) return finish(exchange, fail(proxy_refusal(*exchange)));
   response.effective_url = exchange->url.to_string();
   if (const std::string* value = response.find("retry-after")) {
     const std::string* date = response.find("date");

@@ -50,8 +50,9 @@ struct HttpClientOptions {
   std::chrono::milliseconds backoff_max = std::chrono::seconds(15);
   // First wait after "too many requests" without Retry-After.
   std::chrono::milliseconds throttle_first = std::chrono::seconds(1);
-  // A longer Retry-After is cut to this: a wrong header must not silence a mount for a day.
-  std::chrono::milliseconds retry_after_max = std::chrono::minutes(2);
+  // A longer Retry-After is cut to this: a wrong header must not silence a mount for a day. Calls
+  // whose deadline is sooner fail at once.
+  std::chrono::milliseconds retry_after_max = std::chrono::minutes(30);
 };
 
 // The HTTP engine of one remote: one thread around libcurl's multi interface, connections reused

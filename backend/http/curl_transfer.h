@@ -49,6 +49,7 @@ struct Transfer {
   curl_off_t seen_down = 0;
   curl_off_t seen_up = 0;
   std::array<char, CURL_ERROR_SIZE> message{};
+  long proxy_status = 0;  // its answer to CONNECT, once the attempt has ended
 };
 
 // Prepares `transfer.easy` for the current hop of `transfer.exchange`.

@@ -39,7 +39,6 @@ ErrorCode error_from_status(int status) {
     case 422:
       return ErrorCode::kInvalid;
     case 401:
-    case 407:
       return ErrorCode::kUnauthenticated;
     case 402:
     case 403:
@@ -53,6 +52,7 @@ ErrorCode error_from_status(int status) {
     case 415:
     case 501:
       return ErrorCode::kNotSupported;
+    case 407:  // a proxy on the way: no word about the account
     case 408:
     case 425:
     case 429:

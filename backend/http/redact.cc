@@ -46,6 +46,19 @@ std::size_t end_of_plain(std::string_view text, std::size_t at) {
   return at;
 }
 
+// The end of a list or an object that begins at `at`, behind its last bracket. What is not closed
+// ends with the text.
+std::size_t end_of_nested(std::string_view text, std::size_t at) {
+  int depth = 0;
+  while (at < text.size()) {
+    const char c = text[at++];
+    if (c == '"' || c == '\'') at = std::min(end_of_quoted(text, at, c) + 1, text.size());
+    if (c == '[' || c == '{') ++depth;
+    if ((c == ']' || c == '}') && --depth == 0) break;
+  }
+  return at;
+}
+
 bool is_auth_scheme(std::string_view word) {
   const std::string lowered = ascii_lower(word);
   return lowered == "bearer" || lowered == "basic" || lowered == "negotiate" || lowered == "digest";
@@ -104,6 +117,11 @@ std::string redact_text(std::string_view text) {
       out += kHidden;
       if (close < text.size()) out += quote;
       at = close < text.size() ? close + 1 : close;
+      continue;
+    }
+    if (text[at] == '[' || text[at] == '{') {
+      out += kHidden;
+      at = end_of_nested(text, at);
       continue;
     }
     std::size_t close = end_of_plain(text, at);

@@ -216,6 +216,16 @@ Error KiteworksStore::explain(const CallContext& call, const RemoteId& id,
   return {ErrorCode::kNotFound, plain.context + "; not in its folder any more"};
 }
 
+Error KiteworksStore::explain_create(const CallContext& call, const RemoteId& parent,
+                                     const ApiFailure& failure) {
+  Error error = explain(call, parent, failure);
+  if (failure.code == ErrorCode::kDenied && failure.wire.status == kFirewallStatus) {
+    error.code = ErrorCode::kInvalid;
+    error.context += "; the firewall of the server takes no such name";
+  }
+  return error;
+}
+
 Result<RemoteEntry> KiteworksStore::entity(const CallContext& call, const HttpResponse& response,
                                            NodeKind kind, const RemoteId& id) {
   // Any object that is not ours is some other kind of answer, such as the list of a bulk call.

@@ -28,6 +28,8 @@ namespace cabinetfs {
 // - A new file by session onto a name that somebody takes between our look and the last chunk
 //   becomes a version of that file. It is noticed then, the other's version is promoted again, ours
 //   stays in the history below it, and the caller hears kExists.
+// - A new version by session looks at the file before the last chunk. What others save between the
+//   look and that chunk becomes the version below ours; so it does with put(), which does not look.
 // - rmdir looks first, and a file created between the look and the removal goes to the trash with
 //   the folder.
 class KiteworksStore final : public RemoteStore {
@@ -112,6 +114,9 @@ class KiteworksStore final : public RemoteStore {
   // `depth`: how many folders up we are already; parents are told by the server and might go round.
   Error explain(const CallContext& call, const RemoteId& id, const kiteworks::ApiFailure& failure,
                 int depth = 0);
+  // The same for something new in the folder `parent`.
+  Error explain_create(const CallContext& call, const RemoteId& parent,
+                       const kiteworks::ApiFailure& failure);
   bool is_root(const RemoteId& id) const;
 
   void remember_parent(const RemoteId& id, const RemoteId& parent) EXCLUDES(mutex_);
@@ -139,6 +144,8 @@ class KiteworksStore final : public RemoteStore {
                                             WallTime modified, bool fresh);
   kiteworks::ApiResult<HttpResponse> send_chunk(const CallContext& call, const std::string& path,
                                                 std::uint64_t index, bool last, Bytes chunk) const;
+  // Whether `file` still holds what `before` says; kConflict, and the session is gone, if not.
+  Result<void> check_unchanged(const CallContext& call, const UploadSession& session);
   Result<RemoteEntry> finish_upload(const CallContext& call, const UploadSession& session,
                                     const HttpResponse& response);
   Result<RemoteEntry> uploaded(const CallContext& call, const UploadTarget& target,

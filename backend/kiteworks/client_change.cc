@@ -44,7 +44,7 @@ Result<RemoteEntry> KiteworksStore::create_folder(const CallContext& call, const
   if (is_root(parent) && config_.syncable_top_folders) body.add("syncable", true);
   TRY_ASSIGN(request.json, body.take());
   const auto response = api_.send(call, request);
-  if (!response) return fail(explain(call, parent, response.error()));
+  if (!response) return fail(explain_create(call, parent, response.error()));
   Result<RemoteEntry> made = entity(call, *response, NodeKind::kFolder, RemoteId());
   if (made || made.error().code != ErrorCode::kUnavailable) return made;
   TRY_ASSIGN(auto found, find_child(call, parent, name));

@@ -98,7 +98,8 @@ Result<RemoteEntry> KiteworksStore::put(const CallContext& call, const UploadTar
   add_times(fields, target.modified, fresh);
   const auto response = api_.post_form(call, request, fields, {"body", name, content});
   if (!response) {
-    return fail(explain(call, fresh ? target.parent : target.file, response.error()));
+    return fail(fresh ? explain_create(call, target.parent, response.error())
+                      : explain(call, target.file, response.error()));
   }
   return uploaded(call, target, *response);
 }
@@ -126,7 +127,9 @@ Result<WireUpload> KiteworksStore::open_upload(const CallContext& call, const st
   if (!response) {
     // Which object the refusal is about stands in the path.
     const std::string id = path.substr(0, path.find("/actions/"));
-    return fail(explain(call, RemoteId{id.substr(id.rfind('/') + 1)}, response.error()));
+    const RemoteId about{id.substr(id.rfind('/') + 1)};
+    return fail(fresh ? explain_create(call, about, response.error())
+                      : explain(call, about, response.error()));
   }
   return parse_upload(response->body);
 }
@@ -206,6 +209,7 @@ Result<std::optional<RemoteEntry>> KiteworksStore::upload_chunk(const CallContex
   TRY_ASSIGN(const std::string path, api_.upload_path(session.address));
   const std::uint64_t index = session.next_chunk + 1;  // the vendor counts from 1
   const bool last = index == count;
+  if (last) TRY(check_unchanged(call, session));
   const auto response = send_chunk(call, path, index, last, chunk);
   if (!response) {
     const ApiFailure& failure = response.error();
@@ -228,6 +232,24 @@ Result<std::optional<RemoteEntry>> KiteworksStore::upload_chunk(const CallContex
   TRY_ASSIGN(RemoteEntry entry, finish_upload(call, session, *response));
   session.next_chunk = index;
   return std::optional<RemoteEntry>(std::move(entry));
+}
+
+// The last chunk puts the version in place. The server has no condition for it, and the chunks
+// before may have taken hours.
+Result<void> KiteworksStore::check_unchanged(const CallContext& call,
+                                             const UploadSession& session) {
+  const UploadTarget& target = session.target;
+  if (target.file.empty() || target.before.empty()) return {};
+  const Result<RemoteEntry> now = stat(call, NodeKind::kFile, target.file);
+  if (!now && now.error().code != ErrorCode::kNotFound) return fail(now.error());
+  if (now && now->validator == target.before) return {};
+  // What was planned on the old version is planned again; nothing of this session is of use.
+  if (const Result<void> aborted = upload_abort(call, session); !aborted) {
+    log_info("kiteworks: an upload session was left open: {}", aborted.error().context);
+  }
+  return fail(ErrorCode::kConflict,
+              fmt::format("upload {}: id={} was {} by others meanwhile", session.id,
+                          target.file.value, now ? "changed" : "deleted"));
 }
 
 Result<RemoteEntry> KiteworksStore::finish_upload(const CallContext& call,

@@ -90,8 +90,8 @@ ErrorCode code_of_status(int status) {
     case 507:
       return ErrorCode::kOverQuota;
     default:
-      // 403 without a code has been tried as "too many requests" by then; 490 is the firewall of
-      // the appliance, which would say the same again.
+      // 403 without a code has been tried as "too many requests" by then, and the firewall
+      // would say the same again.
       return status >= 400 && status < 500 && status != 408 ? ErrorCode::kDenied
                                                             : ErrorCode::kUnavailable;
   }

@@ -20,6 +20,8 @@ struct WireError;
 // The invisible folder above the top folders. Folders are created in it under this id, and top
 // folders name it as their parent; it cannot be listed by id, takes no files, and cannot be shared.
 inline constexpr std::string_view kRootId = "0";
+// What the firewall of the appliance answers (2026).
+inline constexpr int kFirewallStatus = 490;
 
 // Fields that an answer holds only when they are asked for. versionsCount may be ignored by the
 // server; see ValidatorPolicy.

@@ -1,6 +1,7 @@
 // The seven shapes of an error answer.
 
 #include "backend/http/http_client.h"
+#include "backend/http/redact.h"
 #include "backend/kiteworks/wire_json.h"
 
 namespace cabinetfs::kiteworks {
@@ -10,8 +11,10 @@ namespace {
 constexpr std::size_t kErrorBody = 64u << 10;
 constexpr std::size_t kMessage = 200;
 
-// One printable line. The text comes from the server and goes to logs and users.
+// One printable line without secrets. The text comes from the server and goes to logs and users.
 std::string printable(std::string text) {
+  // Redacted before it is cut: a secret must not lose the name that gives it away.
+  text = redact_text(text);
   if (text.size() > kMessage) text.resize(kMessage);
   for (char& c : text) {
     const auto byte = static_cast<unsigned char>(c);

@@ -424,6 +424,34 @@ TEST_F(KiteworksServer, ATakenNameInBetweenIsUndoneWhereTheVersionsAreSeen) {
   EXPECT_EQ(store().versions(soon(), file->id)->size(), 2u) << "nothing was thrown away";
 }
 
+TEST_F(KiteworksServer, AVersionSavedDuringAnUploadIsNotBuried) {
+  start(R"({"upload_chunk_max": 1000})");
+  const auto file = create("a.bin", "mine");
+  ASSERT_OK(file);
+  const std::string content = pattern(1500);
+  const UploadTarget target{file->id, work(), "a.bin", {}, file->validator};
+  auto session = store().upload_begin(soon(), target, content.size());
+  ASSERT_OK(session);
+  ASSERT_OK(store().upload_chunk(soon(), *session, as_bytes(content).first(1000)));
+  world().write_as_other("Work/a.bin", "theirs");
+  EXPECT_CODE(store().upload_chunk(soon(), *session, as_bytes(content).subspan(1000)),
+              ErrorCode::kConflict);
+  EXPECT_EQ(world().content_of("Work/a.bin"), "theirs");
+  // So the caller looks at the file and begins anew.
+  EXPECT_CODE(store().upload_resume(soon(), *session), ErrorCode::kNotFound);
+  const auto now = store().stat(soon(), NodeKind::kFile, file->id);
+  ASSERT_OK(now);
+  UploadTarget again = target;
+  again.before = now->validator;
+  world().reset_requests();
+  auto second = store().upload_begin(soon(), again, content.size());
+  ASSERT_OK(second);
+  ASSERT_OK(store().upload_chunk(soon(), *second, as_bytes(content).first(1000)));
+  ASSERT_OK(store().upload_chunk(soon(), *second, as_bytes(content).subspan(1000)));
+  EXPECT_TRUE(world().content_of("Work/a.bin") == content);
+  EXPECT_EQ(world().requests(""), 4u);
+}
+
 TEST_F(KiteworksServer, RefusedTypesAreRefusals) {
   start(R"({"restricted_extensions": ["exe"], "restricted_types": ["bat"],
             "max_upload_size": 100000})");

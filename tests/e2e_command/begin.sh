@@ -14,6 +14,8 @@ sample() {
   printf 'deep\n' >"$account/Projects/sub/c.txt"
   [[ -z ${cold:-} ]] || head -c "$cold" /dev/urandom >"$account/Projects/cold.bin"
 }
+# Where a script needs something before: prepare().
+! declare -F prepare >/dev/null || prepare || exit 1
 # The usual beginning: server, remote "work", logged in. No request limit, a short quiet time.
 sample
 server_start 0 ${server_options[@]+"${server_options[@]}"} || exit $?

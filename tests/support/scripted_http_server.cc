@@ -6,12 +6,14 @@
 #include <netinet/tcp.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
@@ -58,8 +60,17 @@ int select_http11(SSL* ssl, const unsigned char** out, unsigned char* out_length
 struct ScriptedHttpServer::Tls {
   SSL_CTX* context = nullptr;
 
-  Tls(const std::string& certificate, const std::string& key) {
+  Tls(const std::string& certificate, const std::string& key, bool old) {
     context = SSL_CTX_new(TLS_server_method());
+    if (old) {
+      // Its signatures are below every level above 0.
+      SSL_CTX_set_security_level(context, 0);
+      if (SSL_CTX_set_min_proto_version(context, TLS1_1_VERSION) != 1 ||
+          SSL_CTX_set_max_proto_version(context, TLS1_1_VERSION) != 1 ||
+          SSL_CTX_set_cipher_list(context, "ALL:@SECLEVEL=0") != 1) {
+        give_up("TLS 1.1");
+      }
+    }
     BIO* cert_bio = BIO_new_mem_buf(certificate.data(), static_cast<int>(certificate.size()));
     X509* cert = PEM_read_bio_X509(cert_bio, nullptr, nullptr, nullptr);
     BIO* key_bio = BIO_new_mem_buf(key.data(), static_cast<int>(key.size()));
@@ -122,6 +133,35 @@ class ScriptedHttpServer::Stream {
     return true;
   }
 
+  // Until one side closes.
+  void pass_through(std::uint16_t port) {
+    const int other = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(port);
+    bool good = ::connect(other, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 &&
+                write("HTTP/1.1 200 Connection established\r\n\r\n");
+    const auto pass = [](int from, int to) {
+      std::array<char, 16384> piece{};
+      const ssize_t got = ::recv(from, piece.data(), piece.size(), 0);
+      for (ssize_t sent = 0; sent < got;) {
+        const ssize_t now =
+            ::send(to, piece.data() + sent, static_cast<std::size_t>(got - sent), MSG_NOSIGNAL);
+        if (now <= 0) return false;
+        sent += now;
+      }
+      return got > 0;
+    };
+    while (good) {
+      std::array<pollfd, 2> ends = {{{fd_, POLLIN, 0}, {other, POLLIN, 0}}};
+      good = ::poll(ends.data(), ends.size(), -1) > 0;
+      if (good && ends[0].revents != 0) good = pass(fd_, other);
+      if (good && ends[1].revents != 0) good = pass(other, fd_);
+    }
+    ::close(other);
+  }
+
   // Until the client, or the server's end, closes the connection.
   void wait_for_close() {
     char byte = 0;
@@ -146,7 +186,7 @@ class ScriptedHttpServer::Stream {
 
 ScriptedHttpServer::ScriptedHttpServer(Options options) : options_(std::move(options)) {
   if (!options_.certificate.empty()) {
-    tls_ = std::make_unique<Tls>(options_.certificate, options_.private_key);
+    tls_ = std::make_unique<Tls>(options_.certificate, options_.private_key, options_.old_tls);
   }
   listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
@@ -314,6 +354,10 @@ bool ScriptedHttpServer::send_answer(Stream& stream, const ScriptedRequest& requ
   if (answer.kind == Kind::kDrop) return false;
   if (answer.kind == Kind::kStall) {
     stream.wait_for_close();
+    return false;
+  }
+  if (answer.kind == Kind::kTunnel) {
+    stream.pass_through(answer.tunnel_to);
     return false;
   }
   if (answer.kind == Kind::kRaw) {

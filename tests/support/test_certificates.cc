@@ -66,7 +66,8 @@ Certificate make_certificate(EVP_PKEY* key, const char* name, X509* issuer, EVP_
     add_extension(certificate.get(), signer, NID_basic_constraints, "critical,CA:TRUE");
     add_extension(certificate.get(), signer, NID_key_usage, "critical,keyCertSign,cRLSign");
   } else {
-    add_extension(certificate.get(), signer, NID_subject_alt_name, "DNS:localhost,IP:127.0.0.1");
+    add_extension(certificate.get(), signer, NID_subject_alt_name,
+                  "DNS:localhost,DNS:files.example.invalid,IP:127.0.0.1");
   }
   if (X509_sign(certificate.get(), issuer_key, EVP_sha256()) == 0) std::abort();
   return certificate;

@@ -15,7 +15,8 @@ struct TestCertificate {
   std::string certificate;
   std::string private_key;
 };
-// An authority, and a certificate for localhost and 127.0.0.1 that it has signed.
+// An authority, and a certificate for localhost, 127.0.0.1 and files.example.invalid that it has
+// signed.
 struct TestAuthority {
   std::string ca_certificate;
   TestCertificate server;

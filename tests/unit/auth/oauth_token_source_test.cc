@@ -362,6 +362,41 @@ TEST_F(OAuthTokenSourceTest, SignsAssertionsWhereTheRemoteIsSetUpForThem) {
   EXPECT_EQ(*tokens.token(soon()), "a2");
 }
 
+TEST_F(OAuthTokenSourceTest, ARefusedAssertionIsNoReasonToLogIn) {
+  const std::string key_file = directory_.file("key.pem");
+  std::ofstream(key_file) << make_rsa_key_pair().private_key;
+  std::filesystem::permissions(key_file, std::filesystem::perms(0600));
+  server_.handle("/token", [](const ScriptedRequest&) {
+    return ScriptedAnswer{.status = 400, .body = R"({"error":"invalid_grant"})"};
+  });
+  age(1001);
+  OAuthTokenSourceOptions jwt = options();
+  jwt.jwt = {.claims = {.issuer = "i", .subject = "s", .audience = "a"},
+             .private_key_file = key_file};
+  OAuthTokenSource tokens(http_, store_, jwt, clock_);
+  const auto refused = tokens.token(soon());
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, ErrorCode::kUnauthenticated);
+  EXPECT_THAT(refused.error().context, testing::HasSubstr("jwt_key_file"));
+  EXPECT_THAT(refused.error().context, testing::Not(testing::HasSubstr("run `cabinetfs login")));
+}
+
+TEST_F(OAuthTokenSourceTest, AClientSecretThatWasReplacedIsUsedFromTheNextRefreshOn) {
+  ASSERT_TRUE(store_.set("work", kClientSecretKey, SecretString("first")).has_value());
+  OAuthTokenSourceOptions opened = options();
+  opened.client.client_secret = SecretString("first");
+  OAuthTokenSource tokens(http_, store_, opened, clock_);
+  age(1001);
+  EXPECT_EQ(*tokens.token(soon()), "a1");
+  ASSERT_TRUE(store_.set("work", kClientSecretKey, SecretString("second")).has_value());
+  age(1001);
+  EXPECT_EQ(*tokens.token(soon()), "a2");
+  const auto seen = server_.requests();
+  ASSERT_EQ(seen.size(), 2u);
+  EXPECT_EQ(parse_query(seen[0].body).at("client_secret"), "first");
+  EXPECT_EQ(parse_query(seen[1].body).at("client_secret"), "second");
+}
+
 TEST(StoredTokens, DamageIsNoToken) {
   for (const char* bad : {"", "x", "[]", "{}", R"({"access_token":1})",
                           R"({"access_token":"a","expires_at":99999999999999})",

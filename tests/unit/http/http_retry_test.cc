@@ -260,6 +260,32 @@ TEST(HttpRetry, WhoCannotOutlastThePauseKnowsAtOnce) {
   EXPECT_LT(ms_since(start), 5000);
 }
 
+TEST(HttpRetry, ALongPauseIsKeptAsAsked) {
+  // In seconds, and the shortest and longest pause for it: up to a tenth more, half an hour at
+  // most.
+  struct Case {
+    const char* asked;
+    double from, to;
+  };
+  for (const Case& pause : {Case{"900", 890, 990}, Case{"86400", 1790, 1980}}) {
+    ScriptedHttpServer server;
+    server.script("/a", {{.status = 429, .headers = {{"Retry-After", pause.asked}}}});
+    CurlHttpClient client(quick_options());
+    const auto start = std::chrono::steady_clock::now();
+    ASSERT_TRUE(client.perform(soon(), get_request(server.url("/a"))).has_value());
+    const auto told = client.perform(soon(), get_request(server.url("/a")));
+    ASSERT_FALSE(told.has_value());
+    const std::string& context = told.error().context;
+    const std::size_t at = context.find("asked for ");
+    ASSERT_NE(at, std::string::npos) << context;
+    const double seconds = std::stod(context.substr(at + 10));
+    EXPECT_GE(seconds, pause.from);
+    EXPECT_LE(seconds, pause.to);
+    EXPECT_EQ(server.hits("/a"), 1u);
+    EXPECT_LT(ms_since(start), 5000) << "who cannot wait for it does not";
+  }
+}
+
 TEST(HttpRetry, VendorsWordMakesA403Throttling) {
   ScriptedHttpServer server;
   server.script("/a", {{.status = 403, .body = "slow down"}});

@@ -31,6 +31,11 @@ TEST(Redact, BodiesAndText) {
   EXPECT_EQ(redact_text("got Basic aHVzaA== back"), "got Basic *** back");
   EXPECT_EQ(redact_text("{'password': 'hush"), "{'password': '***");
   EXPECT_EQ(redact_text("code: ERR_ACCESS_USER"), "code: ***");
+  EXPECT_EQ(redact_text(R"({"token": ["hush", "hush"], "n": 1})"), R"({"token": ***, "n": 1})");
+  EXPECT_EQ(redact_text(R"({"token": {"v": "hu}\"sh", "w": ["hush"]}, "n": 1})"),
+            R"({"token": ***, "n": 1})");
+  EXPECT_EQ(redact_text(R"(token=[{'v': 'hu]sh'}]&n=1)"), "token=***&n=1");
+  EXPECT_EQ(redact_text(R"({"token": [["hush")"), R"({"token": ***)");
   EXPECT_EQ(redact_text("nothing to hide here"), "nothing to hide here");
 }
 
@@ -47,8 +52,9 @@ TEST(Redact, WhatKenestoPutsIntoItsAddresses) {
 }
 
 TEST(Redact, SurvivesOddInput) {
-  for (const char* text : {"", "token", "token=", "token:", "\"token\":", "token=\"", "Bearer",
-                           "Bearer ", "token=\"a\\", "=&?:;"}) {
+  for (const char* text :
+       {"", "token", "token=", "token:", "\"token\":", "token=\"", "Bearer", "Bearer ",
+        "token=\"a\\", "=&?:;", "token=[", "token={\"", "token=]}", "token=[\"\\"}) {
     EXPECT_LE(redact_text(text).size(), std::string_view(text).size() + 4) << text;
     EXPECT_LE(redact_url(text).size(), std::string_view(text).size() + 4) << text;
   }

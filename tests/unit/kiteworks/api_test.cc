@@ -80,6 +80,22 @@ TEST_F(KiteworksApi, FailuresCarryTheVendorsCode) {
   EXPECT_EQ(answer.error().context, "GET /rest/x id=5: 403 ERR_ENTITY_LOCKED Locked");
 }
 
+TEST_F(KiteworksApi, FailuresTellNoSecretThatTheServerRepeats) {
+  ApiRequest request;
+  request.path = "/rest/files/1";
+  for (const char* const body :
+       {R"({"errors":[{"code":"ERR_INPUT","field":"access_token=hush","message":"token: hush"}]})",
+        R"({"errors":{"code":"ERR_INPUT","message":"sent {\"token\": [\"hush\"]}"}})",
+        R"({"errors":["the token=hush is bad"]})",
+        R"({"error":"invalid_grant","error_description":"refresh_token=hush"})"}) {
+    http_.answer("GET /rest/files/1", 422, body);
+    const auto failed = api_.send(soon(), request);
+    ASSERT_FALSE(failed);
+    EXPECT_EQ(failed.error().context.find("hush"), std::string::npos) << failed.error().context;
+    EXPECT_NE(failed.error().context.find("***"), std::string::npos) << failed.error().context;
+  }
+}
+
 TEST_F(KiteworksApi, UploadAddressesStayOnTheHost) {
   EXPECT_EQ(*api_.upload_path("dacfs_upload1/rest/uploads/7890"),
             "/dacfs_upload1/rest/uploads/7890");

@@ -172,6 +172,112 @@ TEST_F(KiteworksClient, ChunksCarryTheirPlaceAndSize) {
   }
 }
 
+// A session onto f1 of two chunks whose first one is sent.
+UploadSession begun_session(RemoteStore& store, ScriptedHttp& http, const Validator& before,
+                            const std::string& content) {
+  const CallContext call = CallContext::within(std::chrono::seconds(10));
+  http.answer("POST /rest/files/f1/actions/initiateUpload", 201,
+              R"({"id": 7, "uri": "n1/rest/uploads/7"})");
+  http.answer("POST /n1/rest/uploads/7?returnEntity=true", 200,
+              R"({"id": 7, "uploadedChunks": 1})");
+  UploadTarget target{RemoteId{"f1"}, {}, "a", {}, before};
+  auto session = store.upload_begin(call, target, content.size());
+  EXPECT_TRUE(session);
+  EXPECT_TRUE(store.upload_chunk(call, *session, as_bytes(content).first(1000)));
+  return *session;
+}
+
+TEST_F(KiteworksClient, AVersionSavedByOthersDuringAnUploadIsAConflict) {
+  list_with(file_json("f1", "a"));
+  http_.answer("GET /rest/files/f1", 200, file_json("f1", "a"));
+  const auto before = store_->stat(soon(), NodeKind::kFile, RemoteId{"f1"});
+  ASSERT_TRUE(before);
+  const std::string content(1500, 'x');
+  std::string theirs = file_json("f1", "a");
+  theirs.replace(theirs.find(":43:42"), 6, ":43:50");
+  for (const bool deleted : {false, true}) {
+    UploadSession session = begun_session(*store_, http_, before->validator, content);
+    http_.answer("GET /rest/files/f1", 200,
+                 deleted ? file_json("f1", "a", R"(,"deleted":true)") : theirs);
+    http_.answer("DELETE /rest/uploads/7", 204, "");
+    const auto done = store_->upload_chunk(soon(), session, as_bytes(content).subspan(1000));
+    ASSERT_FALSE(done);
+    EXPECT_EQ(done.error().code, ErrorCode::kConflict) << to_string(done.error());
+  }
+}
+
+TEST_F(KiteworksClient, AnUploadOntoWhatItWasPlannedForLooksOnceMore) {
+  list_with(file_json("f1", "a"));
+  http_.answer("GET /rest/files/f1", 200, file_json("f1", "a"));
+  const auto before = store_->stat(soon(), NodeKind::kFile, RemoteId{"f1"});
+  ASSERT_TRUE(before);
+  const std::string content(1500, 'x');
+  std::string stored = file_json("f1", "a");
+  stored.replace(stored.find("\"size\":5"), 8, "\"size\":1500");
+  UploadSession session = begun_session(*store_, http_, before->validator, content);
+  // No word on the file: nothing is sent, and the session goes on later.
+  http_.lose("GET /rest/files/f1", ErrorCode::kUnavailable);
+  EXPECT_EQ(store_->upload_chunk(soon(), session, as_bytes(content).subspan(1000)).error().code,
+            ErrorCode::kUnavailable);
+  http_.answer("GET /rest/files/f1", 200, file_json("f1", "a"));
+  http_.answer("POST /n1/rest/uploads/7", 200, stored);
+  const auto done = store_->upload_chunk(soon(), session, as_bytes(content).subspan(1000));
+  ASSERT_TRUE(done) << to_string(done.error());
+  EXPECT_TRUE(done->has_value());
+}
+
+TEST_F(KiteworksClient, AFirewallThatStopsACreateMindsTheName) {
+  http_.answer("POST /rest/folders/d1/actions/file", 490, "");
+  EXPECT_EQ(store_->put(soon(), {{}, RemoteId{"d1"}, "b", {}}, as_bytes("x")).error().code,
+            ErrorCode::kInvalid);
+  http_.answer("POST /rest/folders/d1/folders", 490, "");
+  EXPECT_EQ(store_->create_folder(soon(), RemoteId{"d1"}, "b").error().code, ErrorCode::kInvalid);
+  http_.answer("GET /rest/folders/d1/children", 200, "[]");
+  http_.answer("POST /rest/folders/d1/actions/initiateUpload", 490, "");
+  EXPECT_EQ(store_->upload_begin(soon(), {{}, RemoteId{"d1"}, "b", {}}, 5000).error().code,
+            ErrorCode::kInvalid);
+  http_.answer("POST /rest/files/f1", 490, "");
+  EXPECT_EQ(store_->put(soon(), {RemoteId{"f1"}, {}, "a", {}}, as_bytes("x")).error().code,
+            ErrorCode::kDenied);
+}
+
+TEST_F(KiteworksClient, AWebPageIsNoAnswerToAChange) {
+  // A portal or a filter on the way: whether the server was asked, nobody knows.
+  const auto page = [&](const std::string& request) {
+    http_.answer(request, 200, "<html>Welcome</html>", {{"content-type", "text/html"}});
+  };
+  const RemoteId file{"f1"};
+  const RemoteId folder{"d1"};
+  std::vector<Error> errors;
+  page("POST /rest/folders/d1/actions/file");
+  errors.push_back(store_->put(soon(), {{}, folder, "b", {}}, as_bytes("x")).error());
+  page("POST /rest/files/f1");
+  errors.push_back(store_->put(soon(), {file, {}, "a", {}}, as_bytes("x")).error());
+  page("POST /rest/files/f1/actions/initiateUpload");
+  errors.push_back(store_->upload_begin(soon(), {file, {}, "a", {}}, 1500).error());
+  page("DELETE /rest/files/f1");
+  errors.push_back(store_->remove(soon(), NodeKind::kFile, file).error());
+  page("PUT /rest/files/f1");
+  errors.push_back(store_->rename(soon(), NodeKind::kFile, file, "b").error());
+  page("POST /rest/files/actions/move");
+  errors.push_back(store_->move(soon(), NodeKind::kFile, file, RemoteId{"d2"}).error());
+  page("POST /rest/folders/d1/folders");
+  errors.push_back(store_->create_folder(soon(), folder, "b").error());
+  for (const Error& error : errors) {
+    EXPECT_EQ(error.code, ErrorCode::kUnavailable) << to_string(error);
+  }
+  UploadSession session;
+  session.id = "7";
+  session.address = "n1/rest/uploads/7";
+  session.size = 5;
+  session.chunk_size = 1000;
+  session.target.file = file;
+  page("POST /n1/rest/uploads/7");
+  EXPECT_EQ(store_->upload_chunk(soon(), session, as_bytes("12345")).error().code,
+            ErrorCode::kUnavailable);
+  EXPECT_EQ(session.next_chunk, 0u);
+}
+
 TEST_F(KiteworksClient, ALockIsOursByIdAndAnothersOtherwise) {
   const auto lock_of = [&](const std::string& more) {
     http_.answer("GET /rest/files/f1", 200, file_json("f1", "a", ",\"versionsCount\":1" + more));

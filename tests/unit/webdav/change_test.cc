@@ -92,6 +92,35 @@ TEST_F(WebDavClient, APartialFailureIsAFailure) {
   EXPECT_EQ(code_of(store_->remove(soon(), NodeKind::kFolder, {"d"})), ErrorCode::kBusy);
 }
 
+// A portal or a filter on the way says that all is well. What the server holds tells.
+TEST_F(WebDavClient, AWebPageIsNoAnswerToAChange) {
+  WebDavConfig once;
+  once.upload_attempts = 1;
+  make(once);
+  const auto page = [&](const std::string& request) {
+    http_.answer(request, 200, "<html>Welcome</html>", {{"content-type", "text/html"}});
+  };
+  found("a", file("/dav/a", 3));
+  page("PUT /dav/a");
+  for (int i = 0; i < 3; ++i) found("a", file("/dav/a", 3));
+  EXPECT_EQ(code_of(put("hello")), ErrorCode::kUnavailable);
+  missing("a");
+  page("PUT /dav/a");
+  for (int i = 0; i < 3; ++i) missing("a");
+  root_is_there();
+  EXPECT_EQ(code_of(put("hello", {}, true)), ErrorCode::kUnavailable);
+  found("a", file("/dav/a", 3));
+  page("DELETE /dav/a");
+  found("a", file("/dav/a", 3));
+  EXPECT_EQ(code_of(store_->remove(soon(), NodeKind::kFile, {"a"})), ErrorCode::kUnavailable);
+  page("MOVE /dav/a");
+  for (int i = 0; i < 2; ++i) missing("b");
+  EXPECT_EQ(code_of(store_->rename(soon(), NodeKind::kFile, {"a"}, "b")), ErrorCode::kUnavailable);
+  page("MKCOL /dav/new/");
+  for (int i = 0; i < 2; ++i) missing("new/");
+  EXPECT_EQ(code_of(store_->create_folder(soon(), {}, "new")), ErrorCode::kUnavailable);
+}
+
 TEST_F(WebDavClient, AFolderWithSomethingInItStays) {
   found("d/", folder("/dav/d/"));
   found("d/", folder("/dav/d/") + file("/dav/d/a", 1));

@@ -1,0 +1,129 @@
+// Credentials in the session's keyring: a bus of our own, and a service on it that does as it is
+// told.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <memory>
+
+#include "backend/auth/secret_store.h"
+#include "tests/unit/auth/auth_test_util.h"
+#include "tests/unit/auth/fake_secret_service.h"
+
+namespace cabinetfs {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr std::chrono::milliseconds kProbe{10'000};
+
+class LibsecretStore : public testing::Test {
+ protected:
+  // GLib connects a process to one session bus, once.
+  static void SetUpTestSuite() {
+    directory_ = new TemporaryDirectory;
+    bus_ = new PrivateBus(directory_->file(""));
+    ::setenv("DBUS_SESSION_BUS_ADDRESS", bus_->address().c_str(), 1);
+    if (!bus_->address().empty()) service_ = new FakeSecretService(bus_->address());
+  }
+  static void TearDownTestSuite() {
+    delete service_;
+    delete bus_;
+    delete directory_;
+  }
+  void SetUp() override {
+    if (service_ == nullptr) GTEST_SKIP() << "there is no dbus-daemon";
+    service_->set_mode(FakeSecretService::Mode::kOpen);
+  }
+
+  static std::unique_ptr<SecretStore> open(std::chrono::milliseconds unlock_timeout = kProbe) {
+    auto made = make_libsecret_store(kProbe, unlock_timeout);
+    EXPECT_TRUE(made.has_value()) << to_string(made.error());
+    return *std::move(made);
+  }
+
+  static TemporaryDirectory* directory_;
+  static PrivateBus* bus_;
+  static FakeSecretService* service_;
+};
+TemporaryDirectory* LibsecretStore::directory_ = nullptr;
+PrivateBus* LibsecretStore::bus_ = nullptr;
+FakeSecretService* LibsecretStore::service_ = nullptr;
+
+TEST_F(LibsecretStore, KeepsValuesPerRemoteAndKey) {
+  const auto store = open();
+  EXPECT_EQ(store->description(), "Secret Service");
+  EXPECT_FALSE(store->get("work", "password")->has_value());
+  ASSERT_TRUE(store->set("work", "password", SecretString("p\"1")).has_value());
+  ASSERT_TRUE(store->set("work", "oauth", SecretString("{\"a\":1}")).has_value());
+  ASSERT_TRUE(store->set("cad", "password", SecretString("p2")).has_value());
+  ASSERT_TRUE(store->set("cad", "password", SecretString("p3")).has_value());
+  EXPECT_EQ(store->get("work", "password")->value().reveal(), "p\"1");
+  EXPECT_EQ(store->get("work", "oauth")->value().reveal(), "{\"a\":1}");
+  EXPECT_EQ(open()->get("cad", "password")->value().reveal(), "p3");
+  const auto items = service_->items();
+  ASSERT_EQ(items.size(), 3u);
+  for (const auto& item : items) {
+    EXPECT_EQ(item.attributes.at("xdg:schema"), "org.cabinetfs.Credential");
+    EXPECT_THAT(item.label, testing::StartsWith("cabinetfs: "));
+    EXPECT_THAT(item.label, testing::Not(HasSubstr(item.value)));
+  }
+  ASSERT_TRUE(store->erase("cad", "password").has_value());
+  ASSERT_TRUE(store->erase("cad", "password").has_value());
+  EXPECT_FALSE(store->get("cad", "password")->has_value());
+  ASSERT_TRUE(store->erase("work", "password").has_value());
+  ASSERT_TRUE(store->erase("work", "oauth").has_value());
+  EXPECT_TRUE(service_->items().empty());
+}
+
+TEST_F(LibsecretStore, IsChosenWhereItAnswers) {
+  const auto store =
+      open_secret_store({.file = directory_->file("c.json"), .probe_timeout = kProbe});
+  ASSERT_TRUE(store.has_value());
+  EXPECT_EQ((*store)->description(), "Secret Service");
+}
+
+TEST_F(LibsecretStore, ALockedKeyringIsNamedWithTheWayOut) {
+  const auto saved = open()->set("work", "password", SecretString("hush"));
+  ASSERT_TRUE(saved.has_value()) << to_string(saved.error());
+  const int before = service_->questions();
+  service_->set_mode(FakeSecretService::Mode::kLocked);
+  const auto store = open(std::chrono::milliseconds(300));
+  const auto set = store->set("work", "password", SecretString("hush2"));
+  const auto get = store->get("work", "password");
+  const auto erase = store->erase("work", "password");
+  ASSERT_FALSE(set.has_value());
+  ASSERT_FALSE(get.has_value());
+  ASSERT_FALSE(erase.has_value());
+  for (const Error& error : {set.error(), get.error(), erase.error()}) {
+    EXPECT_EQ(error.code, ErrorCode::kTimeout) << to_string(error);
+    EXPECT_THAT(error.context, HasSubstr("secret_store = \"file\""));
+    EXPECT_THAT(error.context, testing::Not(HasSubstr("hush")));
+  }
+  EXPECT_GT(service_->questions(), before) << "the user is asked first";
+  service_->set_mode(FakeSecretService::Mode::kOpen);
+  EXPECT_EQ(open()->get("work", "password")->value().reveal(), "hush");
+  EXPECT_TRUE(open()->erase("work", "password").has_value());
+}
+
+TEST_F(LibsecretStore, AQuestionThatIsDismissedIsNoAnswer) {
+  ASSERT_TRUE(open()->set("cad", "password", SecretString("hush")).has_value());
+  service_->set_mode(FakeSecretService::Mode::kDismissing);
+  const auto set = open()->set("work", "password", SecretString("hush"));
+  ASSERT_FALSE(set.has_value());
+  // Not "there is none", which would mean a login, and not "removed".
+  const auto get = open()->get("cad", "password");
+  const auto erase = open()->erase("cad", "password");
+  ASSERT_FALSE(get.has_value());
+  ASSERT_FALSE(erase.has_value());
+  for (const Error& error : {set.error(), get.error(), erase.error()}) {
+    EXPECT_THAT(error.context, HasSubstr("secret_store = \"file\"")) << to_string(error);
+  }
+  EXPECT_EQ(service_->items().size(), 1u);
+  EXPECT_FALSE(open()->get("cad", "another")->has_value()) << "that there is none is known";
+  service_->set_mode(FakeSecretService::Mode::kOpen);
+  EXPECT_TRUE(open()->erase("cad", "password").has_value());
+}
+
+}  // namespace
+}  // namespace cabinetfs
