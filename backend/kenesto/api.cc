@@ -149,6 +149,7 @@ ApiResult<WireEnvelope> Api::attempt(const CallContext& call, const ApiRequest& 
         response->status < 400 ? ErrorCode::kUnavailable : error_from_status(response->status);
     if (code == ErrorCode::kNotFound) code = ErrorCode::kUnavailable;
     failed = failure(code, request, fmt::format("{}", response->status));
+    failed.no_call = response->status == 404 || response->status == 405;
   } else {
     // A change that the server refuses in unknown words is refused; what cannot be read now may be
     // readable later.

@@ -23,9 +23,10 @@ using Query = std::vector<std::pair<std::string, std::string>>;
 // An Error together with what the server said, for those who decide by the vendor's words. Slices
 // into a plain Error in TRY.
 struct ApiFailure : Error {
-  bool told = false;    // the server answered, and the answer is a failure
-  int status = 0;       // HTTP
-  std::string message;  // the vendor's words, hostile and not redacted
+  bool told = false;     // the server answered, and the answer is a failure
+  int status = 0;        // HTTP
+  bool no_call = false;  // the web server knows no such call, or its address is wrong
+  std::string message;   // the vendor's words, hostile and not redacted
 };
 template <class T>
 class [[nodiscard]] ApiResult : public tl::expected<T, ApiFailure> {

@@ -104,6 +104,12 @@ class KenestoStore final : public RemoteStore {
   Result<kenesto::WireObjectInfo> fetch_object_info(const CallContext& call, NodeKind kind,
                                                     const RemoteId& id);
   Result<std::uint64_t> fetch_used_space(const CallContext& call);
+  // Whether the server has both calls that rename; asked in a way that names nothing.
+  Result<bool> has_rename(const CallContext& call);
+  // Whether a call that was answered by "no such address" is missing, and not the whole service.
+  bool is_missing(const CallContext& call, const kenesto::ApiFailure& failure);
+  // The server lacks what renames: nobody is told from now on that it can.
+  void give_up_rename() EXCLUDES(mutex_);
   // What a failure about this object means: gone when its folder's listing lacks it, kBusy when it
   // shows somebody's check-out.
   Error explain(const CallContext& call, NodeKind kind, const RemoteId& id,
@@ -201,7 +207,8 @@ class KenestoStore final : public RemoteStore {
   const Capabilities first_capabilities_;
   std::atomic<const Capabilities*> capabilities_;
   mutable Mutex mutex_;
-  std::unique_ptr<const Capabilities> full_capabilities_ GUARDED_BY(mutex_);
+  // Each stays where it is: callers hold references.
+  std::vector<std::unique_ptr<const Capabilities>> later_capabilities_ GUARDED_BY(mutex_);
   struct KnownRights {
     Rights rights;
     SteadyTime until{};

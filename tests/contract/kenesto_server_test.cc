@@ -502,6 +502,25 @@ TEST_F(KenestoServer, SequencesCountForTheTenant) {
   EXPECT_TRUE(numbers.list(soon())->empty());
 }
 
+TEST_F(KenestoServer, WhatRenamesIsProbedByItself) {
+  for (const char* const missing : {"UpdateAssetName", "EditFolder", "RetrieveStatistics"}) {
+    start(json{{"missing_calls", missing}}.dump());
+    const bool renames = missing == std::string("RetrieveStatistics");
+    EXPECT_EQ(store().capabilities().rename, renames) << missing;
+    const RemoteEntry file = create(work_, "a.txt", "one");
+    const auto renamed = store().rename(soon(), NodeKind::kFile, file.id, "b.txt");
+    EXPECT_EQ(renamed.has_value(), renames) << missing;
+    if (!renamed) EXPECT_CODE(renamed, ErrorCode::kCrossDevice);
+  }
+  // One that goes away later.
+  start();
+  const RemoteEntry file = create(work_, "a.txt", "one");
+  world().settings(R"({"missing_calls": "UpdateAssetName,EditFolder"})");
+  EXPECT_CODE(store().rename(soon(), NodeKind::kFile, file.id, "b.txt"), ErrorCode::kCrossDevice);
+  EXPECT_FALSE(store().capabilities().rename);
+  EXPECT_TRUE(store().capabilities().quota);
+}
+
 TEST_F(KenestoServer, TheUsedSpaceIsTold) {
   start();
   EXPECT_TRUE(store().capabilities().quota);

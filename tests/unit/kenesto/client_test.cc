@@ -331,20 +331,47 @@ TEST_F(KenestoClient, UndocumentedCallsAreOffUnlessTheServerHasThem) {
   EXPECT_FALSE(store_->capabilities().rename);
 }
 
-TEST_F(KenestoClient, AServerThatHasThemRenamesAndTellsTheUsedSpace) {
-  KenestoConfig config;
-  config.base_url = "https://app.kenesto.com";
-  config.tenant = "3";
-  auto made = make_kenesto_store(http_, *session_, config);
-  ASSERT_TRUE(made);
-  http_.ok(list_call(kRoot), page_json({}));
-  http_.ok("GET RetrieveObjectInfo?t=tok%2B1&oi=" + std::string(kFolder) + "&fc=FOLDER",
-           R"({"ObjectPermissions":{"AllowView":true,"IsOwnedByRequestor":true}})");
-  http_.ok("GET RetrieveStatistics?t=tok%2B1&tid=3", R"({"TotalUsageSpace":"1234"})");
-  ASSERT_TRUE((*made)->account(soon()));
-  EXPECT_TRUE((*made)->capabilities().rename);
+class KenestoProbe : public KenestoClient {
+ protected:
+  // What tells rights and used space is there.
+  void SetUp() override {
+    KenestoClient::SetUp();
+    KenestoConfig config;
+    config.base_url = "https://app.kenesto.com";
+    config.tenant = "3";
+    auto made = make_kenesto_store(http_, *session_, config);
+    ASSERT_TRUE(made);
+    store_ = *std::move(made);
+    http_.ok(list_call(kRoot), page_json({}));
+    http_.ok("GET RetrieveObjectInfo?t=tok%2B1&oi=" + std::string(kFolder) + "&fc=FOLDER",
+             R"({"ObjectPermissions":{"AllowView":true,"IsOwnedByRequestor":true}})");
+    http_.ok("GET RetrieveStatistics?t=tok%2B1&tid=3", R"({"TotalUsageSpace":"1234"})");
+  }
+  // Nothing that an object answers to, and no name.
+  static std::string asks(const std::string& call, const std::string& id) {
+    return "GET " + call + "?t=tok%2B1&" + id + "=00000000-0000-4000-8000-000000000000";
+  }
+};
+
+TEST_F(KenestoProbe, AServerThatHasThemRenamesAndTellsTheUsedSpace) {
+  http_.failed(asks("UpdateAssetName", "did"), "The document does not exist");
+  http_.answer(asks("EditFolder", "fid"), "<html>Request Error</html>", 400);
+  ASSERT_TRUE(store_->account(soon()));
+  for (const auto& seen : http_.take_seen()) {
+    EXPECT_EQ(seen.line.find("&dn="), std::string::npos);
+    EXPECT_EQ(seen.line.find("&fn="), std::string::npos);
+  }
+  EXPECT_TRUE(store_->capabilities().rename);
   http_.ok("GET RetrieveStatistics?t=tok%2B1&tid=3", R"({"TotalUsageSpace":1234})");
-  EXPECT_EQ((*made)->quota(soon())->used, 1234u);
+  EXPECT_EQ(store_->quota(soon())->used, 1234u);
+}
+
+TEST_F(KenestoProbe, WithoutOneOfTheCallsThatRenameNothingIsRenamed) {
+  http_.failed(asks("UpdateAssetName", "did"), "The document does not exist");
+  http_.answer(asks("EditFolder", "fid"), "<html>Endpoint not found.</html>", 404);
+  ASSERT_TRUE(store_->account(soon()));
+  EXPECT_FALSE(store_->capabilities().rename);
+  EXPECT_TRUE(store_->capabilities().quota);
 }
 
 }  // namespace

@@ -485,6 +485,24 @@ TEST_F(KenestoRename, AnExtensionOrATakenNameIsRefused) {
   EXPECT_EQ(code(rename("b.txt")), ErrorCode::kExists);
 }
 
+TEST_F(KenestoRename, ACallThatIsNotThereIsAskedForOnce) {
+  EXPECT_TRUE(store_->capabilities().rename);
+  const std::string count = "GET RetrieveNumberOfDocuments?t=tok%2B1";
+  // The whole service may be away for a moment.
+  expect_list(kFolder, {ItemJson()});
+  http_.answer("GET UpdateAssetName?", "<html>404</html>", 404);
+  http_.answer(count, "<html>404</html>", 404);
+  expect_list(kFolder, {ItemJson()});
+  EXPECT_EQ(code(rename("b.txt")), ErrorCode::kUnavailable);
+  EXPECT_TRUE(store_->capabilities().rename);
+  expect_list(kFolder, {ItemJson()});
+  http_.answer("GET UpdateAssetName?", "<html>404</html>", 404);
+  http_.ok(count, R"({"TotalDocuments":"1"})");
+  EXPECT_EQ(code(rename("b.txt")), ErrorCode::kCrossDevice);
+  EXPECT_FALSE(store_->capabilities().rename);
+  EXPECT_EQ(code(rename("b.txt")), ErrorCode::kCrossDevice) << "without a request";
+}
+
 TEST_F(KenestoRename, AFolderKeepsItsKind) {
   ItemJson vault = folder_json(kSub, true);
   vault.stem = "old";

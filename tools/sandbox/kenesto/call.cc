@@ -268,6 +268,9 @@ Response Api::answer(const char* name, const Words& words, const Function& funct
 
 Response Api::run(const char* name, const Words& words, const Function& function, Request& request,
                   const Settings& settings) {
+  if (("," + settings.missing_calls + ",").find(fmt::format(",{},", name)) != std::string::npos) {
+    throw Fault(404, "Endpoint not found.");
+  }
   const std::string token = find_arg(request, "t").value_or("");
   const Session* session = state_.find_session(token);
   if (session == nullptr || session->kind == SessionKind::kLogin) throw BadToken();

@@ -47,6 +47,7 @@ void each_setting(S& s, Visit visit) {
   visit("folder_dates", s.folder_dates, any);
   visit("viewer_url", s.viewer_url, any);
   visit("undocumented", s.undocumented, any);
+  visit("missing_calls", s.missing_calls, any);
   visit("shared_in_root", s.shared_in_root, any);
   visit("log_downloads", s.log_downloads, any);
   visit("same_name", s.same_name, Choices{"new_document", "new_version", "fail"});

@@ -25,6 +25,7 @@ struct Settings {
        viewer_url = true;
   // What the vendor's page leaves open
   bool undocumented = true, shared_in_root = true, log_downloads = true;
+  std::string missing_calls;  // names with commas between
   std::string same_name = "new_document", completed_twice = "fail", completed_data = "none",
               path_separators = "backslash", name_rules = "strict";
   bool bid_renames = false, empty_files = true, strict_completed_url = false,
