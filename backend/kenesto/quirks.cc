@@ -40,6 +40,7 @@ NameRules name_rules() {
   rules.forbidden = ";<>:\"\\|?*";
   rules.control_forbidden = true;
   rules.trailing_dot_forbidden = true;
+  rules.leading_space_forbidden = true;
   rules.trailing_space_forbidden = true;
   rules.max_characters = 200;
   return rules;
