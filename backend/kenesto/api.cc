@@ -151,11 +151,12 @@ ApiResult<WireEnvelope> Api::attempt(const CallContext& call, const ApiRequest& 
     failed = failure(code, request, fmt::format("{}", response->status));
     failed.no_call = response->status == 404 || response->status == 405;
   } else {
-    // A change that the server refuses in unknown words is refused; what cannot be read now may be
-    // readable later.
-    const ErrorCode code =
-        error_code(envelope->message, response->status,
-                   request.mutates ? ErrorCode::kDenied : ErrorCode::kUnavailable);
+    // Unknown words are no verdict on anybody's rights. A change was not made and is shown as
+    // failed; what cannot be read now may be readable later.
+    const ErrorCode unknown = request.mutates ? ErrorCode::kTryAgain : ErrorCode::kUnavailable;
+    ErrorCode code = error_code(envelope->message, response->status, unknown);
+    // 400 is what a server may give all its failures.
+    if (code == ErrorCode::kInvalid) code = unknown;
     failed = failure(code, request,
                      fmt::format("{} {}", envelope->status, printable(envelope->message, {token})));
     failed.message = envelope->message;

@@ -193,6 +193,29 @@ TEST_F(KenestoUpload, ARefusedCompletionIsFinal) {
   EXPECT_EQ(code(overwrite()), ErrorCode::kNotFound);
 }
 
+// Not a verdict on rights: shown, and tried again.
+TEST_F(KenestoUpload, UnknownWordsRefuseNothingForGood) {
+  const std::string words = "Object reference not set to an instance of an object";
+  for (const int status : {200, 400}) {
+    expect_sent(status != 200);
+    http_.failed("GET UploadFileCompleted?", words, status);
+    expect_list(kFolder, {ItemJson()});
+    const auto sent = overwrite();
+    ASSERT_FALSE(sent);
+    EXPECT_EQ(sent.error().code, ErrorCode::kTryAgain) << status;
+    EXPECT_TRUE(is_transient(sent.error().code));
+    EXPECT_NE(sent.error().context.find(words), std::string::npos);
+    expect_list(kFolder, {ItemJson()});
+    http_.failed("GET DeleteAsset?", words, status);
+    expect_list(kFolder, {ItemJson()});
+    EXPECT_EQ(code(store_->remove(soon(), NodeKind::kFile, entry_.id)), ErrorCode::kTryAgain);
+  }
+  expect_list(kFolder, {ItemJson()});
+  http_.failed("GET DeleteAsset?", "The document is frozen");
+  expect_list(kFolder, {ItemJson()});
+  EXPECT_EQ(code(store_->remove(soon(), NodeKind::kFile, entry_.id)), ErrorCode::kDenied);
+}
+
 TEST_F(KenestoUpload, OtherBytesAtTheStoreAreNoticed) {
   expect_list(kFolder, {ItemJson()});
   http_.ok(versions_call(kDoc), versions_json({{kDoc}}));
