@@ -18,6 +18,8 @@ namespace {
 
 // A folder that changes while it is listed is listed again, so often.
 constexpr int kRounds = 5;
+// Between two of these; then twice as long each time, 1.5 s in all.
+constexpr std::chrono::milliseconds kFirstPause{100};
 // More pages than any folder has: two million entries.
 constexpr std::uint64_t kMaxPages = 10'000;
 // Folders that a search for one id may list.
@@ -76,16 +78,29 @@ ApiResult<WirePage> KenestoStore::fetch_page(const CallContext& call, const Remo
 ApiResult<KenestoStore::Items> KenestoStore::fetch_all(const CallContext& call,
                                                        const RemoteId& folder) {
   std::string seen;
+  // What a round brought whose numbers do not agree, though it may be all there is.
+  std::optional<std::set<std::string>> doubtful;
+  std::chrono::milliseconds span = kFirstPause;
   for (int round = 0; round < kRounds; ++round) {
+    // Whatever changed may be over then.
+    if (round > 0 && !pause(call, span)) {
+      if (call.cancel.cancelled()) {
+        return tl::unexpected<ApiFailure>(not_told({ErrorCode::kCancelled, "RetrieveDocuments"}));
+      }
+      break;
+    }
+    if (round > 0) span *= 2;
     Items items;
     std::set<std::string> ids;
     std::uint64_t received = 0;
+    bool overlap = false;  // an id stands on two pages
     const auto take = [&](WirePage& page) {
       received += page.ids.size();
       const auto is_new = [&](const std::string& id) { return ids.count(id) == 0; };
+      overlap = overlap || !std::all_of(page.ids.begin(), page.ids.end(), is_new);
+      std::set<std::string> here;
       for (WireItem& item : page.items) {
-        if (is_new(item.entry.id.value)) {
-          ids.insert(item.entry.id.value);
+        if (is_new(item.entry.id.value) && here.insert(item.entry.id.value).second) {
           items.push_back(std::move(item));
         }
       }
@@ -94,13 +109,17 @@ ApiResult<KenestoStore::Items> KenestoStore::fetch_all(const CallContext& call,
     ApiResult<WirePage> page = fetch_page(call, folder, 1);
     if (!page) return tl::unexpected<ApiFailure>(page.error());
     const std::optional<std::uint64_t> total = page->total;
+    const std::optional<std::uint64_t> parts = page->parts;
+    // The larger one: to stop too early would lose something.
+    const std::uint64_t most = std::max(total.value_or(0), parts.value_or(0));
     // A page beyond the last one holds everything, so none is asked for.
-    std::uint64_t pages = total ? (*total + kPageSize - 1) / kPageSize : kMaxPages;
+    std::uint64_t pages = total ? (most + kPageSize - 1) / kPageSize : kMaxPages;
     if (pages > kMaxPages) {
       return tl::unexpected<ApiFailure>(
           not_told({ErrorCode::kCorrupt, "a folder of more than two million"}));
     }
     bool changed = false;
+    bool parts_hold = parts.has_value();
     std::size_t in_page = page->ids.size();
     take(*page);
     for (std::uint64_t number = 2; number <= pages; ++number) {
@@ -112,9 +131,23 @@ ApiResult<KenestoStore::Items> KenestoStore::fetch_all(const CallContext& call,
       in_page = page->ids.size();
       take(*page);
       changed = changed || page->total != total;
+      parts_hold = parts_hold && page->parts == parts;
       if (changed) break;
     }
-    if (!changed && (!total || ids.size() == *total)) return items;
+    if (!changed && (!total || (ids.size() == *total && *total == most))) return items;
+    // Some servers may list an id twice for good, or count other things than they list. Then the
+    // same must come twice in a row and be as many as one of their numbers says: as many as were
+    // counted, with those that one page holds twice; or as many as there are files and folders. Two
+    // pages that overlap prove nothing: what the second one should have held instead is missing.
+    const bool all_received = total && received == most && !overlap;
+    const bool all_parts = parts_hold && ids.size() == *parts;
+    if (changed || page->more == true || !(all_received || all_parts)) {
+      doubtful.reset();
+    } else if (doubtful == ids) {
+      return items;
+    } else {
+      doubtful = ids;
+    }
     seen = fmt::format("{} of {}", ids.size(), total.value_or(0));
     log_debug("kenesto: folder {} changed while it was listed ({} entries)", folder.value, seen);
   }

@@ -118,13 +118,12 @@ Result<WirePage> parse_documents(const Json& data) {
   if (!frame.is_object() || !(list.is_array() || list.is_null())) return not_understood("no list");
   WirePage page;
   page.total = number_of(member(frame, "TotalDocuments"));
-  if (!page.total) {
-    const auto files = number_of(member(frame, "TotalFiles"));
-    const auto folders = number_of(member(frame, "TotalFolders"));
-    if (files && folders && *files <= UINT32_MAX && *folders <= UINT32_MAX) {
-      page.total = *files + *folders;
-    }
+  const auto files = number_of(member(frame, "TotalFiles"));
+  const auto folders = number_of(member(frame, "TotalFolders"));
+  if (files && folders && *files <= UINT32_MAX && *folders <= UINT32_MAX) {
+    page.parts = *files + *folders;
   }
+  if (!page.total) page.total = page.parts;
   if (list.is_null() && page.total != std::uint64_t{0}) return not_understood("no list");
   for (const Json& each : list) {
     std::string id = text_of(member(each, "Id"));

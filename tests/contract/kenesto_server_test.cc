@@ -357,6 +357,18 @@ TEST_F(KenestoServer, ALargeFolderCostsAPageForEach200) {
   EXPECT_EQ(calls("RetrieveDocuments"), 2u);
 }
 
+TEST_F(KenestoServer, FoldersWhoseNumbersDoNotFitAreListedAllTheSame) {
+  for (const char* const habit :
+       {R"({"listed_twice": "f000007"})", R"({"total_counts": "files"})"}) {
+    start(habit);
+    world().as("", {{"op", "fill"}, {"path", "Work"}, {"count", 210}});
+    ASSERT_TRUE(store().create_folder(soon(), work_, "folder")) << habit;
+    const auto entries = store().list(soon(), work_);
+    ASSERT_TRUE(entries) << habit << why(entries);
+    EXPECT_EQ(entries->size(), 211u) << habit;
+  }
+}
+
 TEST_F(KenestoServer, ALostCompletionIsNotRepeated) {
   start();
   const RemoteEntry file = create(work_, "a.txt", "one");

@@ -69,6 +69,55 @@ TEST_F(KenestoClient, EntriesThatAreCountedAndNeverListedAreAnError) {
   EXPECT_EQ(code(store_->list(soon(), RemoteId{kFolder})), ErrorCode::kUnavailable);
 }
 
+TEST_F(KenestoClient, AnEntryThatIsListedTwiceForGoodIsBelievedTheSecondTime) {
+  std::vector<ItemJson> items = many(0, 3);
+  items.push_back(items.back());
+  for (int i = 0; i < 2; ++i) http_.ok(page_call(1), page_json(items, 4, "", 4));
+  const auto entries = store_->list(soon(), RemoteId{kFolder});
+  ASSERT_TRUE(entries) << to_string(entries.error());
+  EXPECT_EQ(entries->size(), 3u);
+}
+
+TEST_F(KenestoClient, ATotalOfFilesOnlyIsBelievedWithTheFoldersTheSecondTime) {
+  // As many as the total stand on the first page alone.
+  for (int i = 0; i < 2; ++i) {
+    http_.ok(page_call(1), page_json(many(0, 200), 200, "more", 203));
+    http_.ok(page_call(2), page_json(many(200, 3), 200, "", 203));
+  }
+  const auto entries = store_->list(soon(), RemoteId{kFolder});
+  ASSERT_TRUE(entries) << to_string(entries.error());
+  EXPECT_EQ(entries->size(), 203u);
+}
+
+TEST_F(KenestoClient, AListingThatMayLackSomethingIsNeverBelieved) {
+  // Each of these comes the same five times.
+  const auto never = [&](const char* why, const std::vector<std::string>& pages) {
+    for (int round = 0; round < 5; ++round) {
+      for (std::size_t i = 0; i < pages.size(); ++i) {
+        http_.ok(page_call(static_cast<int>(i) + 1), pages[i]);
+      }
+    }
+    EXPECT_EQ(code(store_->list(soon(), RemoteId{kFolder})), ErrorCode::kUnavailable) << why;
+    EXPECT_EQ(http_.left(), 0u) << why;
+  };
+  never("an entry of page 1 stands on page 2 where another one should",
+        {page_json(many(0, 200), 201, "more", 201), page_json(many(199, 1), 201, "", 201)});
+  never("there is more than the total", {page_json(many(0, 3), 3, "", 4)});
+  never("less than either number", {page_json(many(0, 3), 4, "", 5)});
+  never("the server says that there is more", {page_json(many(0, 3), 2, "more", 3)});
+}
+
+TEST_F(KenestoClient, ADoubtfulListingMustComeTheSameTwiceInARow) {
+  std::vector<ItemJson> one = many(0, 3), other = many(1, 3);
+  one.push_back(one.back());
+  other.push_back(other.back());
+  http_.ok(page_call(1), page_json(one, 4, "", 4));
+  http_.ok(page_call(1), page_json(other, 4, "", 4));
+  http_.ok(page_call(1), page_json(one, 4, "", 4));
+  http_.ok(page_call(1), page_json(one, 4, "", 4));
+  EXPECT_EQ(store_->list(soon(), RemoteId{kFolder})->size(), 3u);
+}
+
 TEST_F(KenestoClient, AllEntriesInOneAnswerAreTaken) {
   // What a server does with a page beyond its last one.
   http_.ok(page_call(1), page_json(many(0, 300), 300));

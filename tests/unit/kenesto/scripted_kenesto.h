@@ -75,8 +75,9 @@ struct ItemJson {
   std::string external_token = {};
   std::string text() const;
 };
+// `parts`: files and folders, not told where negative.
 std::string page_json(const std::vector<ItemJson>& items, int total = -1,
-                      const std::string& more = "");
+                      const std::string& more = "", int parts = -1);
 struct VersionJson {
   std::string id;
   std::uint64_t size = 5;

@@ -39,6 +39,7 @@ void each_setting(S& s, Visit visit) {
   visit("folder_file_name", s.folder_file_name, Choices{"empty", "name"});
   visit("next_href", s.next_href, Choices{"url", "foreign", "none"});
   visit("next_href_end", s.next_href_end, Choices{"empty", "null", "false"});
+  visit("total_counts", s.total_counts, Choices{"all", "files"});
   visit("root_id", s.root_id, Choices{"guid", "zero", "empty"});
   visit("failure_http", s.failure_http, Choices{"200", "400", "403", "500"});
   visit("bom", s.bom, any);
@@ -48,6 +49,7 @@ void each_setting(S& s, Visit visit) {
   visit("viewer_url", s.viewer_url, any);
   visit("undocumented", s.undocumented, any);
   visit("missing_calls", s.missing_calls, any);
+  visit("listed_twice", s.listed_twice, any);
   visit("shared_in_root", s.shared_in_root, any);
   visit("log_downloads", s.log_downloads, any);
   visit("same_name", s.same_name, Choices{"new_document", "new_version", "fail"});
