@@ -43,7 +43,9 @@ struct ApiRequest {
   // Changes something, which most GETs here do. Such a request is sent once. When its answer does
   // not arrive or cannot be understood, the failure is kUnavailable or kTimeout.
   bool mutates = false;
-  std::string external_token;  // instead of the session's, for things shared from outside
+  // Instead of the session's, for things shared from outside: in RetrieveObjectInfo and
+  // DownloadFile, which have a parameter for it (`ie`), and nowhere else.
+  std::string external_token;
 };
 
 // The calls of KDocuments.svc: the token in the query, encoded once; three shapes of failure; a new

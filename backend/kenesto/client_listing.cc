@@ -62,7 +62,6 @@ ApiResult<WirePage> KenestoStore::fetch_page(const CallContext& call, const Remo
   ApiRequest request;
   request.call = "RetrieveDocuments";
   request.about = fmt::format("folder={} page={}", folder.value, number);
-  request.external_token = known_.external_token(folder);
   if (!is_root(folder)) request.query.emplace_back("fid", folder.value);
   request.query.insert(request.query.end(), {{"ps", std::to_string(kPageSize)},
                                              {"pn", std::to_string(number)},

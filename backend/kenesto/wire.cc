@@ -66,6 +66,7 @@ std::optional<WireItem> item_of(const Json& json) {
     entry.modified = entry.changed = *modified;
   }
   item.vault = flag_of(member(json, "IsVault"));
+  item.external_token = text_of(member(json, "ExternalToken"));
   if (!file) return item;
   entry.size = number_of(member(json, "CurrentVersionSize")).value_or(0);
   entry.mime = text_of(member(json, "MimeType"));
@@ -73,7 +74,6 @@ std::optional<WireItem> item_of(const Json& json) {
   item.checked_out = flag_of(member(json, "IsCheckedOut"));
   // The first spelling is the vendor's.
   entry.lock_holder = text_of(member(json, {"ChceckedOutBy", "CheckedOutBy"}));
-  item.external_token = text_of(member(json, "ExternalToken"));
   return item;
 }
 

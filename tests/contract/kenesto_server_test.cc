@@ -335,6 +335,34 @@ TEST_F(KenestoServer, LinksToOtherServicesAreShownAndNotRead) {
               ErrorCode::kNotSupported);
 }
 
+TEST_F(KenestoServer, WhatAnotherCompanySharesIsReadAndEntered) {
+  start();
+  const std::string carol = "carol@partner.example";
+  const auto put = [&](const std::string& path, const std::string& content) {
+    world().as(carol, {{"op", "put"}, {"path", path}, {"content", content}});
+  };
+  put("letter.txt", "dear alice");
+  put("Plans/sub/house.txt", "four walls");
+  for (const char* const path : {"letter.txt", "Plans"}) {
+    world().as(carol, {{"op", "share"},
+                       {"path", path},
+                       {"with", "alice@example.com"},
+                       {"level", "ALLOW_DOWNLOAD"}});
+  }
+  const RemoteEntry letter = find(root_, "letter.txt");
+  EXPECT_EQ(read(store(), letter).value_or("?"), "dear alice");
+  const RemoteEntry plans = find(root_, "Plans");
+  const RemoteEntry sub = find(plans.id, "sub");
+  const RemoteEntry house = find(sub.id, "house.txt");
+  EXPECT_EQ(read(store(), house).value_or("?"), "four walls");
+  for (const RemoteEntry& one : {letter, plans, house}) {
+    const auto told = store().stat(soon(), one.kind, one.id);
+    ASSERT_TRUE(told && told->rights) << one.name << why(told);
+    EXPECT_FALSE(told->rights->has(Right::kWrite)) << one.name;
+  }
+  EXPECT_EQ(store().versions(soon(), letter.id)->size(), 1u);
+}
+
 TEST_F(KenestoServer, AnExpiredAddressIsRenewedWhileReading) {
   start(R"({"download_lifetime": 1})");
   const RemoteEntry file = create(work_, "a.txt", "hello");

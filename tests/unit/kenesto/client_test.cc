@@ -357,8 +357,7 @@ TEST_F(KenestoClient, ThingsSharedFromOutsideBringTheirOwnToken) {
   ItemJson item;
   item.external_token = "out/side";
   const RemoteEntry entry = listed({item}).at(0);
-  http_.ok("GET RetrieveFileVersions?t=out%2Fside&fid=" + std::string(kDoc),
-           versions_json({{kVersion2}}));
+  http_.ok(versions_call(kDoc), versions_json({{kVersion2}}));
   http_.ok("GET DownloadFile?t=out%2Fside&fid=" + std::string(kVersion2) + "&ie=true",
            R"({"AccessUrl":"https://store.example.com/1"})");
   http_.answer("GET https://store.example.com/1", "hello");
