@@ -127,7 +127,11 @@ class KenestoStore final : public RemoteStore {
   // A fresh and complete listing; ids are remembered.
   Result<Items> list_items(const CallContext& call, const RemoteId& folder, int depth = 0);
   Result<Items> finish_items(const CallContext& call, const RemoteId& folder,
-                             const kenesto::Listing& listing);
+                             const kenesto::Listing& listing, int depth = 0);
+  // Whether the folder is a vault; asked for, or searched, where no listing of this process has
+  // told it (a mount of a folder below the root, begun again).
+  Result<bool> is_vault(const CallContext& call, const RemoteId& folder, const Items& listed,
+                        int depth);
   // For a look before something is sent, which what it guards against may follow all the same: the
   // listing of a moment ago, where there is one and nothing of ours has changed an object of that
   // name since. nullopt: list it.
@@ -214,6 +218,12 @@ class KenestoStore final : public RemoteStore {
     SteadyTime until{};
   };
   std::map<RemoteId, KnownRights> rights_ GUARDED_BY(mutex_);
+  // Folders that no listing has told of.
+  struct KnownVault {
+    bool vault = false;
+    SteadyTime until{};
+  };
+  std::map<RemoteId, KnownVault> vaults_ GUARDED_BY(mutex_);
   // "ID WHO" of what this process has shared: such an entry is changed, not added.
   std::set<std::string> shared_ GUARDED_BY(mutex_);
 };

@@ -25,6 +25,8 @@ constexpr std::uint64_t kMaxPages = 10'000;
 // Folders that a search for one id may list.
 constexpr std::size_t kMaxSearch = 20'000;
 constexpr std::chrono::seconds kRightsLife{60};
+// Of a search in vain.
+constexpr std::chrono::hours kNotFoundLife{1};
 // See recent_look(): half of what a look may be old when the upload that it was for is completed.
 constexpr std::chrono::milliseconds kRecent{500};
 
@@ -203,7 +205,7 @@ void KenestoStore::finish_item(const RemoteId& folder, bool vault, WireItem& ite
 Result<KenestoStore::Items> KenestoStore::list_items(const CallContext& call,
                                                      const RemoteId& folder, int depth) {
   TRY_ASSIGN(const ListingPtr listing, fetch_listing(call, folder, depth));
-  return finish_items(call, folder, *listing);
+  return finish_items(call, folder, *listing, depth);
 }
 
 Result<std::optional<KenestoStore::Look>> KenestoStore::recent_look(const CallContext& call,
@@ -215,12 +217,50 @@ Result<std::optional<KenestoStore::Look>> KenestoStore::recent_look(const CallCo
   return std::optional<Look>(Look{std::move(items), listing->begun});
 }
 
+Result<bool> KenestoStore::is_vault(const CallContext& call, const RemoteId& folder,
+                                    const Items& listed, int depth) {
+  if (is_root(folder)) return false;
+  if (const auto known = known_.find(folder)) return known->vault;
+  // It matters for documents only, and each of them may tell.
+  const auto is_file = [](const WireItem& item) { return item.entry.kind == NodeKind::kFile; };
+  if (std::none_of(listed.begin(), listed.end(), is_file)) return false;
+  if (std::any_of(listed.begin(), listed.end(),
+                  [&](const WireItem& item) { return is_file(item) && item.vault; })) {
+    return true;
+  }
+  {
+    MutexLock lock(mutex_);
+    const auto told = vaults_.find(folder);
+    if (told != vaults_.end() && clock_.steady() < told->second.until) return told->second.vault;
+  }
+  const auto remember = [&](bool vault, std::chrono::nanoseconds life) {
+    MutexLock lock(mutex_);
+    if (vaults_.size() > 4096) vaults_.clear();
+    vaults_[folder] = {vault, clock_.steady() + life};
+    return vault;
+  };
+  if (has_object_info()) {
+    const auto info = fetch_object_info(call, NodeKind::kFolder, folder);
+    if (info && info->vault) return remember(*info->vault, kRightsLife);
+  }
+  // Whoever searches lists each folder after the one that it is in.
+  if (depth > 0) return false;
+  const auto parent = folder_of(call, folder, depth);
+  if (parent) {
+    const auto known = known_.find(folder);
+    return known && known->vault;
+  }
+  const ErrorCode code = parent.error().code;
+  if (code != ErrorCode::kNotFound && code != ErrorCode::kTryAgain) return fail(parent.error());
+  log_warn("kenesto: whether folder {} is a vault is not to be found out", folder.value);
+  return remember(false, kNotFoundLife);
+}
+
 Result<KenestoStore::Items> KenestoStore::finish_items(const CallContext& call,
                                                        const RemoteId& folder,
-                                                       const Listing& listing) {
+                                                       const Listing& listing, int depth) {
   Items items = listing.items;
-  const auto known = known_.find(folder);
-  const bool vault = known && known->vault;
+  TRY_ASSIGN(const bool vault, is_vault(call, folder, items, depth));
   const SteadyTime now = clock_.steady();
   items.erase(
       std::remove_if(items.begin(), items.end(),
@@ -257,7 +297,7 @@ Result<RemoteId> KenestoStore::folder_of(const CallContext& call, const RemoteId
   std::set<RemoteId> seen = {RemoteId{kRootId}};
   while (!folders.empty()) {
     if (seen.size() > kMaxSearch) {
-      return fail(ErrorCode::kUnavailable, "id=" + id.value + ": not found in 20,000 folders");
+      return fail(ErrorCode::kTryAgain, "id=" + id.value + ": not found in 20,000 folders");
     }
     const RemoteId folder = folders.front();
     folders.pop_front();

@@ -247,6 +247,8 @@ Result<WireObjectInfo> parse_object_info(const Json& data) {
   info.download = allowed("AllowDownload");
   info.view = allowed("AllowView");
   info.upload = allowed("AllowUpload");
+  const Json& vault = member(frame, "IsVault");
+  if (!vault.is_null()) info.vault = flag_of(vault);
   return info;
 }
 

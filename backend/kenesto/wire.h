@@ -87,6 +87,7 @@ struct WireObjectInfo {
   bool owned = false;
   bool share = false, remove = false, update = false, checkin = false, checkout = false;
   bool discard = false, download = false, view = false, upload = false;
+  std::optional<bool> vault;  // of the object itself
 };
 Result<WireObjectInfo> parse_object_info(const nlohmann::json& data);
 

@@ -467,6 +467,32 @@ TEST_F(KenestoServer, AfterARestartAnIdIsFound) {
   EXPECT_EQ(*read(*again, file), "hello");
 }
 
+// A mount of the vault alone asks for no root.
+TEST_F(KenestoServer, AfterARestartAVaultIsStillOne) {
+  for (const bool undocumented : {true, false}) {
+    start(json{{"documents_tell_vault", false}, {"undocumented", undocumented}}.dump());
+    const RemoteEntry file = create(vault_, "a.txt", "one");
+    const auto ordinary = store().create_folder(soon(), work_, "deep");
+    ASSERT_TRUE(ordinary);
+    create(ordinary->id, "b.txt", "two");
+    const auto session = world().login();
+    const auto again = world().another_store(*session);
+    ASSERT_TRUE(again->account(soon()));
+    const auto entries = again->list(soon(), vault_);
+    ASSERT_TRUE(entries) << why(entries);
+    ASSERT_EQ(entries->size(), 1u);
+    EXPECT_TRUE(entries->front().lock_to_write) << undocumented;
+    EXPECT_EQ(entries->front().lock, LockState::kFree);
+    EXPECT_CODE(again->put(soon(), {file.id, {}, "a.txt", {}, {}}, as_bytes("x")),
+                ErrorCode::kBusy);
+    const auto locked = again->lock(soon(), file.id);
+    EXPECT_TRUE(locked) << why(locked);
+    const auto others = again->list(soon(), ordinary->id);
+    ASSERT_TRUE(others) << why(others);
+    EXPECT_FALSE(others->front().lock_to_write);
+  }
+}
+
 TEST_F(KenestoServer, SeveralDocumentsAreCheckedOutAndInAtOnce) {
   for (const char* const multiple : {"partial", "atomic"}) {
     start(json{{"multiple", multiple}}.dump());

@@ -39,6 +39,7 @@ TEST_F(KenestoClient, TheTokenIsEncodedOnceAndRequestsAreReads) {
 }
 
 TEST_F(KenestoClient, AFolderOfSeveralPagesIsReadToTheEndAndNoFurther) {
+  know_folder();
   http_.ok(page_call(1), page_json(many(0, 200), 401, "more"));
   http_.ok(page_call(2), page_json(many(200, 200), 401, "more"));
   http_.ok(page_call(3), page_json(many(400, 1), 401, ""));
@@ -49,11 +50,13 @@ TEST_F(KenestoClient, AFolderOfSeveralPagesIsReadToTheEndAndNoFurther) {
 }
 
 TEST_F(KenestoClient, AFullLastPageIsTheLastOne) {
+  know_folder();
   http_.ok(page_call(1), page_json(many(0, 200), 200, ""));
   EXPECT_EQ(store_->list(soon(), RemoteId{kFolder})->size(), 200u);
 }
 
 TEST_F(KenestoClient, OverlappingPagesOfAChangingFolderAreListedAgain) {
+  know_folder();
   // An entry came in front between the two requests: the last of page 1 comes again.
   http_.ok(page_call(1), page_json(many(0, 200), 201, "more"));
   http_.ok(page_call(2), page_json(many(199, 2), 202, ""));
@@ -65,11 +68,13 @@ TEST_F(KenestoClient, OverlappingPagesOfAChangingFolderAreListedAgain) {
 }
 
 TEST_F(KenestoClient, EntriesThatAreCountedAndNeverListedAreAnError) {
+  know_folder();
   for (int i = 0; i < 5; ++i) http_.ok(page_call(1), page_json(many(0, 3), 4));
   EXPECT_EQ(code(store_->list(soon(), RemoteId{kFolder})), ErrorCode::kUnavailable);
 }
 
 TEST_F(KenestoClient, AnEntryThatIsListedTwiceForGoodIsBelievedTheSecondTime) {
+  know_folder();
   std::vector<ItemJson> items = many(0, 3);
   items.push_back(items.back());
   for (int i = 0; i < 2; ++i) http_.ok(page_call(1), page_json(items, 4, "", 4));
@@ -79,6 +84,7 @@ TEST_F(KenestoClient, AnEntryThatIsListedTwiceForGoodIsBelievedTheSecondTime) {
 }
 
 TEST_F(KenestoClient, ATotalOfFilesOnlyIsBelievedWithTheFoldersTheSecondTime) {
+  know_folder();
   // As many as the total stand on the first page alone.
   for (int i = 0; i < 2; ++i) {
     http_.ok(page_call(1), page_json(many(0, 200), 200, "more", 203));
@@ -90,6 +96,7 @@ TEST_F(KenestoClient, ATotalOfFilesOnlyIsBelievedWithTheFoldersTheSecondTime) {
 }
 
 TEST_F(KenestoClient, AListingThatMayLackSomethingIsNeverBelieved) {
+  know_folder();
   // Each of these comes the same five times.
   const auto never = [&](const char* why, const std::vector<std::string>& pages) {
     for (int round = 0; round < 5; ++round) {
@@ -108,6 +115,7 @@ TEST_F(KenestoClient, AListingThatMayLackSomethingIsNeverBelieved) {
 }
 
 TEST_F(KenestoClient, ADoubtfulListingMustComeTheSameTwiceInARow) {
+  know_folder();
   std::vector<ItemJson> one = many(0, 3), other = many(1, 3);
   one.push_back(one.back());
   other.push_back(other.back());
@@ -119,6 +127,7 @@ TEST_F(KenestoClient, ADoubtfulListingMustComeTheSameTwiceInARow) {
 }
 
 TEST_F(KenestoClient, AllEntriesInOneAnswerAreTaken) {
+  know_folder();
   // What a server does with a page beyond its last one.
   http_.ok(page_call(1), page_json(many(0, 300), 300));
   EXPECT_EQ(store_->list(soon(), RemoteId{kFolder})->size(), 300u);

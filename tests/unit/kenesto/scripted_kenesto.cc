@@ -172,9 +172,14 @@ void KenestoClient::expect_list(const std::string& folder, const std::vector<Ite
   http_.ok(list_call(folder), page_json(items));
 }
 
-std::vector<RemoteEntry> KenestoClient::listed(const std::vector<ItemJson>& items) {
+void KenestoClient::know_folder() {
   expect_list(kRoot, {folder_json()});
   EXPECT_TRUE(store_->list(soon(), RemoteId{kRoot}));
+  http_.take_seen();
+}
+
+std::vector<RemoteEntry> KenestoClient::listed(const std::vector<ItemJson>& items) {
+  know_folder();
   expect_list(kFolder, items);
   const auto entries = store_->list(soon(), RemoteId{kFolder});
   EXPECT_TRUE(entries) << (entries ? "" : to_string(entries.error()));

@@ -95,6 +95,8 @@ class KenestoClient : public ::testing::Test {
   static CallContext soon() { return CallContext::within(std::chrono::seconds(10)); }
   // "RetrieveDocuments" of a folder, answered with these items. Those before are old by then.
   void expect_list(const std::string& folder, const std::vector<ItemJson>& items);
+  // Lists the root, which has kFolder in it.
+  void know_folder();
   // Lists kFolder, which is in the root, with these items in it.
   std::vector<RemoteEntry> listed(const std::vector<ItemJson>& items);
   static std::string list_call(const std::string& folder);

@@ -46,6 +46,7 @@ void each_setting(S& s, Visit visit) {
   visit("json_string", s.json_string, any);
   visit("escape_slashes", s.escape_slashes, any);
   visit("folder_dates", s.folder_dates, any);
+  visit("documents_tell_vault", s.documents_tell_vault, any);
   visit("viewer_url", s.viewer_url, any);
   visit("undocumented", s.undocumented, any);
   visit("missing_calls", s.missing_calls, any);

@@ -22,7 +22,7 @@ struct Settings {
               total_counts = "all", root_id = "guid";
   std::int64_t failure_http = 200;
   bool bom = false, json_string = false, escape_slashes = true, folder_dates = true,
-       viewer_url = true;
+       viewer_url = true, documents_tell_vault = true;
   // What the vendor's page leaves open
   bool undocumented = true, shared_in_root = true, log_downloads = true;
   std::string missing_calls;  // names with commas between
