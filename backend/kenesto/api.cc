@@ -80,6 +80,11 @@ std::string printable(const std::string& words, const std::vector<std::string>& 
   return text;
 }
 
+bool gives_up(ErrorCode code) {
+  return code == ErrorCode::kCancelled || code == ErrorCode::kTimeout ||
+         code == ErrorCode::kUnauthenticated;
+}
+
 std::string json_text(std::string_view value) {
   std::string out = "\"";
   for (const char c : value) {

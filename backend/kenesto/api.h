@@ -85,6 +85,9 @@ Result<std::string> service_base(const std::string& url);
 // One line of the vendor's words for a message: without secrets, at most 200 bytes.
 std::string printable(const std::string& words, const std::vector<std::string>& secrets);
 
+// The caller has given up, or the account cannot be asked: nothing else will go better.
+bool gives_up(ErrorCode code);
+
 // The text of a JSON value.
 std::string json_text(std::string_view text);
 

@@ -100,11 +100,7 @@ Result<bool> KenestoStore::has_rename(const CallContext& call) {
     request.mutates = true;
     const auto asked = api_.send(call, request);
     if (asked) continue;
-    const ErrorCode code = asked.error().code;
-    if (code == ErrorCode::kCancelled || code == ErrorCode::kTimeout ||
-        code == ErrorCode::kUnauthenticated) {
-      return fail(static_cast<const Error&>(asked.error()));
-    }
+    if (gives_up(asked.error().code)) return fail(static_cast<const Error&>(asked.error()));
     if (asked.error().no_call) return false;
   }
   return true;
@@ -133,10 +129,6 @@ Result<RemoteAccount> KenestoStore::account(const CallContext& call) {
     // Shows that the session is alive, and where the root is.
     TRY_ASSIGN(const WirePage page, fetch_page(call, root, 1));
     if (config_.undocumented_calls != Undocumented::kOff) {
-      const auto give_up = [](ErrorCode code) {
-        return code == ErrorCode::kCancelled || code == ErrorCode::kTimeout ||
-               code == ErrorCode::kUnauthenticated;
-      };
       // Any object will do to ask about.
       RemoteId some{page.folder_id};
       NodeKind kind = NodeKind::kFolder;
@@ -145,10 +137,10 @@ Result<RemoteAccount> KenestoStore::account(const CallContext& call) {
         kind = page.items.empty() ? NodeKind::kFolder : page.items.front().entry.kind;
       }
       const auto asked = fetch_object_info(call, kind, some);
-      if (!asked && give_up(asked.error().code)) return fail(asked.error());
+      if (!asked && gives_up(asked.error().code)) return fail(asked.error());
       info = asked.has_value();
       const auto used = fetch_used_space(call);
-      if (!used && give_up(used.error().code)) return fail(used.error());
+      if (!used && gives_up(used.error().code)) return fail(used.error());
       space = used.has_value();
       if (!rename && (info || space)) {
         TRY_ASSIGN(rename, has_rename(call));

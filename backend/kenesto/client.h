@@ -154,6 +154,12 @@ class KenestoStore final : public RemoteStore {
 
   // client_content.cc
   Result<VersionId> version_to_read(const CallContext& call, const ReadRequest& request);
+  // The current version, or kConflict where it has another size.
+  Result<kenesto::KnownObjects::Held> version_of_size(const CallContext& call,
+                                                      const ReadRequest& request);
+  // Whether the file has this mark now. `version`: the one that was current a moment ago.
+  Result<bool> still_marked(const CallContext& call, const RemoteId& file, std::uint64_t mark,
+                            const VersionId& version);
   Result<std::string> access_url(const CallContext& call, const RemoteId& file,
                                  const VersionId& version);
   Result<void> read_range(const CallContext& call, const ReadRequest& request,

@@ -36,13 +36,6 @@ ApiFailure not_told(Error error) {
   return failed;
 }
 
-// What the listing tells that changes with each new version: when, in steps of 100 ns, and how
-// large. (The id of the version is only told file by file.)
-Validator make_validator(const RemoteEntry& entry) {
-  return Validator{
-      fmt::format("{}-{}", entry.modified.time_since_epoch().count() / 100, entry.size)};
-}
-
 Rights rights_of(NodeKind kind, const WireObjectInfo& info) {
   Rights rights;
   if (info.view || info.owned) rights.add(Right::kList);
@@ -273,7 +266,7 @@ Result<KenestoStore::Items> KenestoStore::finish_items(const CallContext& call,
     // Without a date two versions of one size would look the same: their ids tell them apart.
     TRY_ASSIGN(const Versions versions, fetch_versions(call, item.entry.id));
     for (const RemoteVersion& version : versions) {
-      if (version.current) item.entry.validator.value = "v" + version.id.value;
+      if (version.current) item.entry.validator = validator_of(version.id);
     }
     known_.remember(item.entry.id, {folder, mark_of(item.entry.validator), vault || item.vault,
                                     item.external_link});

@@ -249,6 +249,8 @@ Result<WireObjectInfo> parse_object_info(const Json& data) {
   info.upload = allowed("AllowUpload");
   const Json& vault = member(frame, "IsVault");
   if (!vault.is_null()) info.vault = flag_of(vault);
+  info.item = item_of(frame);
+  if (info.item && info.item->entry.modified == WallTime{}) info.item.reset();
   return info;
 }
 

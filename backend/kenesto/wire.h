@@ -88,6 +88,8 @@ struct WireObjectInfo {
   bool share = false, remove = false, update = false, checkin = false, checkout = false;
   bool discard = false, download = false, view = false, upload = false;
   std::optional<bool> vault;  // of the object itself
+  // The object as a listing would tell it, where it is told with its date.
+  std::optional<WireItem> item;
 };
 Result<WireObjectInfo> parse_object_info(const nlohmann::json& data);
 

@@ -289,6 +289,29 @@ TEST_F(KenestoServer, TheCurrentVersionIsReadAlthoughTheIdNamesTheFirst) {
   EXPECT_EQ(file.id, find(work_, "a.txt").id);
 }
 
+TEST_F(KenestoServer, AVersionOfTheSameSizeDoesNotPassForTheOneThatWasListed) {
+  for (const bool undocumented : {true, false}) {
+    start(json{{"undocumented", undocumented}}.dump());
+    world().write_as_other("Work/a.txt", "one");
+    const RemoteEntry file = find(work_, "a.txt");
+    world().write_as_other("Work/a.txt", "two");
+    EXPECT_CODE(read(store(), file), ErrorCode::kConflict);
+    EXPECT_EQ(read(store(), find(work_, "a.txt")).value_or("?"), "two");
+    // What has been read once is read again, whatever came since.
+    const RemoteEntry now = find(work_, "a.txt");
+    world().write_as_other("Work/a.txt", "six");
+    EXPECT_EQ(read(store(), now).value_or("?"), "two");
+  }
+  // Of a large folder not the pages: the object itself.
+  start();
+  world().as("", {{"op", "fill"}, {"path", "Work"}, {"count", 300}, {"size", 3}});
+  const RemoteEntry file = find(work_, "f000299");
+  world().reset_requests();
+  EXPECT_EQ(read(store(), file).value_or("?"), "xxx");
+  EXPECT_EQ(calls("RetrieveDocuments"), 0u);
+  EXPECT_EQ(calls("RetrieveObjectInfo"), 1u);
+}
+
 TEST_F(KenestoServer, AServerThatGivesAnotherVersionIsFoundOut) {
   start(R"({"document_id_serves": "current"})");
   const RemoteEntry file = create(work_, "a.txt", "one");

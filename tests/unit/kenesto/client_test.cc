@@ -255,6 +255,7 @@ TEST_F(KenestoClient, ADeadSessionIsFoundOutAndEndsAPastedToken) {
 TEST_F(KenestoClient, ReadingAsksForTheCurrentVersionAndItsAddressOnce) {
   const RemoteEntry entry = listed({ItemJson()}).at(0);
   http_.ok(versions_call(kDoc), versions_json({{kDoc, 9, false}, {kVersion2, 5, true}}));
+  expect_list(kFolder, {ItemJson()});
   http_.ok("GET DownloadFile?t=tok%2B1&fid=" + std::string(kVersion2),
            R"({"AccessUrl":")" + std::string(kStore) + "\"}");
   for (int i = 0; i < 2; ++i) {
@@ -284,6 +285,7 @@ TEST_F(KenestoClient, AnotherVersionIsAConflictAndAnOldOneIsStillRead) {
   const ReadRequest whole{entry.id, {}, 0, 5, 5, entry.validator};
   const auto ignore = [](Bytes) { return true; };
   http_.ok(versions_call(kDoc), versions_json({{kDoc, 5, true}}));
+  expect_list(kFolder, {item});
   http_.ok("GET DownloadFile?", R"({"AccessUrl":")" + std::string(kStore) + "\"}");
   http_.answer("GET " + std::string(kStore), "hello");
   ASSERT_TRUE(store_->read(soon(), whole, ignore));
@@ -300,6 +302,27 @@ TEST_F(KenestoClient, AnotherVersionIsAConflictAndAnOldOneIsStillRead) {
   ReadRequest current = whole;
   current.validator = newer.validator;
   EXPECT_EQ(code(store_->read(soon(), current, ignore)), ErrorCode::kConflict);
+}
+
+// Of the same size, and made after the listing: the new content must not pass for the old one.
+TEST_F(KenestoClient, AVersionThatCameAfterTheListingIsAConflict) {
+  ItemJson item;
+  const RemoteEntry entry = listed({item}).at(0);
+  const ReadRequest old{entry.id, {}, 0, 5, 5, entry.validator};
+  const auto ignore = [](Bytes) { return true; };
+  item.modified = "2018-08-07T08:59:12Z";
+  http_.ok(versions_call(kDoc), versions_json({{kDoc, 5, false}, {kVersion2, 5, true}}));
+  expect_list(kFolder, {item});
+  EXPECT_EQ(code(store_->read(soon(), old, ignore)), ErrorCode::kConflict);
+  EXPECT_EQ(code(store_->read(soon(), old, ignore)), ErrorCode::kConflict) << "still, at once";
+  ReadRequest now = old;
+  now.validator = listed({item}).at(0).validator;
+  http_.ok(versions_call(kDoc), versions_json({{kDoc, 5, false}, {kVersion2, 5, true}}));
+  expect_list(kFolder, {item});
+  http_.ok("GET DownloadFile?t=tok%2B1&fid=" + std::string(kVersion2),
+           R"({"AccessUrl":")" + std::string(kStore) + "\"}");
+  http_.answer("GET " + std::string(kStore), "hello");
+  EXPECT_TRUE(store_->read(soon(), now, ignore));
 }
 
 TEST_F(KenestoClient, AnExpiredAddressIsRenewedOnce) {
@@ -367,6 +390,7 @@ TEST_F(KenestoClient, ThingsSharedFromOutsideBringTheirOwnToken) {
   item.external_token = "out/side";
   const RemoteEntry entry = listed({item}).at(0);
   http_.ok(versions_call(kDoc), versions_json({{kVersion2}}));
+  expect_list(kFolder, {item});
   http_.ok("GET DownloadFile?t=out%2Fside&fid=" + std::string(kVersion2) + "&ie=true",
            R"({"AccessUrl":"https://store.example.com/1"})");
   http_.answer("GET https://store.example.com/1", "hello");

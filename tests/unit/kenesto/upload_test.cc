@@ -103,6 +103,7 @@ TEST_F(KenestoUpload, AnotherContentThanTheCallerKnowsIsAConflict) {
 // Which version stands there is known from when it was read, and the listing is a moment old.
 TEST_F(KenestoUpload, WhatIsKnownAlreadyIsNotAskedForAgain) {
   http_.ok(versions_call(kDoc), versions_json({{kDoc}}));
+  expect_list(kFolder, {ItemJson()});
   http_.ok("GET DownloadFile?", R"({"AccessUrl":"https://store.example.com/1"})");
   http_.answer("GET https://store.example.com/1", "hello");
   ASSERT_TRUE(
@@ -123,6 +124,7 @@ TEST_F(KenestoUpload, WhatIsKnownAlreadyIsNotAskedForAgain) {
 // What the listing of a moment ago did not tell yet, the versions do.
 TEST_F(KenestoUpload, AVersionThatTheLastListingMissedIsAConflictAllTheSame) {
   http_.ok(versions_call(kDoc), versions_json({{kDoc}}));
+  expect_list(kFolder, {ItemJson()});
   http_.ok("GET DownloadFile?", R"({"AccessUrl":"https://store.example.com/1"})");
   http_.answer("GET https://store.example.com/1", "hello");
   ASSERT_TRUE(
