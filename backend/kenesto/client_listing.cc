@@ -193,6 +193,7 @@ void KenestoStore::finish_item(const RemoteId& folder, bool vault, WireItem& ite
   if (rights != rights_.end() && clock_.steady() < rights->second.until) {
     entry.rights = rights->second.rights;
   }
+  if (item.external_link) entry.rights = entry.rights.value_or(Rights::all()).remove(Right::kWrite);
 }
 
 Result<KenestoStore::Items> KenestoStore::list_items(const CallContext& call,
@@ -340,8 +341,8 @@ Result<RemoteEntry> KenestoStore::stat(const CallContext& call, NodeKind kind, c
   TRY_ASSIGN(WireItem item, fetch_item(call, kind, id));
   // Uploads look often and know what they may.
   const bool doubtful = item.checked_out && !known_.is_ours(id);
-  if (!has_object_info() || call.priority == Priority::kUpload ||
-      (item.entry.rights && !doubtful)) {
+  const bool told = item.entry.rights && !item.external_link;
+  if (!has_object_info() || call.priority == Priority::kUpload || (told && !doubtful)) {
     return std::move(item.entry);
   }
   const Result<WireObjectInfo> info = fetch_object_info(call, kind, id);
@@ -349,7 +350,9 @@ Result<RemoteEntry> KenestoStore::stat(const CallContext& call, NodeKind kind, c
     log_debug("kenesto: rights of {}: {}", id.value, to_string(info.error()));
     return std::move(item.entry);
   }
-  item.entry.rights = rights_of(kind, *info);
+  Rights rights = rights_of(kind, *info);
+  if (item.external_link) rights.remove(Right::kWrite);
+  item.entry.rights = rights;
   if (item.checked_out) {
     known_.set_ours(id, info->checkin);
     item.entry.lock = info->checkin ? LockState::kHeldByUs : LockState::kHeldByOther;

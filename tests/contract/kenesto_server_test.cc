@@ -353,6 +353,12 @@ TEST_F(KenestoServer, LinksToOtherServicesAreShownAndNotRead) {
   world().as("", {{"op", "link"}, {"path", "Work/box.txt"}, {"link_type", "DROPBOX"}, {"size", 7}});
   const RemoteEntry link = find(work_, "box.txt");
   EXPECT_EQ(link.size, 7u);
+  ASSERT_TRUE(link.rights);
+  EXPECT_FALSE(link.rights->has(Right::kWrite));
+  const auto told = store().stat(soon(), NodeKind::kFile, link.id);
+  ASSERT_TRUE(told && told->rights) << why(told);
+  EXPECT_FALSE(told->rights->has(Right::kWrite));
+  EXPECT_TRUE(told->rights->has(Right::kDelete));
   EXPECT_CODE(read(store(), link), ErrorCode::kNotSupported);
   EXPECT_CODE(store().put(soon(), {link.id, {}, "box.txt", {}, {}}, as_bytes("x")),
               ErrorCode::kNotSupported);

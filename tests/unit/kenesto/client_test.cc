@@ -371,7 +371,14 @@ TEST_F(KenestoClient, LinksToOtherServicesAreReadWhereTheServerGivesThem) {
   ItemJson link;
   link.external = true;
   link.size = 5;
-  const RemoteEntry entry = listed({link}).at(0);
+  ItemJson other;
+  other.id = kDoc2;
+  const std::vector<RemoteEntry> entries = listed({link, other});
+  const RemoteEntry entry = entries.at(0);
+  EXPECT_FALSE(entries.at(1).rights) << "nobody has told";
+  ASSERT_TRUE(entry.rights);
+  EXPECT_FALSE(entry.rights->has(Right::kWrite)) << "known before it is opened";
+  EXPECT_TRUE(entry.rights->has(Right::kRead) && entry.rights->has(Right::kDelete));
   const ReadRequest whole{entry.id, {}, 0, 5, 5, entry.validator};
   const auto ignore = [](Bytes) { return true; };
   http_.failed("GET DownloadFile?", "cannot download an external link");
