@@ -616,6 +616,55 @@ TEST_F(KenestoServer, WhatRenamesIsProbedByItself) {
   EXPECT_TRUE(store().capabilities().quota);
 }
 
+TEST_F(KenestoServer, RightsAreToldForEachLevel) {
+  start();
+  const auto bob = world().login(1);
+  const auto theirs = world().another_store(*bob);
+  ASSERT_TRUE(theirs->account(soon()));
+  const auto rights = [&](RemoteStore& store, NodeKind kind, const RemoteId& id) -> std::string {
+    const auto told = store.stat(soon(), kind, id);
+    return told && told->rights ? to_string(*told->rights) : "? " + why(told);
+  };
+  const auto share = [&](const std::string& path, const char* level, bool upload = false) {
+    world().as("", {{"op", "share"},
+                    {"path", path},
+                    {"with", world().other_address()},
+                    {"level", level},
+                    {"upload", upload}});
+  };
+  const struct {
+    const char* level;
+    const char* document;
+    const char* folder;
+  } levels[] = {{"VIEW_ONLY", "list", "list"},
+                {"ALLOW_DOWNLOAD", "list,read,versions", "list,read,versions"},
+                {"ALLOW_UPDATE_VERSIONS", "list,read,versions,write", "list,read,versions"}};
+  for (const auto& one : levels) {
+    const std::string name = one.level;
+    const RemoteEntry document = create(root_, name + ".txt", "x");
+    const auto folder = store().create_folder(soon(), root_, name);
+    ASSERT_TRUE(folder);
+    share(name + ".txt", one.level);
+    share(name, one.level);
+    EXPECT_EQ(rights(*theirs, NodeKind::kFile, document.id), one.document) << name;
+    EXPECT_EQ(rights(*theirs, NodeKind::kFolder, folder->id), one.folder) << name;
+    EXPECT_EQ(rights(store(), NodeKind::kFile, document.id),
+              "delete,list,read,rename,share,versions,write");
+    EXPECT_EQ(rights(store(), NodeKind::kFolder, folder->id),
+              "create,delete,list,read,rename,share,versions");
+  }
+  const auto box = store().create_folder(soon(), root_, "box");
+  ASSERT_TRUE(box);
+  share("box", "VIEW_ONLY", true);
+  EXPECT_EQ(rights(*theirs, NodeKind::kFolder, box->id), "create,list");
+  const RemoteEntry held = create(vault_, "held.txt", "x");
+  EXPECT_EQ(rights(*theirs, NodeKind::kFile, held.id), "list,lock,read,versions,write");
+  // AllowUpdateVersions is the last word, also for whoever owns it.
+  const RemoteEntry frozen = create(root_, "frozen.txt", "x");
+  world().as("", {{"op", "freeze"}, {"path", "frozen.txt"}});
+  EXPECT_EQ(rights(store(), NodeKind::kFile, frozen.id), "delete,list,read,rename,share,versions");
+}
+
 TEST_F(KenestoServer, TheUsedSpaceIsTold) {
   start();
   EXPECT_TRUE(store().capabilities().quota);
