@@ -23,8 +23,10 @@ using Query = std::vector<std::pair<std::string, std::string>>;
 // An Error together with what the server said, for those who decide by the vendor's words. Slices
 // into a plain Error in TRY.
 struct ApiFailure : Error {
-  bool told = false;     // the server answered, and the answer is a failure
-  int status = 0;        // HTTP
+  bool told = false;  // the server answered, and the answer is a failure
+  int status = 0;     // HTTP
+  // A page or a redirect in the place of an answer, though no refusal (2xx, 3xx).
+  bool page = false;
   bool no_call = false;  // the web server knows no such call, or its address is wrong
   std::string message;   // the vendor's words, hostile and not redacted
 };
@@ -71,12 +73,20 @@ class Api {
                                   const std::string& token);
   bool session_is_dead(const CallContext& call, const std::string& token,
                        const ApiFailure& failure);
+  // Whether a session may be ended because of pages instead of answers: each one once, and not the
+  // next one soon after, which would show that the session is not to blame.
+  bool may_end_for_pages(const std::string& token) EXCLUDES(mutex_);
+  void ended_for_pages(const std::string& token) EXCLUDES(mutex_);
 
   HttpClient& http_;
   KenestoSession& session_;
   const std::string base_;
   std::atomic<SteadyTime> last_answer_ = SteadyTime::min();
   std::atomic<std::int64_t> clock_skew_ = 0;  // nanoseconds, the server's clock minus ours
+  Mutex mutex_;
+  // The last token that was given up for pages, by its hash, and when.
+  std::size_t ended_ GUARDED_BY(mutex_) = 0;
+  SteadyTime ended_at_ GUARDED_BY(mutex_) = SteadyTime::min();
 };
 
 // "https://host/Kenesto.Web.API" of a configured address. kInvalid.

@@ -19,7 +19,7 @@ namespace {
 // A folder that changes while it is listed is listed again, so often.
 constexpr int kRounds = 5;
 // Between two of these; then twice as long each time, 1.5 s in all.
-constexpr std::chrono::milliseconds kFirstPause{100};
+constexpr std::chrono::milliseconds kRoundPause{100};
 // More pages than any folder has: two million entries.
 constexpr std::uint64_t kMaxPages = 10'000;
 // Folders that a search for one id may list.
@@ -74,7 +74,7 @@ ApiResult<KenestoStore::Items> KenestoStore::fetch_all(const CallContext& call,
   std::string seen;
   // What a round brought whose numbers do not agree, though it may be all there is.
   std::optional<std::set<std::string>> doubtful;
-  std::chrono::milliseconds span = kFirstPause;
+  std::chrono::milliseconds span = kRoundPause;
   for (int round = 0; round < kRounds; ++round) {
     // Whatever changed may be over then.
     if (round > 0 && !pause(call, span)) {

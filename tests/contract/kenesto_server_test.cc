@@ -58,7 +58,7 @@ class KenestoServer : public ::testing::Test {
 };
 
 TEST_F(KenestoServer, ASessionThatEndsCostsOneLoginForAll) {
-  for (const char* const shape : {"failed", "401", "403", "html"}) {
+  for (const char* const shape : {"failed", "401", "403", "html", "page", "redirect"}) {
     start(json{{"expired_shape", shape}}.dump());
     world().admin("POST", "expire_tokens", "{}");
     world().reset_requests();
@@ -76,6 +76,16 @@ TEST_F(KenestoServer, ASessionThatEndsCostsOneLoginForAll) {
     EXPECT_EQ(calls("Authenticate"), 1u) << shape;
     EXPECT_EQ(calls("Login"), 1u) << shape;
   }
+}
+
+// Something between us and the server, or a fault of it: new sessions do not help.
+TEST_F(KenestoServer, PagesThatStayCostOneLogin) {
+  start();
+  world().admin("POST", "expire_tokens", "{}");
+  world().settings(R"({"expired_shape": "page", "access_lifetime": 0})");
+  world().reset_requests();
+  for (int i = 0; i < 5; ++i) EXPECT_CODE(store().list(soon(), root_), ErrorCode::kCorrupt);
+  EXPECT_EQ(calls("Authenticate"), 1u);
 }
 
 TEST_F(KenestoServer, AReadOutlivesSessionsThatEndOneAfterAnother) {

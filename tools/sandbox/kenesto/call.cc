@@ -249,6 +249,12 @@ Response Api::answer(const char* name, const Words& words, const Function& funct
   } catch (const BadToken&) {
     message = settings->expired_text;
     if (settings->expired_shape == "html") return html(403, message);
+    if (settings->expired_shape == "page") return html(200, "Please sign in");
+    if (settings->expired_shape == "redirect") {
+      Response response = html(302, "Object moved");
+      response.headers.emplace_back("Location", "/Kenesto.Web.UI/Login.aspx");
+      return response;
+    }
     if (settings->expired_shape != "failed") {
       return envelope(*settings, request, fail, nullptr, &message,
                       std::stoi(settings->expired_shape));

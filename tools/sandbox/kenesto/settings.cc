@@ -24,7 +24,8 @@ void each_setting(S& s, Visit visit) {
   visit("login_lifetime", s.login_lifetime, any);
   visit("licence_expired", s.licence_expired, any);
   visit("single_session", s.single_session, any);
-  visit("expired_shape", s.expired_shape, Choices{"failed", "401", "403", "html"});
+  visit("expired_shape", s.expired_shape,
+        Choices{"failed", "401", "403", "html", "redirect", "page"});
   visit("expired_text", s.expired_text, any);
   visit("ok_spelling", s.ok_spelling, Choices{"mixed", "OK", "ok"});
   visit("fail_spelling", s.fail_spelling, Choices{"page", "FAILED"});
