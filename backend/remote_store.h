@@ -55,7 +55,8 @@ class RemoteStore {
  public:
   virtual ~RemoteStore() = default;
 
-  // Fixed for the life of the store after the first successful account().
+  // Fixed for the life of the store after the first successful account(), but for a call that the
+  // server turns out not to have: that goes off. What was returned before stays valid.
   virtual const Capabilities& capabilities() const = 0;
 
   virtual Result<RemoteAccount> account(const CallContext& call) = 0;

@@ -217,6 +217,7 @@ struct NameRules {
   bool control_forbidden = false;  // below 0x20 and 0x7f
   bool leading_dot_forbidden = false;
   bool trailing_dot_forbidden = false;
+  bool leading_space_forbidden = false;
   bool trailing_space_forbidden = false;
   std::size_t max_characters = 255;  // Unicode code points
 };

@@ -75,6 +75,7 @@ class Escapes {
     if (rules_.forbidden.find(name[at]) != std::string::npos) return true;
     if (rules_.control_forbidden && is_control(c)) return true;
     if (at == 0 && c == '.' && rules_.leading_dot_forbidden) return true;
+    if (at == 0 && c == ' ' && rules_.leading_space_forbidden) return true;
     if (at + 1 == name.size())
       return (c == '.' && rules_.trailing_dot_forbidden) ||
              (c == ' ' && rules_.trailing_space_forbidden);
@@ -87,7 +88,7 @@ class Escapes {
     if (c == '%' || c >= 0x80) return true;
     if (rules_.forbidden.find(static_cast<char>(c)) != std::string::npos) return true;
     if (c == '.') return rules_.leading_dot_forbidden || rules_.trailing_dot_forbidden;
-    if (c == ' ') return rules_.trailing_space_forbidden;
+    if (c == ' ') return rules_.leading_space_forbidden || rules_.trailing_space_forbidden;
     return rules_.control_forbidden && is_control(c);
   }
 

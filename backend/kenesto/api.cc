@@ -23,6 +23,9 @@ constexpr std::size_t kMaxBody = 64u << 20;
 // makes the next login wait (session.cc), so the last one has been asked for after a pause.
 constexpr int kSessionsTried = 4;
 
+// A page in an answer's place ends a session no more often than this.
+constexpr std::chrono::minutes kBetweenPages{1};
+
 // No server in use closes a connection sooner.
 constexpr std::chrono::seconds kIdle{3};
 
@@ -78,6 +81,11 @@ std::string printable(const std::string& words, const std::vector<std::string>& 
     text.resize(end);
   }
   return text;
+}
+
+bool gives_up(ErrorCode code) {
+  return code == ErrorCode::kCancelled || code == ErrorCode::kTimeout ||
+         code == ErrorCode::kUnauthenticated;
 }
 
 std::string json_text(std::string_view value) {
@@ -139,8 +147,10 @@ ApiResult<WireEnvelope> Api::attempt(const CallContext& call, const ApiRequest& 
   }
   if (!envelope && response->status >= 200 && response->status < 300) {
     const ErrorCode code = envelope.error().code;
-    return tl::unexpected<ApiFailure>(
-        failure(request.mutates ? unclear(code) : code, request, envelope.error().context));
+    ApiFailure failed =
+        failure(request.mutates ? unclear(code) : code, request, envelope.error().context);
+    failed.page = true;
+    return tl::unexpected<ApiFailure>(std::move(failed));
   }
   ApiFailure failed;
   if (!envelope) {
@@ -149,12 +159,15 @@ ApiResult<WireEnvelope> Api::attempt(const CallContext& call, const ApiRequest& 
         response->status < 400 ? ErrorCode::kUnavailable : error_from_status(response->status);
     if (code == ErrorCode::kNotFound) code = ErrorCode::kUnavailable;
     failed = failure(code, request, fmt::format("{}", response->status));
+    failed.page = response->status < 400;
+    failed.no_call = response->status == 404 || response->status == 405;
   } else {
-    // A change that the server refuses in unknown words is refused; what cannot be read now may be
-    // readable later.
-    const ErrorCode code =
-        error_code(envelope->message, response->status,
-                   request.mutates ? ErrorCode::kDenied : ErrorCode::kUnavailable);
+    // Unknown words are no verdict on anybody's rights. A change was not made and is shown as
+    // failed; what cannot be read now may be readable later.
+    const ErrorCode unknown = request.mutates ? ErrorCode::kTryAgain : ErrorCode::kUnavailable;
+    ErrorCode code = error_code(envelope->message, response->status, unknown);
+    // 400 is what a server may give all its failures.
+    if (code == ErrorCode::kInvalid) code = unknown;
     failed = failure(code, request,
                      fmt::format("{} {}", envelope->status, printable(envelope->message, {token})));
     failed.message = envelope->message;
@@ -167,12 +180,31 @@ ApiResult<WireEnvelope> Api::attempt(const CallContext& call, const ApiRequest& 
 bool Api::session_is_dead(const CallContext& call, const std::string& token,
                           const ApiFailure& failed) {
   if (failed.status == 401) return true;
+  if (failed.page && !may_end_for_pages(token)) return false;
   ApiRequest probe;
   probe.call = "RetrieveNumberOfDocuments";
   probe.about = "(is the session alive?)";
   const auto answer = attempt(call, probe, token);
+  if (answer) return false;
+  if (failed.page) {
+    if (answer.error().page) ended_for_pages(token);
+    return answer.error().page;
+  }
   // A failure of the network says nothing.
-  return !answer && answer.error().told && answer.error().status < 500;
+  return answer.error().told && answer.error().status < 500;
+}
+
+bool Api::may_end_for_pages(const std::string& token) {
+  const std::size_t hash = std::hash<std::string>()(token);
+  MutexLock lock(mutex_);
+  return hash == ended_ || ended_at_ == SteadyTime::min() ||
+         std::chrono::steady_clock::now() - ended_at_ >= kBetweenPages;
+}
+
+void Api::ended_for_pages(const std::string& token) {
+  MutexLock lock(mutex_);
+  ended_ = std::hash<std::string>()(token);
+  ended_at_ = std::chrono::steady_clock::now();
 }
 
 ApiResult<WireEnvelope> Api::send(const CallContext& call, const ApiRequest& request) {
@@ -186,8 +218,10 @@ ApiResult<WireEnvelope> Api::send(const CallContext& call, const ApiRequest& req
       token = *std::move(got);
     }
     ApiResult<WireEnvelope> answer = attempt(call, request, token);
-    if (answer || !request.external_token.empty() || !answer.error().told ||
-        !may_mean_dead_session(answer.error().message, answer.error().status) ||
+    const auto suspicious = [](const ApiFailure& failed) {
+      return failed.page || (failed.told && may_mean_dead_session(failed.message, failed.status));
+    };
+    if (answer || !request.external_token.empty() || !suspicious(answer.error()) ||
         !session_is_dead(call, token, answer.error())) {
       SecretString::wipe(token);
       return answer;

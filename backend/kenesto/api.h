@@ -23,9 +23,12 @@ using Query = std::vector<std::pair<std::string, std::string>>;
 // An Error together with what the server said, for those who decide by the vendor's words. Slices
 // into a plain Error in TRY.
 struct ApiFailure : Error {
-  bool told = false;    // the server answered, and the answer is a failure
-  int status = 0;       // HTTP
-  std::string message;  // the vendor's words, hostile and not redacted
+  bool told = false;  // the server answered, and the answer is a failure
+  int status = 0;     // HTTP
+  // A page or a redirect in the place of an answer, though no refusal (2xx, 3xx).
+  bool page = false;
+  bool no_call = false;  // the web server knows no such call, or its address is wrong
+  std::string message;   // the vendor's words, hostile and not redacted
 };
 template <class T>
 class [[nodiscard]] ApiResult : public tl::expected<T, ApiFailure> {
@@ -42,7 +45,9 @@ struct ApiRequest {
   // Changes something, which most GETs here do. Such a request is sent once. When its answer does
   // not arrive or cannot be understood, the failure is kUnavailable or kTimeout.
   bool mutates = false;
-  std::string external_token;  // instead of the session's, for things shared from outside
+  // Instead of the session's, for things shared from outside: in RetrieveObjectInfo and
+  // DownloadFile, which have a parameter for it (`ie`), and nowhere else.
+  std::string external_token;
 };
 
 // The calls of KDocuments.svc: the token in the query, encoded once; three shapes of failure; a new
@@ -68,12 +73,20 @@ class Api {
                                   const std::string& token);
   bool session_is_dead(const CallContext& call, const std::string& token,
                        const ApiFailure& failure);
+  // Whether a session may be ended because of pages instead of answers: each one once, and not the
+  // next one soon after, which would show that the session is not to blame.
+  bool may_end_for_pages(const std::string& token) EXCLUDES(mutex_);
+  void ended_for_pages(const std::string& token) EXCLUDES(mutex_);
 
   HttpClient& http_;
   KenestoSession& session_;
   const std::string base_;
   std::atomic<SteadyTime> last_answer_ = SteadyTime::min();
   std::atomic<std::int64_t> clock_skew_ = 0;  // nanoseconds, the server's clock minus ours
+  Mutex mutex_;
+  // The last token that was given up for pages, by its hash, and when.
+  std::size_t ended_ GUARDED_BY(mutex_) = 0;
+  SteadyTime ended_at_ GUARDED_BY(mutex_) = SteadyTime::min();
 };
 
 // "https://host/Kenesto.Web.API" of a configured address. kInvalid.
@@ -81,6 +94,9 @@ Result<std::string> service_base(const std::string& url);
 
 // One line of the vendor's words for a message: without secrets, at most 200 bytes.
 std::string printable(const std::string& words, const std::vector<std::string>& secrets);
+
+// The caller has given up, or the account cannot be asked: nothing else will go better.
+bool gives_up(ErrorCode code);
 
 // The text of a JSON value.
 std::string json_text(std::string_view text);

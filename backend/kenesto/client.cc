@@ -24,12 +24,15 @@ constexpr int kMaxDepth = 64;
 constexpr std::size_t kFirstConnections = 12;
 constexpr std::size_t kMaxConnections = 48;
 
-Capabilities make_capabilities(const KenestoConfig& config, bool undocumented, bool quota) {
+// No object has it. (The zero GUID would, where it stands for the root.)
+constexpr const char* kNobody = "00000000-0000-4000-8000-000000000000";
+
+Capabilities make_capabilities(const KenestoConfig& config, bool rename, bool quota) {
   Capabilities all;
   all.vendor = "kenesto";
   all.names = name_rules();
   all.move = false;
-  all.rename = undocumented;
+  all.rename = rename;
   all.rename_keeps_extension = true;
   // It may count as a modification, and the listing tells nothing else that tells contents apart.
   all.rename_changes_validator = true;
@@ -86,19 +89,46 @@ Result<std::uint64_t> KenestoStore::fetch_used_space(const CallContext& call) {
   return parse_used_space(*envelope.data);
 }
 
+Result<bool> KenestoStore::has_rename(const CallContext& call) {
+  for (const auto& [name, id] :
+       {std::pair("UpdateAssetName", "did"), std::pair("EditFolder", "fid")}) {
+    // Without a name there is nothing to do, whatever the server makes of the id.
+    ApiRequest request;
+    request.call = name;
+    request.about = "(is there such a call?)";
+    request.query = {{id, kNobody}};
+    request.mutates = true;
+    const auto asked = api_.send(call, request);
+    if (asked) continue;
+    if (gives_up(asked.error().code)) return fail(static_cast<const Error&>(asked.error()));
+    if (asked.error().no_call) return false;
+  }
+  return true;
+}
+
+bool KenestoStore::is_missing(const CallContext& call, const ApiFailure& failure) {
+  return failure.no_call && fetch_count(call, RemoteId{kRootId}).has_value();
+}
+
+void KenestoStore::give_up_rename() {
+  MutexLock lock(mutex_);
+  Capabilities less = *capabilities_.load(std::memory_order_acquire);
+  if (!less.rename) return;
+  less.rename = false;
+  later_capabilities_.push_back(std::make_unique<const Capabilities>(std::move(less)));
+  capabilities_.store(later_capabilities_.back().get(), std::memory_order_release);
+}
+
 Result<RemoteAccount> KenestoStore::account(const CallContext& call) {
   if (capabilities_.load() == &first_capabilities_) {
     using Undocumented = KenestoConfig::Undocumented;
     bool info = false;
     bool space = false;
+    bool rename = config_.undocumented_calls == Undocumented::kOn;
     const RemoteId root{kRootId};
     // Shows that the session is alive, and where the root is.
     TRY_ASSIGN(const WirePage page, fetch_page(call, root, 1));
     if (config_.undocumented_calls != Undocumented::kOff) {
-      const auto give_up = [](ErrorCode code) {
-        return code == ErrorCode::kCancelled || code == ErrorCode::kTimeout ||
-               code == ErrorCode::kUnauthenticated;
-      };
       // Any object will do to ask about.
       RemoteId some{page.folder_id};
       NodeKind kind = NodeKind::kFolder;
@@ -107,21 +137,23 @@ Result<RemoteAccount> KenestoStore::account(const CallContext& call) {
         kind = page.items.empty() ? NodeKind::kFolder : page.items.front().entry.kind;
       }
       const auto asked = fetch_object_info(call, kind, some);
-      if (!asked && give_up(asked.error().code)) return fail(asked.error());
+      if (!asked && gives_up(asked.error().code)) return fail(asked.error());
       info = asked.has_value();
       const auto used = fetch_used_space(call);
-      if (!used && give_up(used.error().code)) return fail(used.error());
+      if (!used && gives_up(used.error().code)) return fail(used.error());
       space = used.has_value();
-      log_debug("kenesto: undocumented calls: rights {}, used space {}", info, space);
+      if (!rename && (info || space)) {
+        TRY_ASSIGN(rename, has_rename(call));
+      }
+      log_debug("kenesto: undocumented calls: rights {}, used space {}, rename {}", info, space,
+                rename);
     }
     object_info_ = info;
-    const bool undocumented = config_.undocumented_calls == Undocumented::kOn || info || space;
-    auto full =
-        std::make_unique<const Capabilities>(make_capabilities(config_, undocumented, space));
+    auto full = std::make_unique<const Capabilities>(make_capabilities(config_, rename, space));
     MutexLock lock(mutex_);
-    if (full_capabilities_ == nullptr) {
-      full_capabilities_ = std::move(full);
-      capabilities_.store(full_capabilities_.get(), std::memory_order_release);
+    if (later_capabilities_.empty()) {
+      later_capabilities_.push_back(std::move(full));
+      capabilities_.store(later_capabilities_.back().get(), std::memory_order_release);
     }
   }
   const KenestoUser user = session_.user();

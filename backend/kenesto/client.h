@@ -104,6 +104,12 @@ class KenestoStore final : public RemoteStore {
   Result<kenesto::WireObjectInfo> fetch_object_info(const CallContext& call, NodeKind kind,
                                                     const RemoteId& id);
   Result<std::uint64_t> fetch_used_space(const CallContext& call);
+  // Whether the server has both calls that rename; asked in a way that names nothing.
+  Result<bool> has_rename(const CallContext& call);
+  // Whether a call that was answered by "no such address" is missing, and not the whole service.
+  bool is_missing(const CallContext& call, const kenesto::ApiFailure& failure);
+  // The server lacks what renames: nobody is told from now on that it can.
+  void give_up_rename() EXCLUDES(mutex_);
   // What a failure about this object means: gone when its folder's listing lacks it, kBusy when it
   // shows somebody's check-out.
   Error explain(const CallContext& call, NodeKind kind, const RemoteId& id,
@@ -121,7 +127,11 @@ class KenestoStore final : public RemoteStore {
   // A fresh and complete listing; ids are remembered.
   Result<Items> list_items(const CallContext& call, const RemoteId& folder, int depth = 0);
   Result<Items> finish_items(const CallContext& call, const RemoteId& folder,
-                             const kenesto::Listing& listing);
+                             const kenesto::Listing& listing, int depth = 0);
+  // Whether the folder is a vault; asked for, or searched, where no listing of this process has
+  // told it (a mount of a folder below the root, begun again).
+  Result<bool> is_vault(const CallContext& call, const RemoteId& folder, const Items& listed,
+                        int depth);
   // For a look before something is sent, which what it guards against may follow all the same: the
   // listing of a moment ago, where there is one and nothing of ours has changed an object of that
   // name since. nullopt: list it.
@@ -144,6 +154,12 @@ class KenestoStore final : public RemoteStore {
 
   // client_content.cc
   Result<VersionId> version_to_read(const CallContext& call, const ReadRequest& request);
+  // The current version, or kConflict where it has another size.
+  Result<kenesto::KnownObjects::Held> version_of_size(const CallContext& call,
+                                                      const ReadRequest& request);
+  // Whether the file has this mark now. `version`: the one that was current a moment ago.
+  Result<bool> still_marked(const CallContext& call, const RemoteId& file, std::uint64_t mark,
+                            const VersionId& version);
   Result<std::string> access_url(const CallContext& call, const RemoteId& file,
                                  const VersionId& version);
   Result<void> read_range(const CallContext& call, const ReadRequest& request,
@@ -201,12 +217,19 @@ class KenestoStore final : public RemoteStore {
   const Capabilities first_capabilities_;
   std::atomic<const Capabilities*> capabilities_;
   mutable Mutex mutex_;
-  std::unique_ptr<const Capabilities> full_capabilities_ GUARDED_BY(mutex_);
+  // Each stays where it is: callers hold references.
+  std::vector<std::unique_ptr<const Capabilities>> later_capabilities_ GUARDED_BY(mutex_);
   struct KnownRights {
     Rights rights;
     SteadyTime until{};
   };
   std::map<RemoteId, KnownRights> rights_ GUARDED_BY(mutex_);
+  // Folders that no listing has told of.
+  struct KnownVault {
+    bool vault = false;
+    SteadyTime until{};
+  };
+  std::map<RemoteId, KnownVault> vaults_ GUARDED_BY(mutex_);
   // "ID WHO" of what this process has shared: such an entry is changed, not added.
   std::set<std::string> shared_ GUARDED_BY(mutex_);
 };

@@ -128,6 +128,10 @@ Result<RemoteEntry> KenestoStore::rename(const CallContext& call, NodeKind kind,
     }
     const auto envelope = api_.send(call, request);
     listings_.changed(folder, {});
+    if (!envelope && is_missing(call, envelope.error())) {
+      give_up_rename();
+      return fail(ErrorCode::kCrossDevice, "rename: this server has no " + request.call);
+    }
     if (!envelope) return fail(explain(call, kind, id, envelope.error()));
     TRY_ASSIGN(WireItem after, fetch_item(call, kind, id));
     if (after.entry.name == name) return std::move(after.entry);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <thread>
 
 #include "backend/http/http_status.h"
 #include "backend/http/http_url.h"
@@ -27,23 +28,29 @@ Result<VersionId> KenestoStore::version_to_read(const CallContext& call,
                                                 const ReadRequest& request) {
   if (!request.version.empty()) return request.version;
   // The id of a document is the one of its first version, so it must not be downloaded by that.
-  auto before = known_.find(request.file);
-  if (!request.validator.empty()) {
-    const std::uint64_t wanted = mark_of(request.validator);
-    const auto held = known_.held(request.file, wanted);
-    // Versions never change: this is the content, whatever the file holds by now.
-    if (held && held->size == request.size) return held->version;
-    if (!before) {
-      TRY(fetch_item(call, NodeKind::kFile, request.file));
-      before = known_.find(request.file);
-    }
-    if (before && before->mark != wanted) {
-      return fail(ErrorCode::kConflict, "id=" + request.file.value + ": another version by now");
-    }
-  } else if (before) {
-    const auto held = known_.held(request.file, before->mark);
-    if (held && held->size == request.size) return held->version;
+  const auto before = known_.find(request.file);
+  const bool any = request.validator.empty();
+  const std::uint64_t wanted = !any ? mark_of(request.validator) : before ? before->mark : 0;
+  const auto held = known_.held(request.file, wanted);
+  // Versions never change: this is the content, whatever the file holds by now.
+  if (held && held->size == request.size) return held->version;
+  if (!any && before && before->mark != wanted) {
+    return fail(ErrorCode::kConflict, "id=" + request.file.value + ": another version by now");
   }
+  TRY_ASSIGN(const KnownObjects::Held current, version_of_size(call, request));
+  if (any) return current.version;
+  // What is current now may have come after what the mark is from: only a look from after it shows
+  // that nothing has.
+  TRY_ASSIGN(const bool same, still_marked(call, request.file, wanted, current.version));
+  if (!same) {
+    return fail(ErrorCode::kConflict, "id=" + request.file.value + ": another version by now");
+  }
+  known_.bind(request.file, wanted, current);
+  return current.version;
+}
+
+Result<KnownObjects::Held> KenestoStore::version_of_size(const CallContext& call,
+                                                         const ReadRequest& request) {
   TRY_ASSIGN(const Versions versions, fetch_versions(call, request.file));
   const auto current = std::find_if(versions.begin(), versions.end(),
                                     [](const RemoteVersion& one) { return one.current; });
@@ -54,8 +61,23 @@ Result<VersionId> KenestoStore::version_to_read(const CallContext& call,
     return fail(ErrorCode::kConflict, fmt::format("id={}: {} bytes now, not {}", request.file.value,
                                                   current->size, request.size));
   }
-  if (before) known_.bind(request.file, before->mark, {current->id, current->size});
-  return current->id;
+  return KnownObjects::Held{current->id, current->size};
+}
+
+Result<bool> KenestoStore::still_marked(const CallContext& call, const RemoteId& file,
+                                        std::uint64_t mark, const VersionId& version) {
+  if (mark == mark_of(validator_of(version))) return true;
+  // One object costs less than its folder's pages, where the server tells as much of it.
+  if (has_object_info() && known_.find(file)) {
+    // Most likely the version that is going to be read: its address is asked for meanwhile, so that
+    // the look takes no time of its own.
+    const std::jthread address([&] { static_cast<void>(access_url(call, file, version)); });
+    const auto info = fetch_object_info(call, NodeKind::kFile, file);
+    if (info && info->item && mark == mark_of(make_validator(info->item->entry))) return true;
+    if (!info && gives_up(info.error().code)) return fail(info.error());
+  }
+  TRY_ASSIGN(const WireItem item, fetch_item(call, NodeKind::kFile, file));
+  return mark == mark_of(item.entry.validator);
 }
 
 Result<std::string> KenestoStore::access_url(const CallContext& call, const RemoteId& file,

@@ -18,11 +18,15 @@ namespace {
 
 // A folder that changes while it is listed is listed again, so often.
 constexpr int kRounds = 5;
+// Between two of these; then twice as long each time, 1.5 s in all.
+constexpr std::chrono::milliseconds kRoundPause{100};
 // More pages than any folder has: two million entries.
 constexpr std::uint64_t kMaxPages = 10'000;
 // Folders that a search for one id may list.
 constexpr std::size_t kMaxSearch = 20'000;
 constexpr std::chrono::seconds kRightsLife{60};
+// Of a search in vain.
+constexpr std::chrono::hours kNotFoundLife{1};
 // See recent_look(): half of what a look may be old when the upload that it was for is completed.
 constexpr std::chrono::milliseconds kRecent{500};
 
@@ -30,13 +34,6 @@ ApiFailure not_told(Error error) {
   ApiFailure failed;
   static_cast<Error&>(failed) = std::move(error);
   return failed;
-}
-
-// What the listing tells that changes with each new version: when, in steps of 100 ns, and how
-// large. (The id of the version is only told file by file.)
-Validator make_validator(const RemoteEntry& entry) {
-  return Validator{
-      fmt::format("{}-{}", entry.modified.time_since_epoch().count() / 100, entry.size)};
 }
 
 Rights rights_of(NodeKind kind, const WireObjectInfo& info) {
@@ -60,7 +57,6 @@ ApiResult<WirePage> KenestoStore::fetch_page(const CallContext& call, const Remo
   ApiRequest request;
   request.call = "RetrieveDocuments";
   request.about = fmt::format("folder={} page={}", folder.value, number);
-  request.external_token = known_.external_token(folder);
   if (!is_root(folder)) request.query.emplace_back("fid", folder.value);
   request.query.insert(request.query.end(), {{"ps", std::to_string(kPageSize)},
                                              {"pn", std::to_string(number)},
@@ -76,16 +72,29 @@ ApiResult<WirePage> KenestoStore::fetch_page(const CallContext& call, const Remo
 ApiResult<KenestoStore::Items> KenestoStore::fetch_all(const CallContext& call,
                                                        const RemoteId& folder) {
   std::string seen;
+  // What a round brought whose numbers do not agree, though it may be all there is.
+  std::optional<std::set<std::string>> doubtful;
+  std::chrono::milliseconds span = kRoundPause;
   for (int round = 0; round < kRounds; ++round) {
+    // Whatever changed may be over then.
+    if (round > 0 && !pause(call, span)) {
+      if (call.cancel.cancelled()) {
+        return tl::unexpected<ApiFailure>(not_told({ErrorCode::kCancelled, "RetrieveDocuments"}));
+      }
+      break;
+    }
+    if (round > 0) span *= 2;
     Items items;
     std::set<std::string> ids;
     std::uint64_t received = 0;
+    bool overlap = false;  // an id stands on two pages
     const auto take = [&](WirePage& page) {
       received += page.ids.size();
       const auto is_new = [&](const std::string& id) { return ids.count(id) == 0; };
+      overlap = overlap || !std::all_of(page.ids.begin(), page.ids.end(), is_new);
+      std::set<std::string> here;
       for (WireItem& item : page.items) {
-        if (is_new(item.entry.id.value)) {
-          ids.insert(item.entry.id.value);
+        if (is_new(item.entry.id.value) && here.insert(item.entry.id.value).second) {
           items.push_back(std::move(item));
         }
       }
@@ -94,13 +103,17 @@ ApiResult<KenestoStore::Items> KenestoStore::fetch_all(const CallContext& call,
     ApiResult<WirePage> page = fetch_page(call, folder, 1);
     if (!page) return tl::unexpected<ApiFailure>(page.error());
     const std::optional<std::uint64_t> total = page->total;
+    const std::optional<std::uint64_t> parts = page->parts;
+    // The larger one: to stop too early would lose something.
+    const std::uint64_t most = std::max(total.value_or(0), parts.value_or(0));
     // A page beyond the last one holds everything, so none is asked for.
-    std::uint64_t pages = total ? (*total + kPageSize - 1) / kPageSize : kMaxPages;
+    std::uint64_t pages = total ? (most + kPageSize - 1) / kPageSize : kMaxPages;
     if (pages > kMaxPages) {
       return tl::unexpected<ApiFailure>(
           not_told({ErrorCode::kCorrupt, "a folder of more than two million"}));
     }
     bool changed = false;
+    bool parts_hold = parts.has_value();
     std::size_t in_page = page->ids.size();
     take(*page);
     for (std::uint64_t number = 2; number <= pages; ++number) {
@@ -112,9 +125,23 @@ ApiResult<KenestoStore::Items> KenestoStore::fetch_all(const CallContext& call,
       in_page = page->ids.size();
       take(*page);
       changed = changed || page->total != total;
+      parts_hold = parts_hold && page->parts == parts;
       if (changed) break;
     }
-    if (!changed && (!total || ids.size() == *total)) return items;
+    if (!changed && (!total || (ids.size() == *total && *total == most))) return items;
+    // Some servers may list an id twice for good, or count other things than they list. Then the
+    // same must come twice in a row and be as many as one of their numbers says: as many as were
+    // counted, with those that one page holds twice; or as many as there are files and folders. Two
+    // pages that overlap prove nothing: what the second one should have held instead is missing.
+    const bool all_received = total && received == most && !overlap;
+    const bool all_parts = parts_hold && ids.size() == *parts;
+    if (changed || page->more == true || !(all_received || all_parts)) {
+      doubtful.reset();
+    } else if (doubtful == ids) {
+      return items;
+    } else {
+      doubtful = ids;
+    }
     seen = fmt::format("{} of {}", ids.size(), total.value_or(0));
     log_debug("kenesto: folder {} changed while it was listed ({} entries)", folder.value, seen);
   }
@@ -166,12 +193,13 @@ void KenestoStore::finish_item(const RemoteId& folder, bool vault, WireItem& ite
   if (rights != rights_.end() && clock_.steady() < rights->second.until) {
     entry.rights = rights->second.rights;
   }
+  if (item.external_link) entry.rights = entry.rights.value_or(Rights::all()).remove(Right::kWrite);
 }
 
 Result<KenestoStore::Items> KenestoStore::list_items(const CallContext& call,
                                                      const RemoteId& folder, int depth) {
   TRY_ASSIGN(const ListingPtr listing, fetch_listing(call, folder, depth));
-  return finish_items(call, folder, *listing);
+  return finish_items(call, folder, *listing, depth);
 }
 
 Result<std::optional<KenestoStore::Look>> KenestoStore::recent_look(const CallContext& call,
@@ -183,12 +211,50 @@ Result<std::optional<KenestoStore::Look>> KenestoStore::recent_look(const CallCo
   return std::optional<Look>(Look{std::move(items), listing->begun});
 }
 
+Result<bool> KenestoStore::is_vault(const CallContext& call, const RemoteId& folder,
+                                    const Items& listed, int depth) {
+  if (is_root(folder)) return false;
+  if (const auto known = known_.find(folder)) return known->vault;
+  // It matters for documents only, and each of them may tell.
+  const auto is_file = [](const WireItem& item) { return item.entry.kind == NodeKind::kFile; };
+  if (std::none_of(listed.begin(), listed.end(), is_file)) return false;
+  if (std::any_of(listed.begin(), listed.end(),
+                  [&](const WireItem& item) { return is_file(item) && item.vault; })) {
+    return true;
+  }
+  {
+    MutexLock lock(mutex_);
+    const auto told = vaults_.find(folder);
+    if (told != vaults_.end() && clock_.steady() < told->second.until) return told->second.vault;
+  }
+  const auto remember = [&](bool vault, std::chrono::nanoseconds life) {
+    MutexLock lock(mutex_);
+    if (vaults_.size() > 4096) vaults_.clear();
+    vaults_[folder] = {vault, clock_.steady() + life};
+    return vault;
+  };
+  if (has_object_info()) {
+    const auto info = fetch_object_info(call, NodeKind::kFolder, folder);
+    if (info && info->vault) return remember(*info->vault, kRightsLife);
+  }
+  // Whoever searches lists each folder after the one that it is in.
+  if (depth > 0) return false;
+  const auto parent = folder_of(call, folder, depth);
+  if (parent) {
+    const auto known = known_.find(folder);
+    return known && known->vault;
+  }
+  const ErrorCode code = parent.error().code;
+  if (code != ErrorCode::kNotFound && code != ErrorCode::kTryAgain) return fail(parent.error());
+  log_warn("kenesto: whether folder {} is a vault is not to be found out", folder.value);
+  return remember(false, kNotFoundLife);
+}
+
 Result<KenestoStore::Items> KenestoStore::finish_items(const CallContext& call,
                                                        const RemoteId& folder,
-                                                       const Listing& listing) {
+                                                       const Listing& listing, int depth) {
   Items items = listing.items;
-  const auto known = known_.find(folder);
-  const bool vault = known && known->vault;
+  TRY_ASSIGN(const bool vault, is_vault(call, folder, items, depth));
   const SteadyTime now = clock_.steady();
   items.erase(
       std::remove_if(items.begin(), items.end(),
@@ -201,7 +267,7 @@ Result<KenestoStore::Items> KenestoStore::finish_items(const CallContext& call,
     // Without a date two versions of one size would look the same: their ids tell them apart.
     TRY_ASSIGN(const Versions versions, fetch_versions(call, item.entry.id));
     for (const RemoteVersion& version : versions) {
-      if (version.current) item.entry.validator.value = "v" + version.id.value;
+      if (version.current) item.entry.validator = validator_of(version.id);
     }
     known_.remember(item.entry.id, {folder, mark_of(item.entry.validator), vault || item.vault,
                                     item.external_link});
@@ -225,7 +291,7 @@ Result<RemoteId> KenestoStore::folder_of(const CallContext& call, const RemoteId
   std::set<RemoteId> seen = {RemoteId{kRootId}};
   while (!folders.empty()) {
     if (seen.size() > kMaxSearch) {
-      return fail(ErrorCode::kUnavailable, "id=" + id.value + ": not found in 20,000 folders");
+      return fail(ErrorCode::kTryAgain, "id=" + id.value + ": not found in 20,000 folders");
     }
     const RemoteId folder = folders.front();
     folders.pop_front();
@@ -275,8 +341,8 @@ Result<RemoteEntry> KenestoStore::stat(const CallContext& call, NodeKind kind, c
   TRY_ASSIGN(WireItem item, fetch_item(call, kind, id));
   // Uploads look often and know what they may.
   const bool doubtful = item.checked_out && !known_.is_ours(id);
-  if (!has_object_info() || call.priority == Priority::kUpload ||
-      (item.entry.rights && !doubtful)) {
+  const bool told = item.entry.rights && !item.external_link;
+  if (!has_object_info() || call.priority == Priority::kUpload || (told && !doubtful)) {
     return std::move(item.entry);
   }
   const Result<WireObjectInfo> info = fetch_object_info(call, kind, id);
@@ -284,7 +350,9 @@ Result<RemoteEntry> KenestoStore::stat(const CallContext& call, NodeKind kind, c
     log_debug("kenesto: rights of {}: {}", id.value, to_string(info.error()));
     return std::move(item.entry);
   }
-  item.entry.rights = rights_of(kind, *info);
+  Rights rights = rights_of(kind, *info);
+  if (item.external_link) rights.remove(Right::kWrite);
+  item.entry.rights = rights;
   if (item.checked_out) {
     known_.set_ours(id, info->checkin);
     item.entry.lock = info->checkin ? LockState::kHeldByUs : LockState::kHeldByOther;

@@ -16,7 +16,6 @@ Result<KenestoStore::Versions> KenestoStore::fetch_versions(const CallContext& c
   ApiRequest request;
   request.call = "RetrieveFileVersions";
   request.about = "id=" + file.value;
-  request.external_token = known_.external_token(file);
   request.query = {{"fid", file.value}};
   const auto envelope = api_.send(call, request);
   if (!envelope) return fail(explain(call, NodeKind::kFile, file, envelope.error()));

@@ -24,5 +24,7 @@ void apply_kenesto_policy(HttpClientOptions& options);
 inline constexpr const char* kKenestoAccessKey = "access_key";
 inline constexpr const char* kKenestoPassword = "password";
 inline constexpr const char* kKenestoSessionToken = "session_token";
+// No secret: another one with each login, so that a mount notices also one with the same password.
+inline constexpr const char* kKenestoLoginStamp = "login_stamp";
 
 }  // namespace cabinetfs

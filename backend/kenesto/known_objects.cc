@@ -1,5 +1,7 @@
 #include "backend/kenesto/known_objects.h"
 
+#include <fmt/format.h>
+
 #include <functional>
 #include <utility>
 
@@ -47,6 +49,13 @@ void bound_size(Map& map, std::size_t limit) {
 }
 
 }  // namespace
+
+Validator make_validator(const RemoteEntry& entry) {
+  return Validator{
+      fmt::format("{}-{}", entry.modified.time_since_epoch().count() / 100, entry.size)};
+}
+
+Validator validator_of(const VersionId& version) { return Validator{"v" + version.value}; }
 
 std::uint64_t mark_of(const Validator& validator) {
   return std::hash<std::string>()(validator.value) | 1;

@@ -31,9 +31,9 @@ class KnownObjects {
   std::optional<Object> find(const RemoteId& id) const EXCLUDES(mutex_);
   void forget(const RemoteId& id) EXCLUDES(mutex_);
 
-  // Which version a file held while its mark was `mark`. To be told only when find() had this mark
-  // BEFORE the versions were asked for: a version that is asked for later than the listing is never
-  // older than what the listing meant. Nothing happens when the mark has changed since.
+  // Which version a file held while its mark was `mark`. To be told only when the file had this
+  // mark before the versions were asked for AND after it: what was current in between is what the
+  // mark meant. Nothing happens when the mark has changed since.
   struct Held {
     VersionId version;
     std::uint64_t size = 0;
@@ -84,6 +84,11 @@ class KnownObjects {
   std::map<Key, std::string> external_tokens_ GUARDED_BY(mutex_);
 };
 
+// What a listing tells that changes with each new version: when, in steps of 100 ns, and how large.
+// (The id of the version is only told file by file.)
+Validator make_validator(const RemoteEntry& entry);
+// In its place where there is no date.
+Validator validator_of(const VersionId& version);
 // Never 0.
 std::uint64_t mark_of(const Validator& validator);
 

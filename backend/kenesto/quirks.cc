@@ -24,9 +24,9 @@ constexpr std::array<std::string_view, 4> kHeld = {"checked out", "checked-out",
                                                    "locked"};
 constexpr std::array<std::string_view, 4> kFull = {"quota", "storage limit", "out of space",
                                                    "storage is full"};
-constexpr std::array<std::string_view, 7> kRefused = {
+constexpr std::array<std::string_view, 8> kRefused = {
     "access_denied", "val10335",      "permission",    "denied",
-    "not allowed",   "not authorize", "not authorise",
+    "not allowed",   "not authorize", "not authorise", "frozen",
 };
 constexpr std::array<std::string_view, 8> kSession = {"session",     "token",        "expired",
                                                       "log in",      "login",        "unauthorized",
@@ -40,6 +40,7 @@ NameRules name_rules() {
   rules.forbidden = ";<>:\"\\|?*";
   rules.control_forbidden = true;
   rules.trailing_dot_forbidden = true;
+  rules.leading_space_forbidden = true;
   rules.trailing_space_forbidden = true;
   rules.max_characters = 200;
   return rules;

@@ -29,18 +29,71 @@ constexpr std::chrono::seconds kLongestPause{300};
 // was cancelled.
 constexpr std::chrono::milliseconds kPoll{20};
 
+// A token as an address has it ("%2B", "%2F", "%3D") is taken for what it stands for: base64 has no
+// '%'. Anything else stays as it is.
+SecretString unescaped(const SecretString& pasted) {
+  const std::string text = pasted.reveal();
+  std::string out;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    if (text[at] != '%') {
+      out += text[at];
+      continue;
+    }
+    const auto byte = from_hex(std::string_view(text).substr(at + 1, 2));
+    if (!byte || byte->size() != 1) return pasted;
+    const char c = static_cast<char>(byte->front());
+    if (c != '+' && c != '/' && c != '=') return pasted;
+    out += c;
+    at += 2;
+  }
+  return SecretString(std::move(out));
+}
+
 class PastedSession final : public KenestoSession {
  public:
-  PastedSession(std::string remote, SecretString token, KenestoUser user)
-      : tokens_(make_fixed_token_source(std::move(remote), std::move(token))),
-        user_(std::move(user)) {}
-  Result<std::string> token(const CallContext& call) override { return tokens_->token(call); }
-  void invalidate(const std::string& rejected) override { tokens_->invalidate(rejected); }
+  PastedSession(std::string remote, KenestoPasted pasted, PastedTokenSource again, KenestoUser user)
+      : remote_(std::move(remote)),
+        again_(std::move(again)),
+        user_(std::move(user)),
+        pasted_(std::move(pasted)),
+        token_(unescaped(pasted_.token)) {}
+
+  Result<std::string> token(const CallContext& call) override EXCLUDES(mutex_) {
+    MutexLock lock(mutex_);
+    if (!rejected_ && !token_.empty()) return token_.reveal();
+    if (again_) {
+      lock.unlock();
+      Result<KenestoPasted> now = again_(call);
+      lock.lock();
+      if (!now) return fail(std::move(now).error());
+      if (rejected_ && (now->stamp != pasted_.stamp || !(now->token == pasted_.token))) {
+        token_ = unescaped(now->token);
+        pasted_ = *std::move(now);
+        rejected_ = false;
+      }
+      if (!rejected_ && !token_.empty()) return token_.reveal();
+    }
+    return fail(ErrorCode::kUnauthenticated, remote_ +
+                                                 ": the token is not accepted any more; run "
+                                                 "`cabinetfs login " +
+                                                 remote_ + "`");
+  }
+
+  void invalidate(const std::string& rejected) override EXCLUDES(mutex_) {
+    MutexLock lock(mutex_);
+    if (rejected == token_.reveal()) rejected_ = true;
+  }
+
   KenestoUser user() const override { return user_; }
 
  private:
-  const std::unique_ptr<TokenSource> tokens_;
+  const std::string remote_;
+  const PastedTokenSource again_;
   const KenestoUser user_;
+  Mutex mutex_;
+  KenestoPasted pasted_ GUARDED_BY(mutex_);
+  SecretString token_ GUARDED_BY(mutex_);  // of `pasted_`
+  bool rejected_ GUARDED_BY(mutex_) = false;
 };
 
 Error log_in_again(const KenestoLogin& login, std::string_view why) {
@@ -48,10 +101,11 @@ Error log_in_again(const KenestoLogin& login, std::string_view why) {
           fmt::format("{}: {}; run `cabinetfs login {}`", login.remote, why, login.remote)};
 }
 
-// One step of the login. `final_words`: what a refusal means.
+// One step of the login. `unknown_words`: set where the server refuses for a reason that is not
+// known to be final.
 Result<WireEnvelope> ask(HttpClient& http, const CallContext& call, std::string url,
                          const char* label, const KenestoLogin& login,
-                         const std::vector<std::string>& secrets) {
+                         const std::vector<std::string>& secrets, bool& unknown_words) {
   HttpRequest request;
   request.url = std::move(url);
   request.label = label;
@@ -71,7 +125,8 @@ Result<WireEnvelope> ask(HttpClient& http, const CallContext& call, std::string 
                       : error_from_status(response.status),
                   fmt::format("{}: {}", label, response.status));
     }
-    return fail(envelope.error().code, fmt::format("{}: {}", label, envelope.error().context));
+    // A page of something in between, most likely.
+    return fail(ErrorCode::kUnavailable, fmt::format("{}: {}", label, envelope.error().context));
   }
   if (envelope->ok && response.status < 400) return envelope;
   const std::string words = printable(envelope->message, secrets);
@@ -81,17 +136,16 @@ Result<WireEnvelope> ask(HttpClient& http, const CallContext& call, std::string 
   if (code_in(envelope->message) == "ACCESS_DENIED") {
     return fail(log_in_again(login, "wrong user or password (" + words + ")"));
   }
-  if (response.status >= 500 || response.status == 429) {
-    return fail(ErrorCode::kUnavailable, fmt::format("{}: {} {}", label, response.status, words));
+  if (response.status == 401 || response.status == 403) {
+    return fail(log_in_again(login, fmt::format("login refused ({})", words)));
   }
-  return fail(log_in_again(login, fmt::format("login refused ({})", words)));
+  unknown_words = response.status < 500 && response.status != 429;
+  return fail(ErrorCode::kUnavailable, fmt::format("{}: {} {}", label, response.status, words));
 }
 
-}  // namespace
-
-Result<KenestoTokens> kenesto_login(HttpClient& http, const CallContext& call,
-                                    const KenestoLogin& login,
-                                    const KenestoCredentials& credentials) {
+Result<KenestoTokens> both_steps(HttpClient& http, const CallContext& call,
+                                 const KenestoLogin& login, const KenestoCredentials& credentials,
+                                 bool& unknown_words) {
   TRY_ASSIGN(const std::string base, service_base(login.base_url));
   if (credentials.access_key.empty() || credentials.user.empty()) {
     return fail(log_in_again(login, "an access key and a user are needed"));
@@ -104,7 +158,7 @@ Result<KenestoTokens> kenesto_login(HttpClient& http, const CallContext& call,
                              percent_encode(credentials.access_key.reveal()),
                              percent_encode(credentials.user),
                              percent_encode(credentials.password.reveal())),
-                 "Access.svc/Authenticate", login, secrets));
+                 "Access.svc/Authenticate", login, secrets, unknown_words));
   TRY_ASSIGN(const WireAuthentication authentication, parse_authentication(first));
   secrets.push_back(authentication.token);
 
@@ -134,7 +188,7 @@ Result<KenestoTokens> kenesto_login(HttpClient& http, const CallContext& call,
              ask(http, call,
                  fmt::format("{}/Access.svc/Login/json/{}?t={}", base, percent_encode(organization),
                              percent_encode(authentication.token)),
-                 "Access.svc/Login", login, secrets));
+                 "Access.svc/Login", login, secrets, unknown_words));
   TRY_ASSIGN(WireLogin told, parse_login(second));
   KenestoTokens out;
   out.token = SecretString(std::move(told.token));
@@ -146,9 +200,27 @@ Result<KenestoTokens> kenesto_login(HttpClient& http, const CallContext& call,
   return out;
 }
 
+}  // namespace
+
+Result<KenestoTokens> kenesto_login(HttpClient& http, const CallContext& call,
+                                    const KenestoLogin& login,
+                                    const KenestoCredentials& credentials) {
+  bool unknown_words = false;
+  return both_steps(http, call, login, credentials, unknown_words);
+}
+
 std::unique_ptr<KenestoSession> make_pasted_kenesto_session(std::string remote, SecretString token,
                                                             KenestoUser user) {
-  return std::make_unique<PastedSession>(std::move(remote), std::move(token), std::move(user));
+  return make_pasted_kenesto_session(std::move(remote), KenestoPasted{std::move(token), {}}, {},
+                                     std::move(user));
+}
+
+std::unique_ptr<KenestoSession> make_pasted_kenesto_session(std::string remote,
+                                                            KenestoPasted pasted,
+                                                            PastedTokenSource again,
+                                                            KenestoUser user) {
+  return std::make_unique<PastedSession>(std::move(remote), std::move(pasted), std::move(again),
+                                         std::move(user));
 }
 
 KenestoLoginSession::KenestoLoginSession(HttpClient& http, KenestoLogin login,
@@ -164,21 +236,21 @@ void KenestoLoginSession::invalidate(const std::string& rejected_token) {
   MutexLock lock(mutex_);
   if (!current_ || current_->token.reveal() != rejected_token) return;
   current_.reset();
-  const SteadyTime now = clock_.steady();
-  if (now - logged_in_at_ >= kShortLife) {
+  if (clock_.steady() - logged_in_at_ >= kShortLife) {
     short_lives_ = 0;
     return;
   }
   if (++short_lives_ < kShortLivesAllowed) return;
-  const int doublings = std::min(short_lives_ - kShortLivesAllowed, 8);
-  not_before_ =
-      now + std::min<std::chrono::nanoseconds>(kFirstPause * (1 << doublings), kLongestPause);
-  log_info("{}; the next login waits", too_many_ends().context);
+  pause_locked(short_lives_ - kShortLivesAllowed,
+               {ErrorCode::kUnavailable,
+                login_.remote + ": the server ends every session as soon as it has begun"});
 }
 
-Error KenestoLoginSession::too_many_ends() const {
-  return {ErrorCode::kUnavailable,
-          login_.remote + ": the server ends every session as soon as it has begun"};
+void KenestoLoginSession::pause_locked(int before, Error why) {
+  not_before_ = clock_.steady() + std::min<std::chrono::nanoseconds>(
+                                      kFirstPause * (1 << std::min(before, 8)), kLongestPause);
+  log_info("{}; the next login waits", why.context);
+  pause_ = std::move(why);
 }
 
 Result<std::string> KenestoLoginSession::token(const CallContext& call) {
@@ -194,7 +266,7 @@ Result<std::string> KenestoLoginSession::token(const CallContext& call) {
     const auto pause = not_before_ - std::min(clock_.steady(), not_before_);
     if (pause == pause.zero() && !logging_in_) break;
     // A pause that this caller has no time for.
-    if (pause >= call.deadline - now) return fail(too_many_ends());
+    if (pause >= call.deadline - now) return fail(pause_);
     if (!call.may_block) return fail(ErrorCode::kWouldBlock, "login");
     static_cast<void>(changed_.wait_for(mutex_, kPoll));
   }
@@ -223,18 +295,28 @@ Result<KenestoTokens> KenestoLoginSession::log_in(const CallContext& call) {
   TRY_ASSIGN(KenestoCredentials credentials, credentials_(call));
   {
     MutexLock lock(mutex_);
-    if (refused_ && refused_->access_key == credentials.access_key &&
-        refused_->user == credentials.user && refused_->password == credentials.password) {
+    if (refused_ && refused_->stamp == credentials.stamp &&
+        refused_->access_key == credentials.access_key && refused_->user == credentials.user &&
+        refused_->password == credentials.password) {
       return fail(refusal_);
     }
   }
-  Result<KenestoTokens> tokens = kenesto_login(http_, call, login_, credentials);
-  if (!tokens && tokens.error().code == ErrorCode::kUnauthenticated) {
-    MutexLock lock(mutex_);
-    refused_ = std::move(credentials);
-    refusal_ = tokens.error();
+  bool unknown_words = false;
+  Result<KenestoTokens> tokens = both_steps(http_, call, login_, credentials, unknown_words);
+  MutexLock lock(mutex_);
+  if (tokens) {
+    refusals_in_words_ = 0;
+    return tokens;
   }
-  return tokens;
+  Error error = std::move(tokens).error();
+  // An answer without a token is no verdict on what the session is wanted for.
+  if (error.code == ErrorCode::kCorrupt) error.code = ErrorCode::kUnavailable;
+  if (error.code == ErrorCode::kUnauthenticated) {
+    refused_ = std::move(credentials);
+    refusal_ = error;
+  }
+  if (unknown_words) pause_locked(refusals_in_words_++, error);
+  return fail(std::move(error));
 }
 
 }  // namespace cabinetfs

@@ -33,6 +33,8 @@ struct KenestoCredentials {
   SecretString access_key;
   std::string user;
   SecretString password;
+  // Of when they were put where they rest. The same ones, put there again, are tried again.
+  std::string stamp = {};
 };
 
 struct KenestoLogin {
@@ -47,13 +49,25 @@ struct KenestoTokens {
 };
 
 // The two steps of a login. kUnauthenticated is final: wrong user or password, licence expired, no
-// such organization. Anything else may work later.
+// such organization. Anything else may work later, also what is refused in unknown words.
 Result<KenestoTokens> kenesto_login(HttpClient& http, const CallContext& call,
                                     const KenestoLogin& login,
                                     const KenestoCredentials& credentials);
 
-// A token that somebody pasted. Refused once, it stays refused.
+// A token that somebody pasted, also as it stands in an address. Refused once, it stays refused.
 std::unique_ptr<KenestoSession> make_pasted_kenesto_session(std::string remote, SecretString token,
+                                                            KenestoUser user = {});
+
+// The same, but once it was refused `again` is asked for another one, or for the same one that was
+// pasted again since (another stamp).
+struct KenestoPasted {
+  SecretString token;
+  std::string stamp;
+};
+using PastedTokenSource = std::function<Result<KenestoPasted>(const CallContext&)>;
+std::unique_ptr<KenestoSession> make_pasted_kenesto_session(std::string remote,
+                                                            KenestoPasted pasted,
+                                                            PastedTokenSource again,
                                                             KenestoUser user = {});
 
 // Logs in when a token is first needed, and again when the server has ended the session: once for
@@ -61,7 +75,8 @@ std::unique_ptr<KenestoSession> make_pasted_kenesto_session(std::string remote, 
 // There is no renewal, logout or told lifetime.
 //
 // Never a loop: credentials that were refused are not tried again (kUnauthenticated) until
-// `credentials` gives others; a server that keeps ending fresh sessions is asked ever more rarely.
+// `credentials` gives others or a new stamp; a server that keeps ending fresh sessions, or refuses
+// in words that are not known, is asked ever more rarely.
 // Callers wait for that, and are told kUnavailable at once where it would outlast their deadline.
 class KenestoLoginSession final : public KenestoSession {
  public:
@@ -78,7 +93,8 @@ class KenestoLoginSession final : public KenestoSession {
 
  private:
   Result<KenestoTokens> log_in(const CallContext& call) EXCLUDES(mutex_);
-  Error too_many_ends() const;
+  // `before`: pauses in a row for the same reason.
+  void pause_locked(int before, Error why) REQUIRES(mutex_);
 
   // Dependencies
   HttpClient& http_;
@@ -96,7 +112,9 @@ class KenestoLoginSession final : public KenestoSession {
   Error last_error_ GUARDED_BY(mutex_);          // of the last one of these
   SteadyTime logged_in_at_ GUARDED_BY(mutex_) = SteadyTime::min();
   SteadyTime not_before_ GUARDED_BY(mutex_) = SteadyTime::min();
-  int short_lives_ GUARDED_BY(mutex_) = 0;  // sessions in a row that ended at once
+  Error pause_ GUARDED_BY(mutex_);                // why it is not before that
+  int short_lives_ GUARDED_BY(mutex_) = 0;        // sessions in a row that ended at once
+  int refusals_in_words_ GUARDED_BY(mutex_) = 0;  // logins in a row
   // Credentials that the server has refused, and its words.
   std::optional<KenestoCredentials> refused_ GUARDED_BY(mutex_);
   Error refusal_ GUARDED_BY(mutex_);

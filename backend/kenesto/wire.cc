@@ -66,6 +66,7 @@ std::optional<WireItem> item_of(const Json& json) {
     entry.modified = entry.changed = *modified;
   }
   item.vault = flag_of(member(json, "IsVault"));
+  item.external_token = text_of(member(json, "ExternalToken"));
   if (!file) return item;
   entry.size = number_of(member(json, "CurrentVersionSize")).value_or(0);
   entry.mime = text_of(member(json, "MimeType"));
@@ -73,7 +74,6 @@ std::optional<WireItem> item_of(const Json& json) {
   item.checked_out = flag_of(member(json, "IsCheckedOut"));
   // The first spelling is the vendor's.
   entry.lock_holder = text_of(member(json, {"ChceckedOutBy", "CheckedOutBy"}));
-  item.external_token = text_of(member(json, "ExternalToken"));
   return item;
 }
 
@@ -118,13 +118,12 @@ Result<WirePage> parse_documents(const Json& data) {
   if (!frame.is_object() || !(list.is_array() || list.is_null())) return not_understood("no list");
   WirePage page;
   page.total = number_of(member(frame, "TotalDocuments"));
-  if (!page.total) {
-    const auto files = number_of(member(frame, "TotalFiles"));
-    const auto folders = number_of(member(frame, "TotalFolders"));
-    if (files && folders && *files <= UINT32_MAX && *folders <= UINT32_MAX) {
-      page.total = *files + *folders;
-    }
+  const auto files = number_of(member(frame, "TotalFiles"));
+  const auto folders = number_of(member(frame, "TotalFolders"));
+  if (files && folders && *files <= UINT32_MAX && *folders <= UINT32_MAX) {
+    page.parts = *files + *folders;
   }
+  if (!page.total) page.total = page.parts;
   if (list.is_null() && page.total != std::uint64_t{0}) return not_understood("no list");
   for (const Json& each : list) {
     std::string id = text_of(member(each, "Id"));
@@ -248,6 +247,10 @@ Result<WireObjectInfo> parse_object_info(const Json& data) {
   info.download = allowed("AllowDownload");
   info.view = allowed("AllowView");
   info.upload = allowed("AllowUpload");
+  const Json& vault = member(frame, "IsVault");
+  if (!vault.is_null()) info.vault = flag_of(vault);
+  info.item = item_of(frame);
+  if (info.item && info.item->entry.modified == WallTime{}) info.item.reset();
   return info;
 }
 

@@ -56,6 +56,7 @@ struct WirePage {
   std::vector<WireItem> items;
   std::vector<std::string> ids;  // of everything that was listed, also what is no item for us
   std::optional<std::uint64_t> total;
+  std::optional<std::uint64_t> parts;  // files and folders, where they are told apart
   // Whether the server says that there is more; nullopt when it does not say.
   std::optional<bool> more;
   std::string folder_id;  // empty when not told
@@ -86,6 +87,9 @@ struct WireObjectInfo {
   bool owned = false;
   bool share = false, remove = false, update = false, checkin = false, checkout = false;
   bool discard = false, download = false, view = false, upload = false;
+  std::optional<bool> vault;  // of the object itself
+  // The object as a listing would tell it, where it is told with its date.
+  std::optional<WireItem> item;
 };
 Result<WireObjectInfo> parse_object_info(const nlohmann::json& data);
 

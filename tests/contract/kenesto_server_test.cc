@@ -58,7 +58,7 @@ class KenestoServer : public ::testing::Test {
 };
 
 TEST_F(KenestoServer, ASessionThatEndsCostsOneLoginForAll) {
-  for (const char* const shape : {"failed", "401", "403", "html"}) {
+  for (const char* const shape : {"failed", "401", "403", "html", "page", "redirect"}) {
     start(json{{"expired_shape", shape}}.dump());
     world().admin("POST", "expire_tokens", "{}");
     world().reset_requests();
@@ -76,6 +76,16 @@ TEST_F(KenestoServer, ASessionThatEndsCostsOneLoginForAll) {
     EXPECT_EQ(calls("Authenticate"), 1u) << shape;
     EXPECT_EQ(calls("Login"), 1u) << shape;
   }
+}
+
+// Something between us and the server, or a fault of it: new sessions do not help.
+TEST_F(KenestoServer, PagesThatStayCostOneLogin) {
+  start();
+  world().admin("POST", "expire_tokens", "{}");
+  world().settings(R"({"expired_shape": "page", "access_lifetime": 0})");
+  world().reset_requests();
+  for (int i = 0; i < 5; ++i) EXPECT_CODE(store().list(soon(), root_), ErrorCode::kCorrupt);
+  EXPECT_EQ(calls("Authenticate"), 1u);
 }
 
 TEST_F(KenestoServer, AReadOutlivesSessionsThatEndOneAfterAnother) {
@@ -289,6 +299,29 @@ TEST_F(KenestoServer, TheCurrentVersionIsReadAlthoughTheIdNamesTheFirst) {
   EXPECT_EQ(file.id, find(work_, "a.txt").id);
 }
 
+TEST_F(KenestoServer, AVersionOfTheSameSizeDoesNotPassForTheOneThatWasListed) {
+  for (const bool undocumented : {true, false}) {
+    start(json{{"undocumented", undocumented}}.dump());
+    world().write_as_other("Work/a.txt", "one");
+    const RemoteEntry file = find(work_, "a.txt");
+    world().write_as_other("Work/a.txt", "two");
+    EXPECT_CODE(read(store(), file), ErrorCode::kConflict);
+    EXPECT_EQ(read(store(), find(work_, "a.txt")).value_or("?"), "two");
+    // What has been read once is read again, whatever came since.
+    const RemoteEntry now = find(work_, "a.txt");
+    world().write_as_other("Work/a.txt", "six");
+    EXPECT_EQ(read(store(), now).value_or("?"), "two");
+  }
+  // Of a large folder not the pages: the object itself.
+  start();
+  world().as("", {{"op", "fill"}, {"path", "Work"}, {"count", 300}, {"size", 3}});
+  const RemoteEntry file = find(work_, "f000299");
+  world().reset_requests();
+  EXPECT_EQ(read(store(), file).value_or("?"), "xxx");
+  EXPECT_EQ(calls("RetrieveDocuments"), 0u);
+  EXPECT_EQ(calls("RetrieveObjectInfo"), 1u);
+}
+
 TEST_F(KenestoServer, AServerThatGivesAnotherVersionIsFoundOut) {
   start(R"({"document_id_serves": "current"})");
   const RemoteEntry file = create(work_, "a.txt", "one");
@@ -330,9 +363,43 @@ TEST_F(KenestoServer, LinksToOtherServicesAreShownAndNotRead) {
   world().as("", {{"op", "link"}, {"path", "Work/box.txt"}, {"link_type", "DROPBOX"}, {"size", 7}});
   const RemoteEntry link = find(work_, "box.txt");
   EXPECT_EQ(link.size, 7u);
+  ASSERT_TRUE(link.rights);
+  EXPECT_FALSE(link.rights->has(Right::kWrite));
+  const auto told = store().stat(soon(), NodeKind::kFile, link.id);
+  ASSERT_TRUE(told && told->rights) << why(told);
+  EXPECT_FALSE(told->rights->has(Right::kWrite));
+  EXPECT_TRUE(told->rights->has(Right::kDelete));
   EXPECT_CODE(read(store(), link), ErrorCode::kNotSupported);
   EXPECT_CODE(store().put(soon(), {link.id, {}, "box.txt", {}, {}}, as_bytes("x")),
               ErrorCode::kNotSupported);
+}
+
+TEST_F(KenestoServer, WhatAnotherCompanySharesIsReadAndEntered) {
+  start();
+  const std::string carol = "carol@partner.example";
+  const auto put = [&](const std::string& path, const std::string& content) {
+    world().as(carol, {{"op", "put"}, {"path", path}, {"content", content}});
+  };
+  put("letter.txt", "dear alice");
+  put("Plans/sub/house.txt", "four walls");
+  for (const char* const path : {"letter.txt", "Plans"}) {
+    world().as(carol, {{"op", "share"},
+                       {"path", path},
+                       {"with", "alice@example.com"},
+                       {"level", "ALLOW_DOWNLOAD"}});
+  }
+  const RemoteEntry letter = find(root_, "letter.txt");
+  EXPECT_EQ(read(store(), letter).value_or("?"), "dear alice");
+  const RemoteEntry plans = find(root_, "Plans");
+  const RemoteEntry sub = find(plans.id, "sub");
+  const RemoteEntry house = find(sub.id, "house.txt");
+  EXPECT_EQ(read(store(), house).value_or("?"), "four walls");
+  for (const RemoteEntry& one : {letter, plans, house}) {
+    const auto told = store().stat(soon(), one.kind, one.id);
+    ASSERT_TRUE(told && told->rights) << one.name << why(told);
+    EXPECT_FALSE(told->rights->has(Right::kWrite)) << one.name;
+  }
+  EXPECT_EQ(store().versions(soon(), letter.id)->size(), 1u);
 }
 
 TEST_F(KenestoServer, AnExpiredAddressIsRenewedWhileReading) {
@@ -355,6 +422,18 @@ TEST_F(KenestoServer, ALargeFolderCostsAPageForEach200) {
   world().reset_requests();
   EXPECT_EQ(store().list(soon(), vault_)->size(), 400u);
   EXPECT_EQ(calls("RetrieveDocuments"), 2u);
+}
+
+TEST_F(KenestoServer, FoldersWhoseNumbersDoNotFitAreListedAllTheSame) {
+  for (const char* const habit :
+       {R"({"listed_twice": "f000007"})", R"({"total_counts": "files"})"}) {
+    start(habit);
+    world().as("", {{"op", "fill"}, {"path", "Work"}, {"count", 210}});
+    ASSERT_TRUE(store().create_folder(soon(), work_, "folder")) << habit;
+    const auto entries = store().list(soon(), work_);
+    ASSERT_TRUE(entries) << habit << why(entries);
+    EXPECT_EQ(entries->size(), 211u) << habit;
+  }
 }
 
 TEST_F(KenestoServer, ALostCompletionIsNotRepeated) {
@@ -425,6 +504,32 @@ TEST_F(KenestoServer, AfterARestartAnIdIsFound) {
   EXPECT_EQ(entry->validator, file.validator);
   EXPECT_EQ(entry->parent, folder->id);
   EXPECT_EQ(*read(*again, file), "hello");
+}
+
+// A mount of the vault alone asks for no root.
+TEST_F(KenestoServer, AfterARestartAVaultIsStillOne) {
+  for (const bool undocumented : {true, false}) {
+    start(json{{"documents_tell_vault", false}, {"undocumented", undocumented}}.dump());
+    const RemoteEntry file = create(vault_, "a.txt", "one");
+    const auto ordinary = store().create_folder(soon(), work_, "deep");
+    ASSERT_TRUE(ordinary);
+    create(ordinary->id, "b.txt", "two");
+    const auto session = world().login();
+    const auto again = world().another_store(*session);
+    ASSERT_TRUE(again->account(soon()));
+    const auto entries = again->list(soon(), vault_);
+    ASSERT_TRUE(entries) << why(entries);
+    ASSERT_EQ(entries->size(), 1u);
+    EXPECT_TRUE(entries->front().lock_to_write) << undocumented;
+    EXPECT_EQ(entries->front().lock, LockState::kFree);
+    EXPECT_CODE(again->put(soon(), {file.id, {}, "a.txt", {}, {}}, as_bytes("x")),
+                ErrorCode::kBusy);
+    const auto locked = again->lock(soon(), file.id);
+    EXPECT_TRUE(locked) << why(locked);
+    const auto others = again->list(soon(), ordinary->id);
+    ASSERT_TRUE(others) << why(others);
+    EXPECT_FALSE(others->front().lock_to_write);
+  }
 }
 
 TEST_F(KenestoServer, SeveralDocumentsAreCheckedOutAndInAtOnce) {
@@ -500,6 +605,74 @@ TEST_F(KenestoServer, SequencesCountForTheTenant) {
   const auto removed = numbers.remove(soon(), "Parts");
   ASSERT_TRUE(removed) << why(removed);
   EXPECT_TRUE(numbers.list(soon())->empty());
+}
+
+TEST_F(KenestoServer, WhatRenamesIsProbedByItself) {
+  for (const char* const missing : {"UpdateAssetName", "EditFolder", "RetrieveStatistics"}) {
+    start(json{{"missing_calls", missing}}.dump());
+    const bool renames = missing == std::string("RetrieveStatistics");
+    EXPECT_EQ(store().capabilities().rename, renames) << missing;
+    const RemoteEntry file = create(work_, "a.txt", "one");
+    const auto renamed = store().rename(soon(), NodeKind::kFile, file.id, "b.txt");
+    EXPECT_EQ(renamed.has_value(), renames) << missing;
+    if (!renamed) EXPECT_CODE(renamed, ErrorCode::kCrossDevice);
+  }
+  // One that goes away later.
+  start();
+  const RemoteEntry file = create(work_, "a.txt", "one");
+  world().settings(R"({"missing_calls": "UpdateAssetName,EditFolder"})");
+  EXPECT_CODE(store().rename(soon(), NodeKind::kFile, file.id, "b.txt"), ErrorCode::kCrossDevice);
+  EXPECT_FALSE(store().capabilities().rename);
+  EXPECT_TRUE(store().capabilities().quota);
+}
+
+TEST_F(KenestoServer, RightsAreToldForEachLevel) {
+  start();
+  const auto bob = world().login(1);
+  const auto theirs = world().another_store(*bob);
+  ASSERT_TRUE(theirs->account(soon()));
+  const auto rights = [&](RemoteStore& store, NodeKind kind, const RemoteId& id) -> std::string {
+    const auto told = store.stat(soon(), kind, id);
+    return told && told->rights ? to_string(*told->rights) : "? " + why(told);
+  };
+  const auto share = [&](const std::string& path, const char* level, bool upload = false) {
+    world().as("", {{"op", "share"},
+                    {"path", path},
+                    {"with", world().other_address()},
+                    {"level", level},
+                    {"upload", upload}});
+  };
+  const struct {
+    const char* level;
+    const char* document;
+    const char* folder;
+  } levels[] = {{"VIEW_ONLY", "list", "list"},
+                {"ALLOW_DOWNLOAD", "list,read,versions", "list,read,versions"},
+                {"ALLOW_UPDATE_VERSIONS", "list,read,versions,write", "list,read,versions"}};
+  for (const auto& one : levels) {
+    const std::string name = one.level;
+    const RemoteEntry document = create(root_, name + ".txt", "x");
+    const auto folder = store().create_folder(soon(), root_, name);
+    ASSERT_TRUE(folder);
+    share(name + ".txt", one.level);
+    share(name, one.level);
+    EXPECT_EQ(rights(*theirs, NodeKind::kFile, document.id), one.document) << name;
+    EXPECT_EQ(rights(*theirs, NodeKind::kFolder, folder->id), one.folder) << name;
+    EXPECT_EQ(rights(store(), NodeKind::kFile, document.id),
+              "delete,list,read,rename,share,versions,write");
+    EXPECT_EQ(rights(store(), NodeKind::kFolder, folder->id),
+              "create,delete,list,read,rename,share,versions");
+  }
+  const auto box = store().create_folder(soon(), root_, "box");
+  ASSERT_TRUE(box);
+  share("box", "VIEW_ONLY", true);
+  EXPECT_EQ(rights(*theirs, NodeKind::kFolder, box->id), "create,list");
+  const RemoteEntry held = create(vault_, "held.txt", "x");
+  EXPECT_EQ(rights(*theirs, NodeKind::kFile, held.id), "list,lock,read,versions,write");
+  // AllowUpdateVersions is the last word, also for whoever owns it.
+  const RemoteEntry frozen = create(root_, "frozen.txt", "x");
+  world().as("", {{"op", "freeze"}, {"path", "frozen.txt"}});
+  EXPECT_EQ(rights(store(), NodeKind::kFile, frozen.id), "delete,list,read,rename,share,versions");
 }
 
 TEST_F(KenestoServer, TheUsedSpaceIsTold) {

@@ -125,7 +125,7 @@ TEST_P(Names, CaseOnlyTwinsAreRefused) {
 // given."
 TEST_P(Names, ImpossibleNamesComeBackUnchanged) {
   const std::vector<std::string> names = {"a:b",    "what?*", ".hidden", "trailing.", "back\\slash",
-                                          "100%25", "<>|\"",  "ünï",     "space "};
+                                          "100%25", "<>|\"",  "ünï",     "space ",    " blank"};
   for (const std::string& name : names) ASSERT_TRUE(write_file(p(name), name)) << name;
   EXPECT_EQ(settle(), "");
   remount();
@@ -135,21 +135,8 @@ TEST_P(Names, ImpossibleNamesComeBackUnchanged) {
   EXPECT_EQ(stored.size(), names.size());
   EXPECT_THAT(stored, ::testing::Contains(
                           can().names.forbidden.find(':') == std::string::npos ? "a:b" : "a%3Ab"));
-}
-
-// "... as long as its rules are known: a blank in front, where it takes none, is refused later."
-TEST_P(Names, ABlankInFront) {
-  ASSERT_TRUE(write_file(p(" blank"), "x"));
-  const std::string outcome = settle();
-  EXPECT_EQ(read_file(p(" blank")), "x");
-  if (account_->takes_leading_blanks()) {
-    EXPECT_EQ(outcome, "");
-    EXPECT_EQ(on_server(" blank"), "x");
-  } else {
-    EXPECT_THAT(outcome, HasSubstr("invalid: Work/ blank"));
-    EXPECT_THAT(sh("getfattr --only-values -n user.cabinet.state ' blank'").output,
-                HasSubstr("failed:"));
-  }
+  EXPECT_THAT(stored,
+              ::testing::Contains(can().names.leading_space_forbidden ? "%20blank" : " blank"));
 }
 
 // "A name has at most 255 bytes."

@@ -246,6 +246,7 @@ Result<void> FakeRemoteStore::check_name_locked(const Node& folder, const std::s
   }
   if ((rules.leading_dot_forbidden && name.front() == '.') ||
       (rules.trailing_dot_forbidden && name.back() == '.') ||
+      (rules.leading_space_forbidden && name.front() == ' ') ||
       (rules.trailing_space_forbidden && name.back() == ' ')) {
     return refuse(ErrorCode::kInvalid, "forbidden first or last character");
   }

@@ -38,7 +38,6 @@ class KenestoAccount final : public ServedAccount {
 
   // A document keeps its extension.
   bool renames_to_any_name() override { return false; }
-  bool takes_leading_blanks() const override { return false; }
   bool lists_people() const override { return false; }
   std::string lock_folder() const override { return "Vault"; }
   // The vendor tells of people by ids only, which stand with the versions that they have made.

@@ -43,8 +43,6 @@ class TestAccount {
 
   // False where some of what the server has cannot have any other name in its folder.
   virtual bool renames_to_any_name() { return capabilities().rename; }
-  // False where a name may not begin with a blank.
-  virtual bool takes_leading_blanks() const { return true; }
   // The top folder whose files can be locked.
   virtual std::string lock_folder() const { return "Work"; }
   // By what the vendor knows the other user when something is shared, and when it tells of that.

@@ -39,6 +39,7 @@ TEST_F(KenestoClient, TheTokenIsEncodedOnceAndRequestsAreReads) {
 }
 
 TEST_F(KenestoClient, AFolderOfSeveralPagesIsReadToTheEndAndNoFurther) {
+  know_folder();
   http_.ok(page_call(1), page_json(many(0, 200), 401, "more"));
   http_.ok(page_call(2), page_json(many(200, 200), 401, "more"));
   http_.ok(page_call(3), page_json(many(400, 1), 401, ""));
@@ -49,11 +50,13 @@ TEST_F(KenestoClient, AFolderOfSeveralPagesIsReadToTheEndAndNoFurther) {
 }
 
 TEST_F(KenestoClient, AFullLastPageIsTheLastOne) {
+  know_folder();
   http_.ok(page_call(1), page_json(many(0, 200), 200, ""));
   EXPECT_EQ(store_->list(soon(), RemoteId{kFolder})->size(), 200u);
 }
 
 TEST_F(KenestoClient, OverlappingPagesOfAChangingFolderAreListedAgain) {
+  know_folder();
   // An entry came in front between the two requests: the last of page 1 comes again.
   http_.ok(page_call(1), page_json(many(0, 200), 201, "more"));
   http_.ok(page_call(2), page_json(many(199, 2), 202, ""));
@@ -65,11 +68,66 @@ TEST_F(KenestoClient, OverlappingPagesOfAChangingFolderAreListedAgain) {
 }
 
 TEST_F(KenestoClient, EntriesThatAreCountedAndNeverListedAreAnError) {
+  know_folder();
   for (int i = 0; i < 5; ++i) http_.ok(page_call(1), page_json(many(0, 3), 4));
   EXPECT_EQ(code(store_->list(soon(), RemoteId{kFolder})), ErrorCode::kUnavailable);
 }
 
+TEST_F(KenestoClient, AnEntryThatIsListedTwiceForGoodIsBelievedTheSecondTime) {
+  know_folder();
+  std::vector<ItemJson> items = many(0, 3);
+  items.push_back(items.back());
+  for (int i = 0; i < 2; ++i) http_.ok(page_call(1), page_json(items, 4, "", 4));
+  const auto entries = store_->list(soon(), RemoteId{kFolder});
+  ASSERT_TRUE(entries) << to_string(entries.error());
+  EXPECT_EQ(entries->size(), 3u);
+}
+
+TEST_F(KenestoClient, ATotalOfFilesOnlyIsBelievedWithTheFoldersTheSecondTime) {
+  know_folder();
+  // As many as the total stand on the first page alone.
+  for (int i = 0; i < 2; ++i) {
+    http_.ok(page_call(1), page_json(many(0, 200), 200, "more", 203));
+    http_.ok(page_call(2), page_json(many(200, 3), 200, "", 203));
+  }
+  const auto entries = store_->list(soon(), RemoteId{kFolder});
+  ASSERT_TRUE(entries) << to_string(entries.error());
+  EXPECT_EQ(entries->size(), 203u);
+}
+
+TEST_F(KenestoClient, AListingThatMayLackSomethingIsNeverBelieved) {
+  know_folder();
+  // Each of these comes the same five times.
+  const auto never = [&](const char* why, const std::vector<std::string>& pages) {
+    for (int round = 0; round < 5; ++round) {
+      for (std::size_t i = 0; i < pages.size(); ++i) {
+        http_.ok(page_call(static_cast<int>(i) + 1), pages[i]);
+      }
+    }
+    EXPECT_EQ(code(store_->list(soon(), RemoteId{kFolder})), ErrorCode::kUnavailable) << why;
+    EXPECT_EQ(http_.left(), 0u) << why;
+  };
+  never("an entry of page 1 stands on page 2 where another one should",
+        {page_json(many(0, 200), 201, "more", 201), page_json(many(199, 1), 201, "", 201)});
+  never("there is more than the total", {page_json(many(0, 3), 3, "", 4)});
+  never("less than either number", {page_json(many(0, 3), 4, "", 5)});
+  never("the server says that there is more", {page_json(many(0, 3), 2, "more", 3)});
+}
+
+TEST_F(KenestoClient, ADoubtfulListingMustComeTheSameTwiceInARow) {
+  know_folder();
+  std::vector<ItemJson> one = many(0, 3), other = many(1, 3);
+  one.push_back(one.back());
+  other.push_back(other.back());
+  http_.ok(page_call(1), page_json(one, 4, "", 4));
+  http_.ok(page_call(1), page_json(other, 4, "", 4));
+  http_.ok(page_call(1), page_json(one, 4, "", 4));
+  http_.ok(page_call(1), page_json(one, 4, "", 4));
+  EXPECT_EQ(store_->list(soon(), RemoteId{kFolder})->size(), 3u);
+}
+
 TEST_F(KenestoClient, AllEntriesInOneAnswerAreTaken) {
+  know_folder();
   // What a server does with a page beyond its last one.
   http_.ok(page_call(1), page_json(many(0, 300), 300));
   EXPECT_EQ(store_->list(soon(), RemoteId{kFolder})->size(), 300u);
@@ -197,6 +255,7 @@ TEST_F(KenestoClient, ADeadSessionIsFoundOutAndEndsAPastedToken) {
 TEST_F(KenestoClient, ReadingAsksForTheCurrentVersionAndItsAddressOnce) {
   const RemoteEntry entry = listed({ItemJson()}).at(0);
   http_.ok(versions_call(kDoc), versions_json({{kDoc, 9, false}, {kVersion2, 5, true}}));
+  expect_list(kFolder, {ItemJson()});
   http_.ok("GET DownloadFile?t=tok%2B1&fid=" + std::string(kVersion2),
            R"({"AccessUrl":")" + std::string(kStore) + "\"}");
   for (int i = 0; i < 2; ++i) {
@@ -226,6 +285,7 @@ TEST_F(KenestoClient, AnotherVersionIsAConflictAndAnOldOneIsStillRead) {
   const ReadRequest whole{entry.id, {}, 0, 5, 5, entry.validator};
   const auto ignore = [](Bytes) { return true; };
   http_.ok(versions_call(kDoc), versions_json({{kDoc, 5, true}}));
+  expect_list(kFolder, {item});
   http_.ok("GET DownloadFile?", R"({"AccessUrl":")" + std::string(kStore) + "\"}");
   http_.answer("GET " + std::string(kStore), "hello");
   ASSERT_TRUE(store_->read(soon(), whole, ignore));
@@ -242,6 +302,27 @@ TEST_F(KenestoClient, AnotherVersionIsAConflictAndAnOldOneIsStillRead) {
   ReadRequest current = whole;
   current.validator = newer.validator;
   EXPECT_EQ(code(store_->read(soon(), current, ignore)), ErrorCode::kConflict);
+}
+
+// Of the same size, and made after the listing: the new content must not pass for the old one.
+TEST_F(KenestoClient, AVersionThatCameAfterTheListingIsAConflict) {
+  ItemJson item;
+  const RemoteEntry entry = listed({item}).at(0);
+  const ReadRequest old{entry.id, {}, 0, 5, 5, entry.validator};
+  const auto ignore = [](Bytes) { return true; };
+  item.modified = "2018-08-07T08:59:12Z";
+  http_.ok(versions_call(kDoc), versions_json({{kDoc, 5, false}, {kVersion2, 5, true}}));
+  expect_list(kFolder, {item});
+  EXPECT_EQ(code(store_->read(soon(), old, ignore)), ErrorCode::kConflict);
+  EXPECT_EQ(code(store_->read(soon(), old, ignore)), ErrorCode::kConflict) << "still, at once";
+  ReadRequest now = old;
+  now.validator = listed({item}).at(0).validator;
+  http_.ok(versions_call(kDoc), versions_json({{kDoc, 5, false}, {kVersion2, 5, true}}));
+  expect_list(kFolder, {item});
+  http_.ok("GET DownloadFile?t=tok%2B1&fid=" + std::string(kVersion2),
+           R"({"AccessUrl":")" + std::string(kStore) + "\"}");
+  http_.answer("GET " + std::string(kStore), "hello");
+  EXPECT_TRUE(store_->read(soon(), now, ignore));
 }
 
 TEST_F(KenestoClient, AnExpiredAddressIsRenewedOnce) {
@@ -290,7 +371,14 @@ TEST_F(KenestoClient, LinksToOtherServicesAreReadWhereTheServerGivesThem) {
   ItemJson link;
   link.external = true;
   link.size = 5;
-  const RemoteEntry entry = listed({link}).at(0);
+  ItemJson other;
+  other.id = kDoc2;
+  const std::vector<RemoteEntry> entries = listed({link, other});
+  const RemoteEntry entry = entries.at(0);
+  EXPECT_FALSE(entries.at(1).rights) << "nobody has told";
+  ASSERT_TRUE(entry.rights);
+  EXPECT_FALSE(entry.rights->has(Right::kWrite)) << "known before it is opened";
+  EXPECT_TRUE(entry.rights->has(Right::kRead) && entry.rights->has(Right::kDelete));
   const ReadRequest whole{entry.id, {}, 0, 5, 5, entry.validator};
   const auto ignore = [](Bytes) { return true; };
   http_.failed("GET DownloadFile?", "cannot download an external link");
@@ -308,8 +396,8 @@ TEST_F(KenestoClient, ThingsSharedFromOutsideBringTheirOwnToken) {
   ItemJson item;
   item.external_token = "out/side";
   const RemoteEntry entry = listed({item}).at(0);
-  http_.ok("GET RetrieveFileVersions?t=out%2Fside&fid=" + std::string(kDoc),
-           versions_json({{kVersion2}}));
+  http_.ok(versions_call(kDoc), versions_json({{kVersion2}}));
+  expect_list(kFolder, {item});
   http_.ok("GET DownloadFile?t=out%2Fside&fid=" + std::string(kVersion2) + "&ie=true",
            R"({"AccessUrl":"https://store.example.com/1"})");
   http_.answer("GET https://store.example.com/1", "hello");
@@ -331,20 +419,47 @@ TEST_F(KenestoClient, UndocumentedCallsAreOffUnlessTheServerHasThem) {
   EXPECT_FALSE(store_->capabilities().rename);
 }
 
-TEST_F(KenestoClient, AServerThatHasThemRenamesAndTellsTheUsedSpace) {
-  KenestoConfig config;
-  config.base_url = "https://app.kenesto.com";
-  config.tenant = "3";
-  auto made = make_kenesto_store(http_, *session_, config);
-  ASSERT_TRUE(made);
-  http_.ok(list_call(kRoot), page_json({}));
-  http_.ok("GET RetrieveObjectInfo?t=tok%2B1&oi=" + std::string(kFolder) + "&fc=FOLDER",
-           R"({"ObjectPermissions":{"AllowView":true,"IsOwnedByRequestor":true}})");
-  http_.ok("GET RetrieveStatistics?t=tok%2B1&tid=3", R"({"TotalUsageSpace":"1234"})");
-  ASSERT_TRUE((*made)->account(soon()));
-  EXPECT_TRUE((*made)->capabilities().rename);
+class KenestoProbe : public KenestoClient {
+ protected:
+  // What tells rights and used space is there.
+  void SetUp() override {
+    KenestoClient::SetUp();
+    KenestoConfig config;
+    config.base_url = "https://app.kenesto.com";
+    config.tenant = "3";
+    auto made = make_kenesto_store(http_, *session_, config);
+    ASSERT_TRUE(made);
+    store_ = *std::move(made);
+    http_.ok(list_call(kRoot), page_json({}));
+    http_.ok("GET RetrieveObjectInfo?t=tok%2B1&oi=" + std::string(kFolder) + "&fc=FOLDER",
+             R"({"ObjectPermissions":{"AllowView":true,"IsOwnedByRequestor":true}})");
+    http_.ok("GET RetrieveStatistics?t=tok%2B1&tid=3", R"({"TotalUsageSpace":"1234"})");
+  }
+  // Nothing that an object answers to, and no name.
+  static std::string asks(const std::string& call, const std::string& id) {
+    return "GET " + call + "?t=tok%2B1&" + id + "=00000000-0000-4000-8000-000000000000";
+  }
+};
+
+TEST_F(KenestoProbe, AServerThatHasThemRenamesAndTellsTheUsedSpace) {
+  http_.failed(asks("UpdateAssetName", "did"), "The document does not exist");
+  http_.answer(asks("EditFolder", "fid"), "<html>Request Error</html>", 400);
+  ASSERT_TRUE(store_->account(soon()));
+  for (const auto& seen : http_.take_seen()) {
+    EXPECT_EQ(seen.line.find("&dn="), std::string::npos);
+    EXPECT_EQ(seen.line.find("&fn="), std::string::npos);
+  }
+  EXPECT_TRUE(store_->capabilities().rename);
   http_.ok("GET RetrieveStatistics?t=tok%2B1&tid=3", R"({"TotalUsageSpace":1234})");
-  EXPECT_EQ((*made)->quota(soon())->used, 1234u);
+  EXPECT_EQ(store_->quota(soon())->used, 1234u);
+}
+
+TEST_F(KenestoProbe, WithoutOneOfTheCallsThatRenameNothingIsRenamed) {
+  http_.failed(asks("UpdateAssetName", "did"), "The document does not exist");
+  http_.answer(asks("EditFolder", "fid"), "<html>Endpoint not found.</html>", 404);
+  ASSERT_TRUE(store_->account(soon()));
+  EXPECT_FALSE(store_->capabilities().rename);
+  EXPECT_TRUE(store_->capabilities().quota);
 }
 
 }  // namespace

@@ -45,6 +45,15 @@ TEST(KenestoQuirks, NamesThatWouldMakeFoldersOrFailAreRefused) {
   EXPECT_EQ(check_name(std::string(201, 'a')).error().code, ErrorCode::kNameTooLong);
 }
 
+// Whoever encodes names by the rules sends none that is refused afterwards.
+TEST(KenestoQuirks, TheRulesNameAllThatIsRefused) {
+  const NameRules rules = name_rules();
+  EXPECT_TRUE(rules.leading_space_forbidden && !check_name(" a"));
+  EXPECT_TRUE(rules.trailing_space_forbidden && !check_name("a "));
+  EXPECT_TRUE(rules.trailing_dot_forbidden && !check_name("a."));
+  EXPECT_TRUE(rules.control_forbidden && !check_name("a\nb"));
+}
+
 TEST(KenestoApi, TheAddressMayHaveItsOwnPath) {
   EXPECT_EQ(*service_base("https://app.kenesto.com"), "https://app.kenesto.com/Kenesto.Web.API");
   EXPECT_EQ(*service_base("https://app.kenesto.com/"), "https://app.kenesto.com/Kenesto.Web.API");

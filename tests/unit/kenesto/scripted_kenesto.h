@@ -75,8 +75,9 @@ struct ItemJson {
   std::string external_token = {};
   std::string text() const;
 };
+// `parts`: files and folders, not told where negative.
 std::string page_json(const std::vector<ItemJson>& items, int total = -1,
-                      const std::string& more = "");
+                      const std::string& more = "", int parts = -1);
 struct VersionJson {
   std::string id;
   std::uint64_t size = 5;
@@ -94,6 +95,8 @@ class KenestoClient : public ::testing::Test {
   static CallContext soon() { return CallContext::within(std::chrono::seconds(10)); }
   // "RetrieveDocuments" of a folder, answered with these items. Those before are old by then.
   void expect_list(const std::string& folder, const std::vector<ItemJson>& items);
+  // Lists the root, which has kFolder in it.
+  void know_folder();
   // Lists kFolder, which is in the root, with these items in it.
   std::vector<RemoteEntry> listed(const std::vector<ItemJson>& items);
   static std::string list_call(const std::string& folder);

@@ -40,12 +40,13 @@ class KenestoLoginTest : public ::testing::Test {
   ScriptedKenesto http_;
   FakeClock clock_;
   std::string password_ = "p&ss w%rd";
-  KenestoLoginSession session_{
-      http_, login_,
-      [this](const CallContext&) -> Result<KenestoCredentials> {
-        return KenestoCredentials{SecretString("key/1"), "me@example.com", SecretString(password_)};
-      },
-      clock_};
+  std::string stamp_ = "1";
+  KenestoLoginSession session_{http_, login_,
+                               [this](const CallContext&) -> Result<KenestoCredentials> {
+                                 return KenestoCredentials{SecretString("key/1"), "me@example.com",
+                                                           SecretString(password_), stamp_};
+                               },
+                               clock_};
 };
 
 TEST_F(KenestoLoginTest, TwoStepsGiveATokenForTheDefaultOrganization) {
@@ -88,6 +89,50 @@ TEST_F(KenestoLoginTest, RefusedCredentialsAreNotTriedAgainUntilTheyChange) {
   password_ = "another one";
   expect_login("t");
   EXPECT_EQ(*session_.token(soon()), "t");
+}
+
+// The server was wrong, or the account has been unlocked: whoever logs in again means it.
+TEST_F(KenestoLoginTest, TheSameCredentialsAreTriedAgainWhenTheyWerePutThereAgain) {
+  http_.answer(kAuthenticate, refused("ACCESS_DENIED: user me"));
+  EXPECT_EQ(session_.token(soon()).error().code, ErrorCode::kUnauthenticated);
+  stamp_ = "2";
+  http_.answer(kAuthenticate, refused("ACCESS_DENIED: user me"));
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(session_.token(soon()).error().code, ErrorCode::kUnauthenticated);
+  }
+  stamp_ = "3";
+  expect_login("t");
+  EXPECT_EQ(*session_.token(soon()), "t");
+}
+
+TEST_F(KenestoLoginTest, UnknownWordsAreNotFinalAndAreAskedForEverMoreRarely) {
+  const auto patience = [](int seconds) {
+    return CallContext::within(std::chrono::seconds(seconds));
+  };
+  for (const int pause : {5, 10, 20}) {
+    http_.answer(kAuthenticate, refused("The service is being updated"));
+    EXPECT_EQ(session_.token(soon()).error().code, ErrorCode::kUnavailable);
+    const auto waits = session_.token(patience(pause - 1));
+    ASSERT_FALSE(waits);
+    EXPECT_EQ(waits.error().code, ErrorCode::kUnavailable);
+    EXPECT_NE(waits.error().context.find("being updated"), std::string::npos);
+    clock_.advance(std::chrono::seconds(pause));
+  }
+  expect_login("t");
+  EXPECT_EQ(*session_.token(soon()), "t");
+}
+
+TEST_F(KenestoLoginTest, OfAnAnswerWithAStatusTheStatusCounts) {
+  const std::string envelope = refused("Sorry");
+  http_.answer(kAuthenticate, envelope, 403);
+  EXPECT_EQ(session_.token(soon()).error().code, ErrorCode::kUnauthenticated);
+  stamp_ = "2";
+  for (const auto& [body, status] :
+       {std::pair(envelope, 503), std::pair(std::string("<html>sign in</html>"), 200),
+        std::pair(std::string(R"({"AuthenticateJsonResult":{"ResponseStatus":"OK"}})"), 200)}) {
+    http_.answer(kAuthenticate, body, status);
+    EXPECT_EQ(session_.token(soon()).error().code, ErrorCode::kUnavailable) << body << status;
+  }
 }
 
 TEST_F(KenestoLoginTest, AnExpiredLicenceIsFinalAndSaysSo) {
@@ -218,6 +263,35 @@ TEST_F(KenestoLoginTest, APastedTokenIsFinal) {
   pasted->invalidate("abc");
   EXPECT_EQ(pasted->token(soon()).error().code, ErrorCode::kUnauthenticated);
   EXPECT_EQ(pasted->user().email, "me@example.com");
+}
+
+TEST_F(KenestoLoginTest, AnotherPastedTokenTakesThePlaceOfARefusedOne) {
+  KenestoPasted stored{SecretString("abc"), "1"};
+  int asked = 0;
+  const auto pasted = make_pasted_kenesto_session("cad", KenestoPasted{SecretString("abc"), "1"},
+                                                  [&](const CallContext&) -> Result<KenestoPasted> {
+                                                    ++asked;
+                                                    return stored;
+                                                  });
+  EXPECT_EQ(*pasted->token(soon()), "abc");
+  EXPECT_EQ(asked, 0);
+  pasted->invalidate("abc");
+  EXPECT_EQ(pasted->token(soon()).error().code, ErrorCode::kUnauthenticated);
+  stored = {SecretString("x%2By%2fz%3D"), "2"};
+  EXPECT_EQ(*pasted->token(soon()), "x+y/z=");
+  pasted->invalidate("x+y/z=");
+  EXPECT_EQ(pasted->token(soon()).error().code, ErrorCode::kUnauthenticated);
+  stored.stamp = "3";
+  EXPECT_EQ(*pasted->token(soon()), "x+y/z=") << "pasted again";
+}
+
+TEST_F(KenestoLoginTest, APastedTokenIsTakenAsItStandsInAnAddressToo) {
+  for (const auto& [text, token] :
+       {std::pair("a%2Bb%2fc%3D%3d", "a+b/c=="), std::pair("a+b/c==", "a+b/c=="),
+        std::pair("a%41b", "a%41b"), std::pair("a%2", "a%2"), std::pair("a%", "a%"),
+        std::pair("a%252B", "a%252B"), std::pair("a%zz", "a%zz")}) {
+    EXPECT_EQ(*make_pasted_kenesto_session("cad", SecretString(text))->token(soon()), token);
+  }
 }
 
 }  // namespace

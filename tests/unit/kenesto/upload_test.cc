@@ -103,6 +103,7 @@ TEST_F(KenestoUpload, AnotherContentThanTheCallerKnowsIsAConflict) {
 // Which version stands there is known from when it was read, and the listing is a moment old.
 TEST_F(KenestoUpload, WhatIsKnownAlreadyIsNotAskedForAgain) {
   http_.ok(versions_call(kDoc), versions_json({{kDoc}}));
+  expect_list(kFolder, {ItemJson()});
   http_.ok("GET DownloadFile?", R"({"AccessUrl":"https://store.example.com/1"})");
   http_.answer("GET https://store.example.com/1", "hello");
   ASSERT_TRUE(
@@ -123,6 +124,7 @@ TEST_F(KenestoUpload, WhatIsKnownAlreadyIsNotAskedForAgain) {
 // What the listing of a moment ago did not tell yet, the versions do.
 TEST_F(KenestoUpload, AVersionThatTheLastListingMissedIsAConflictAllTheSame) {
   http_.ok(versions_call(kDoc), versions_json({{kDoc}}));
+  expect_list(kFolder, {ItemJson()});
   http_.ok("GET DownloadFile?", R"({"AccessUrl":"https://store.example.com/1"})");
   http_.answer("GET https://store.example.com/1", "hello");
   ASSERT_TRUE(
@@ -191,6 +193,29 @@ TEST_F(KenestoUpload, ARefusedCompletionIsFinal) {
   http_.failed("GET UploadFileCompleted?", "Object not found");
   expect_list(kFolder, {});
   EXPECT_EQ(code(overwrite()), ErrorCode::kNotFound);
+}
+
+// Not a verdict on rights: shown, and tried again.
+TEST_F(KenestoUpload, UnknownWordsRefuseNothingForGood) {
+  const std::string words = "Object reference not set to an instance of an object";
+  for (const int status : {200, 400}) {
+    expect_sent(status != 200);
+    http_.failed("GET UploadFileCompleted?", words, status);
+    expect_list(kFolder, {ItemJson()});
+    const auto sent = overwrite();
+    ASSERT_FALSE(sent);
+    EXPECT_EQ(sent.error().code, ErrorCode::kTryAgain) << status;
+    EXPECT_TRUE(is_transient(sent.error().code));
+    EXPECT_NE(sent.error().context.find(words), std::string::npos);
+    expect_list(kFolder, {ItemJson()});
+    http_.failed("GET DeleteAsset?", words, status);
+    expect_list(kFolder, {ItemJson()});
+    EXPECT_EQ(code(store_->remove(soon(), NodeKind::kFile, entry_.id)), ErrorCode::kTryAgain);
+  }
+  expect_list(kFolder, {ItemJson()});
+  http_.failed("GET DeleteAsset?", "The document is frozen");
+  expect_list(kFolder, {ItemJson()});
+  EXPECT_EQ(code(store_->remove(soon(), NodeKind::kFile, entry_.id)), ErrorCode::kDenied);
 }
 
 TEST_F(KenestoUpload, OtherBytesAtTheStoreAreNoticed) {
@@ -483,6 +508,24 @@ TEST_F(KenestoRename, AnExtensionOrATakenNameIsRefused) {
   other.stem = "B";
   expect_list(kFolder, {ItemJson(), other});
   EXPECT_EQ(code(rename("b.txt")), ErrorCode::kExists);
+}
+
+TEST_F(KenestoRename, ACallThatIsNotThereIsAskedForOnce) {
+  EXPECT_TRUE(store_->capabilities().rename);
+  const std::string count = "GET RetrieveNumberOfDocuments?t=tok%2B1";
+  // The whole service may be away for a moment.
+  expect_list(kFolder, {ItemJson()});
+  http_.answer("GET UpdateAssetName?", "<html>404</html>", 404);
+  http_.answer(count, "<html>404</html>", 404);
+  expect_list(kFolder, {ItemJson()});
+  EXPECT_EQ(code(rename("b.txt")), ErrorCode::kUnavailable);
+  EXPECT_TRUE(store_->capabilities().rename);
+  expect_list(kFolder, {ItemJson()});
+  http_.answer("GET UpdateAssetName?", "<html>404</html>", 404);
+  http_.ok(count, R"({"TotalDocuments":"1"})");
+  EXPECT_EQ(code(rename("b.txt")), ErrorCode::kCrossDevice);
+  EXPECT_FALSE(store_->capabilities().rename);
+  EXPECT_EQ(code(rename("b.txt")), ErrorCode::kCrossDevice) << "without a request";
 }
 
 TEST_F(KenestoRename, AFolderKeepsItsKind) {

@@ -36,6 +36,18 @@ KenestoLogin login_of(const std::string& remote, const Options& options) {
   return {remote, options.remote.url, options.remote.organization};
 }
 
+// Written last: what it says of the credentials is true by then.
+Result<void> write_stamp(SecretStore& secrets, const std::string& remote) {
+  return secrets.set(
+      remote, kKenestoLoginStamp,
+      SecretString(fmt::format("{}", Clock::system().wall().time_since_epoch().count())));
+}
+
+Result<std::string> read_stamp(SecretStore& secrets, const std::string& remote) {
+  TRY_ASSIGN(const auto stamp, secrets.get(remote, kKenestoLoginStamp));
+  return stamp ? stamp->reveal() : std::string();  // none: by an older version
+}
+
 class KenestoAccount final : public VendorAccount {
  public:
   explicit KenestoAccount(std::unique_ptr<KenestoSession> session) : session_(std::move(session)) {}
@@ -101,7 +113,8 @@ class Kenesto final : public Vendor {
     if (token) {
       for (const char* old : {kKenestoAccessKey, kKenestoPassword})
         TRY(login.secrets.erase(remote, old));
-      return login.secrets.set(remote, kKenestoSessionToken, lines[0]);
+      TRY(login.secrets.set(remote, kKenestoSessionToken, lines[0]));
+      return write_stamp(login.secrets, remote);
     }
     // Only what the server has accepted is kept.
     TRY(kenesto_login(login.http, CallContext::within(kServerPatience),
@@ -109,11 +122,12 @@ class Kenesto final : public Vendor {
                       {lines[0], login.options.remote.user, lines[1]}));
     TRY(login.secrets.erase(remote, kKenestoSessionToken));
     TRY(login.secrets.set(remote, kKenestoAccessKey, lines[0]));
-    return login.secrets.set(remote, kKenestoPassword, lines[1]);
+    TRY(login.secrets.set(remote, kKenestoPassword, lines[1]));
+    return write_stamp(login.secrets, remote);
   }
 
   std::vector<const char*> secret_keys() const override {
-    return {kKenestoAccessKey, kKenestoPassword, kKenestoSessionToken};
+    return {kKenestoAccessKey, kKenestoPassword, kKenestoSessionToken, kKenestoLoginStamp};
   }
 
   Result<std::unique_ptr<VendorAccount>> open(const Paths&, const std::string& remote,
@@ -122,16 +136,25 @@ class Kenesto final : public Vendor {
     TRY_ASSIGN(auto token, secrets.get(remote, kKenestoSessionToken));
     std::unique_ptr<KenestoSession> session;
     if (token) {
-      session = make_pasted_kenesto_session(remote, std::move(*token));
+      TRY_ASSIGN(const std::string stamp, read_stamp(secrets, remote));
+      session = make_pasted_kenesto_session(
+          remote, KenestoPasted{std::move(*token), stamp},
+          [&secrets, remote](const CallContext&) -> Result<KenestoPasted> {
+            TRY_ASSIGN(const std::string at, read_stamp(secrets, remote));
+            TRY_ASSIGN(auto again, secrets.get(remote, kKenestoSessionToken));
+            if (!again) return fail(not_logged_in(remote));
+            return KenestoPasted{std::move(*again), at};
+          });
     } else {
       session = std::make_unique<KenestoLoginSession>(
           http, login_of(remote, options),
           [&secrets, remote,
            user = options.remote.user](const CallContext&) -> Result<KenestoCredentials> {
+            TRY_ASSIGN(const std::string stamp, read_stamp(secrets, remote));
             TRY_ASSIGN(auto key, secrets.get(remote, kKenestoAccessKey));
             TRY_ASSIGN(auto password, secrets.get(remote, kKenestoPassword));
             if (!key || !password) return fail(not_logged_in(remote));
-            return KenestoCredentials{std::move(*key), user, std::move(*password)};
+            return KenestoCredentials{std::move(*key), user, std::move(*password), stamp};
           });
     }
     auto out = std::make_unique<KenestoAccount>(std::move(session));

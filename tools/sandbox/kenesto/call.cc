@@ -249,6 +249,12 @@ Response Api::answer(const char* name, const Words& words, const Function& funct
   } catch (const BadToken&) {
     message = settings->expired_text;
     if (settings->expired_shape == "html") return html(403, message);
+    if (settings->expired_shape == "page") return html(200, "Please sign in");
+    if (settings->expired_shape == "redirect") {
+      Response response = html(302, "Object moved");
+      response.headers.emplace_back("Location", "/Kenesto.Web.UI/Login.aspx");
+      return response;
+    }
     if (settings->expired_shape != "failed") {
       return envelope(*settings, request, fail, nullptr, &message,
                       std::stoi(settings->expired_shape));
@@ -268,6 +274,9 @@ Response Api::answer(const char* name, const Words& words, const Function& funct
 
 Response Api::run(const char* name, const Words& words, const Function& function, Request& request,
                   const Settings& settings) {
+  if (("," + settings.missing_calls + ",").find(fmt::format(",{},", name)) != std::string::npos) {
+    throw Fault(404, "Endpoint not found.");
+  }
   const std::string token = find_arg(request, "t").value_or("");
   const Session* session = state_.find_session(token);
   if (session == nullptr || session->kind == SessionKind::kLogin) throw BadToken();

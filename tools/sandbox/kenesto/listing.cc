@@ -78,6 +78,12 @@ json list(Call& call, std::vector<Node*> nodes, const std::string& folder_id,
   const std::size_t page = number(call, "pn", 1);
   if (page == 0) throw Failure("Page numbers begin with 1");
   sort(call, nodes);
+  for (std::size_t i = 0; i < nodes.size() && !call.settings.listed_twice.empty(); ++i) {
+    if (nodes[i]->name != call.settings.listed_twice) continue;
+    Node* const twice = nodes[i];
+    nodes.insert(nodes.begin() + static_cast<std::ptrdiff_t>(i), twice);
+    ++i;
+  }
   const std::size_t pages = (nodes.size() + size - 1) / size;
   std::size_t begin = (page - 1) * size;
   std::size_t end = std::min(begin + size, nodes.size());
@@ -90,13 +96,15 @@ json list(Call& call, std::vector<Node*> nodes, const std::string& folder_id,
   for (std::size_t i = begin; i < end; ++i) items.push_back(wire.item(*nodes[i]));
   const auto folders = static_cast<std::size_t>(
       std::count_if(nodes.begin(), nodes.end(), [](const Node* node) { return node->folder; }));
-  return {{"DocumentsList", std::move(items)},
-          {"TotalDocuments", wire.count(nodes.size())},
-          {"TotalFiles", wire.count(nodes.size() - folders)},
-          {"TotalFolders", wire.count(folders)},
-          {"next_href", next_href(call, page, page >= pages)},
-          {"FolderId", folder_id},
-          {"FolderName", folder_name}};
+  return {
+      {"DocumentsList", std::move(items)},
+      {"TotalDocuments",
+       wire.count(call.settings.total_counts == "files" ? nodes.size() - folders : nodes.size())},
+      {"TotalFiles", wire.count(nodes.size() - folders)},
+      {"TotalFolders", wire.count(folders)},
+      {"next_href", next_href(call, page, page >= pages)},
+      {"FolderId", folder_id},
+      {"FolderName", folder_name}};
 }
 
 json documents(Call& call) {

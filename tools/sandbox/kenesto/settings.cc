@@ -24,7 +24,8 @@ void each_setting(S& s, Visit visit) {
   visit("login_lifetime", s.login_lifetime, any);
   visit("licence_expired", s.licence_expired, any);
   visit("single_session", s.single_session, any);
-  visit("expired_shape", s.expired_shape, Choices{"failed", "401", "403", "html"});
+  visit("expired_shape", s.expired_shape,
+        Choices{"failed", "401", "403", "html", "redirect", "page"});
   visit("expired_text", s.expired_text, any);
   visit("ok_spelling", s.ok_spelling, Choices{"mixed", "OK", "ok"});
   visit("fail_spelling", s.fail_spelling, Choices{"page", "FAILED"});
@@ -39,14 +40,18 @@ void each_setting(S& s, Visit visit) {
   visit("folder_file_name", s.folder_file_name, Choices{"empty", "name"});
   visit("next_href", s.next_href, Choices{"url", "foreign", "none"});
   visit("next_href_end", s.next_href_end, Choices{"empty", "null", "false"});
+  visit("total_counts", s.total_counts, Choices{"all", "files"});
   visit("root_id", s.root_id, Choices{"guid", "zero", "empty"});
   visit("failure_http", s.failure_http, Choices{"200", "400", "403", "500"});
   visit("bom", s.bom, any);
   visit("json_string", s.json_string, any);
   visit("escape_slashes", s.escape_slashes, any);
   visit("folder_dates", s.folder_dates, any);
+  visit("documents_tell_vault", s.documents_tell_vault, any);
   visit("viewer_url", s.viewer_url, any);
   visit("undocumented", s.undocumented, any);
+  visit("missing_calls", s.missing_calls, any);
+  visit("listed_twice", s.listed_twice, any);
   visit("shared_in_root", s.shared_in_root, any);
   visit("log_downloads", s.log_downloads, any);
   visit("same_name", s.same_name, Choices{"new_document", "new_version", "fail"});

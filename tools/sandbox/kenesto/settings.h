@@ -19,12 +19,14 @@ struct Settings {
               ps_error = "failed", ud_echo = "raw", holder_key = "misspelt", holder_value = "name",
               numbers = "page", version_dates = "min", version_order = "oldest",
               folder_file_name = "empty", next_href = "url", next_href_end = "empty",
-              root_id = "guid";
+              total_counts = "all", root_id = "guid";
   std::int64_t failure_http = 200;
   bool bom = false, json_string = false, escape_slashes = true, folder_dates = true,
-       viewer_url = true;
+       viewer_url = true, documents_tell_vault = true;
   // What the vendor's page leaves open
   bool undocumented = true, shared_in_root = true, log_downloads = true;
+  std::string missing_calls;  // names with commas between
+  std::string listed_twice;   // name of an entry
   std::string same_name = "new_document", completed_twice = "fail", completed_data = "none",
               path_separators = "backslash", name_rules = "strict";
   bool bid_renames = false, empty_files = true, strict_completed_url = false,

@@ -85,7 +85,7 @@ json Wire::item(const Node& node) {
       {"IsCheckedOut", !node.holder_id.empty()},
       {"HasThumbnail", false},
       {"ThumbnailUrl", ""},
-      {"IsVault", node.folder ? node.vault : node.parent->vault},
+      {"IsVault", node.folder ? node.vault : settings_.documents_tell_vault && node.parent->vault},
       {"FileExtension", extension},
       {"FileName", node.folder && settings_.folder_file_name == "empty" ? "" : node.name},
       {"MimeType", node.folder ? "" : mime},

@@ -37,6 +37,20 @@ TEST(NameCodec, EscapesOnlyWhatTheServerRefuses) {
   EXPECT_EQ(lax.to_remote(".a:b. ").value(), ".a:b. ");
 }
 
+TEST(NameCodec, EscapesALeadingBlankWhereTheServerTakesNone) {
+  NameRules rules;
+  EXPECT_EQ(NameCodec(rules, NamePolicy::kEncode).to_remote(" a").value(), " a");
+  rules.leading_space_forbidden = true;
+  const NameCodec codec(rules, NamePolicy::kEncode);
+  EXPECT_EQ(codec.to_remote(" a b ").value(), "%20a b ");
+  EXPECT_EQ(codec.to_remote("  ").value(), "%20 ");
+  EXPECT_EQ(codec.to_remote("%20a").value(), "%2520a");
+  EXPECT_EQ(codec.to_local("%20a b ", RemoteId{"id"}), " a b ");
+  EXPECT_EQ(codec.to_local("a%20b", RemoteId{"id"}), "a%20b");
+  EXPECT_EQ(NameCodec(rules, NamePolicy::kRefuse).to_remote(" a").error().code,
+            ErrorCode::kInvalid);
+}
+
 TEST(NameCodec, EscapesAPercentOnlyWhereItWouldMislead) {
   EXPECT_EQ(remote("100%"), "100%");
   EXPECT_EQ(remote("100% sure"), "100% sure");
@@ -153,6 +167,7 @@ NameRules some_rules(unsigned bits) {
   rules.leading_dot_forbidden = (bits & 4) != 0;
   rules.trailing_dot_forbidden = (bits & 8) != 0;
   rules.trailing_space_forbidden = (bits & 16) != 0;
+  rules.leading_space_forbidden = (bits & 32) != 0;
   rules.max_characters = 10'000;
   return rules;
 }
@@ -165,7 +180,7 @@ void check(const char* what, Property property) {
 TEST(NameCodec, LocalToServerToLocalIsTheIdentity) {
   check("identity, and the server takes it", [] {
     const string name = *nasty_name();
-    const NameRules rules = some_rules(*rc::gen::inRange(0u, 32u));
+    const NameRules rules = some_rules(*rc::gen::inRange(0u, 64u));
     RC_PRE(!name.empty() && name != "." && name != "..");
     const NameCodec codec(rules, NamePolicy::kEncode);
     const auto there = codec.to_remote(name);
@@ -176,6 +191,7 @@ TEST(NameCodec, LocalToServerToLocalIsTheIdentity) {
     RC_ASSERT(!(rules.leading_dot_forbidden && there->front() == '.'));
     RC_ASSERT(!(rules.trailing_dot_forbidden && there->back() == '.'));
     RC_ASSERT(!(rules.trailing_space_forbidden && there->back() == ' '));
+    RC_ASSERT(!(rules.leading_space_forbidden && there->front() == ' '));
     for (const char c : *there)
       RC_ASSERT(!rules.control_forbidden || (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f));
   });
@@ -187,7 +203,7 @@ TEST(NameCodec, WhateverTheServerSendsIsShownAsAName) {
     const int times = *rc::gen::inRange(1, 40);
     string long_name;
     for (int i = 0; i < times; ++i) long_name += name;
-    const NameCodec codec(some_rules(*rc::gen::inRange(0u, 32u)), NamePolicy::kEncode);
+    const NameCodec codec(some_rules(*rc::gen::inRange(0u, 64u)), NamePolicy::kEncode);
     const string shown = codec.to_local(long_name, RemoteId{"y"});
     for (const string& candidate : {shown, codec.twin_name(shown, RemoteId{"z"})}) {
       RC_ASSERT(!candidate.empty() && candidate.size() <= 255);
