@@ -90,6 +90,8 @@ class PowerFolderStore final : public RemoteStore {
   Result<RemoteEntry> create_top(const CallContext& call, const std::string& name);
   Result<RemoteEntry> create_top_by_api(const CallContext& call, const std::string& name);
   Result<void> remove_top(const CallContext& call, const RemoteId& id);
+  Result<void> check_empty_by_id(const CallContext& call, const std::string& name,
+                                 const std::string& folder);
 
   // client_sharing.cc
   Result<powerfolder::FolderTable::Folder> need_folder(const CallContext& call, const RemoteId& id);

@@ -85,6 +85,21 @@ TEST(PowerFolderServer, OnlyAnOwnerRemovesATopFolderAndOnlyAnEmptyOne) {
   EXPECT_EQ(named(*left, "Work"), nullptr);
 }
 
+TEST(PowerFolderServer, AFolderThatSomebodyRenamedIsNotRemovedByItsOldName) {
+  PowerFolderWorld world("{}");
+  RemoteStore& alice = world.store();
+  ASSERT_OK(alice.account(soon()));
+  const auto bob = world.store_of(1, PowerFolderWorld::everything());
+  ASSERT_OK(bob->account(soon()));
+  ASSERT_OK(alice.list(soon(), {}));
+  // The folder service goes on saying "Work" for longer than the test lasts.
+  world.settings(R"({"api_delay_ms": 3600000})");
+  ASSERT_OK(bob->rename(soon(), NodeKind::kFolder, {"Work"}, "Other"));
+  ASSERT_OK(put(*bob, new_file("Other", "a.txt"), "hello"));
+  ASSERT_OK(alice.remove(soon(), NodeKind::kFolder, {"Work"}));
+  EXPECT_EQ(world.content_of("Other/a.txt"), "hello");
+}
+
 TEST(PowerFolderServer, ALyingListingIsChecked) {
   PowerFolderWorld world("{}");
   RemoteStore& store = world.store();
