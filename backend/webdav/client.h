@@ -74,7 +74,8 @@ class WebDavStore final : public RemoteStore {
 
   // For stores on top, which change things by other ways too: this was removed, or went elsewhere.
   void forget(const RemoteId& id);
-  // kNotEmpty unless a fresh listing (and the hook) says that nothing is in the folder.
+  // kNotEmpty unless a fresh listing and the hook say that nothing is in the folder. A hook that
+  // does not know costs a few more listings, with pauses.
   Result<void> check_empty(const CallContext& call, const RemoteId& folder);
 
  private:

@@ -14,6 +14,9 @@ using namespace webdav;
 
 namespace {
 
+// So often a folder has to be listed as empty where no second way tells.
+constexpr int kEmptyLooks = 3;
+
 bool is_success(int status) { return status >= 200 && status < 300 && status != 207; }
 
 Error root_stays(const char* operation) {
@@ -160,13 +163,19 @@ Result<void> WebDavStore::check_partial(const HttpResponse& response, const Remo
 // DELETE takes a whole tree, so the last look is taken seriously; what somebody creates between it
 // and the DELETE is lost.
 Result<void> WebDavStore::check_empty(const CallContext& call, const RemoteId& folder) {
-  TRY_ASSIGN(const Listing entries, list(call, folder));
   const std::string what = about("DELETE", folder);
-  if (!entries.empty()) return fail(ErrorCode::kNotEmpty, what + ": it is not empty");
-  if (hooks_.has_entries && hooks_.has_entries(call, folder).value_or(false)) {
-    return fail(ErrorCode::kNotEmpty, what + ": listed as empty, but it is not");
+  for (int looks = 1;; ++looks) {
+    TRY_ASSIGN(const Listing entries, list(call, folder));
+    if (!entries.empty()) return fail(ErrorCode::kNotEmpty, what + ": it is not empty");
+    if (!hooks_.has_entries) return {};
+    const std::optional<bool> told = hooks_.has_entries(call, folder);
+    if (told.value_or(false)) {
+      return fail(ErrorCode::kNotEmpty, what + ": listed as empty, but it is not");
+    }
+    if (told || looks == kEmptyLooks) return {};
+    // Nothing but the listing speaks for it, and this server was seen to lie in those for a while.
+    TRY(wait_for(call, config_.second_look));
   }
-  return {};
 }
 
 void WebDavStore::forget(const RemoteId& id) {
