@@ -55,7 +55,8 @@ class RemoteStore {
  public:
   virtual ~RemoteStore() = default;
 
-  // Fixed for the life of the store after the first successful account().
+  // Fixed for the life of the store after the first successful account(), except `ranges`: that
+  // turns false, for good, when the server is seen to ignore them.
   virtual const Capabilities& capabilities() const = 0;
 
   virtual Result<RemoteAccount> account(const CallContext& call) = 0;

@@ -106,12 +106,12 @@ class PowerFolderStore final : public RemoteStore {
   powerfolder::FolderTable folders_;
   WebDavStore files_;
   std::atomic<bool> warned_{false};
-  Capabilities first_capabilities_;
-  std::atomic<const Capabilities*> capabilities_;
+  const RangedCapabilities first_capabilities_;
+  std::atomic<const RangedCapabilities*> capabilities_;
 
   // Mutable state
   mutable Mutex mutex_;
-  std::unique_ptr<const Capabilities> full_capabilities_ GUARDED_BY(mutex_);
+  std::unique_ptr<const RangedCapabilities> full_capabilities_ GUARDED_BY(mutex_);
   RemoteAccount account_ GUARDED_BY(mutex_);
 };
 
