@@ -132,7 +132,7 @@ class WebDavStore final : public RemoteStore {
                                const RemoteId& to);
   Result<RemoteEntry> made(const CallContext& call, NodeKind kind, const RemoteId& id);
   Result<void> check_partial(const HttpResponse& response, const RemoteId& id);
-  void add_lock_token(const RemoteId& id, HttpHeaders& headers) const;
+  void add_lock_tokens(const RemoteId& id, HttpHeaders& headers) const;
 
   // client_lock.cc
   Result<void> adopt_lock(const CallContext& call, const RemoteId& file);

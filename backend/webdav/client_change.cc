@@ -25,8 +25,15 @@ Error root_stays(const char* operation) {
 
 }  // namespace
 
-void WebDavStore::add_lock_token(const RemoteId& id, HttpHeaders& headers) const {
-  if (const auto token = locks_.token(id)) headers.emplace_back("If", "(<" + *token + ">)");
+// Of a folder: of all files in it, each told by its address (RFC 4918 10.4.2).
+void WebDavStore::add_lock_tokens(const RemoteId& id, HttpHeaders& headers) const {
+  std::string lists;
+  for (const auto& [file, token] : locks_.held_within(id)) {
+    if (!lists.empty()) lists += ' ';
+    if (file != id) lists += "<" + api_.paths().url(file, NodeKind::kFile) + "> ";
+    lists += "(<" + token + ">)";
+  }
+  if (!lists.empty()) headers.emplace_back("If", lists);
 }
 
 // What a change made, looked at: no answer tells it.
@@ -78,7 +85,7 @@ Result<RemoteEntry> WebDavStore::relocate(const CallContext& call, NodeKind kind
   request.id = id;
   request.kind = kind;
   request.headers = {{"Destination", api_.paths().url(to, kind)}, {"Overwrite", "F"}};
-  add_lock_token(id, request.headers);
+  add_lock_tokens(id, request.headers);
   request.idempotent = false;
   const std::string what = fmt::format("{} to={}", about("MOVE", id), to.value);
   const Result<HttpResponse> response = api_.send(call, request);
@@ -204,7 +211,7 @@ Result<void> WebDavStore::remove(const CallContext& call, NodeKind kind, const R
   request.method = "DELETE";
   request.id = id;
   request.kind = kind;
-  add_lock_token(id, request.headers);
+  add_lock_tokens(id, request.headers);
   TRY_ASSIGN(const HttpResponse response, api_.send(call, request));
   if (response.status == 207) {
     TRY(check_partial(response, id));
