@@ -92,6 +92,10 @@ constexpr std::pair<const char*, RemoteOptions::RemoveTop> kRemoveTop[] = {
     {"off", RemoteOptions::RemoveTop::kOff},
     {"keep", RemoteOptions::RemoveTop::kKeep},
     {"purge", RemoteOptions::RemoveTop::kPurge}};
+constexpr std::pair<const char*, RemoteOptions::Locks> kLocks[] = {
+    {"auto", RemoteOptions::Locks::kAutomatic},
+    {"yes", RemoteOptions::Locks::kOn},
+    {"no", RemoteOptions::Locks::kOff}};
 constexpr std::pair<const char*, RemoteOptions::Secrets> kSecrets[] = {
     {"auto", RemoteOptions::Secrets::kAutomatic},
     {"file", RemoteOptions::Secrets::kFile},
@@ -193,8 +197,9 @@ std::vector<OptionInfo> make_table() {
       {"case_sensitive", "yes or no",
        "PowerFolder, WebDAV: no where names that differ by case are the same", true,
        YES_NO(remote.case_sensitive)},
-      {"dav_locks", "yes or no", "PowerFolder, WebDAV: use the server's locks where it has them",
-       true, YES_NO(remote.dav_locks)},
+      {"dav_locks", "auto | yes | no",
+       "PowerFolder, WebDAV: use the server's locks where it has them; auto: WebDAV only", true,
+       WORD(remote.dav_locks, kLocks)},
       {"client_id", "text", "the application that an administrator registered", true,
        TEXT(remote.client_id)},
       {"scope", "text", "OAuth scope; empty leaves it to the registration", true,

@@ -48,7 +48,8 @@ struct RemoteOptions {
   RemoveTop remove_top_folders = RemoveTop::kOff;
   // PowerFolder and WebDAV
   bool case_sensitive = true;
-  bool dav_locks = true;
+  enum class Locks { kAutomatic, kOn, kOff };  // kAutomatic: WebDAV only
+  Locks dav_locks = Locks::kAutomatic;
   std::uint64_t download_limit = 0, upload_limit = 0;  // bytes per second
   std::chrono::milliseconds connect_timeout{10'000}, stall_timeout{30'000};
   enum class Secrets { kAutomatic, kFile, kKeyring };

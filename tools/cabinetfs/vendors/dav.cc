@@ -39,7 +39,7 @@ WebDavConfig webdav_config(const Options& options) {
   out.base_url = options.remote.url;
   out.user = options.remote.user;
   out.names.case_sensitive = options.remote.case_sensitive;
-  out.locks = options.remote.dav_locks;
+  out.locks = options.remote.dav_locks != RemoteOptions::Locks::kOff;
   return out;
 }
 
@@ -62,7 +62,8 @@ PowerFolderConfig powerfolder_config(const Options& options) {
       break;
   }
   out.case_sensitive = options.remote.case_sensitive;
-  out.locks = options.remote.dav_locks;
+  // Whether they meet the product's own is not known.
+  out.locks = options.remote.dav_locks == RemoteOptions::Locks::kOn;
   return out;
 }
 
