@@ -96,6 +96,9 @@ constexpr std::pair<const char*, RemoteOptions::Locks> kLocks[] = {
     {"auto", RemoteOptions::Locks::kAutomatic},
     {"yes", RemoteOptions::Locks::kOn},
     {"no", RemoteOptions::Locks::kOff}};
+constexpr std::pair<const char*, RemoteOptions::VersionHeaders> kVersionHeaders[] = {
+    {"both", RemoteOptions::VersionHeaders::kBoth},
+    {"first", RemoteOptions::VersionHeaders::kFirst}};
 constexpr std::pair<const char*, RemoteOptions::Secrets> kSecrets[] = {
     {"auto", RemoteOptions::Secrets::kAutomatic},
     {"file", RemoteOptions::Secrets::kFile},
@@ -205,6 +208,14 @@ std::vector<OptionInfo> make_table() {
       {"scope", "text", "OAuth scope; empty leaves it to the registration", true,
        TEXT(remote.scope)},
       {"api_version", "number", "Kiteworks API version", true, NUMBER(remote.api_version, 1, 1000)},
+      {"version_headers", "both | first",
+       "Kiteworks: say the version in both headers, or in X-Accellion-Version alone", true,
+       WORD(remote.version_headers, kVersionHeaders)},
+      {"chunk_size", "size",
+       "Kiteworks: of the parts of a large upload, up to 64MiB and what the server takes", true,
+       SIZE(remote.chunk_size, 1u << 20)},
+      {"shared_files", "yes or no", "Kiteworks: files that others share singly stand at the top",
+       true, YES_NO(remote.shared_files)},
       {"secure_top_folders", "yes or no", "Kiteworks: new top folders are restricted ones", true,
        YES_NO(remote.secure_top_folders)},
       {"syncable_top_folders", "yes or no",

@@ -37,6 +37,10 @@ struct RemoteOptions {
   unsigned connections = 0;  // 0 = what suits the vendor
   // Kiteworks
   bool secure_top_folders = false, syncable_top_folders = false;
+  bool shared_files = false;
+  enum class VersionHeaders { kBoth, kFirst };
+  VersionHeaders version_headers = VersionHeaders::kBoth;
+  std::uint64_t chunk_size = 32u << 20;
   // Kenesto
   std::string organization, tenant;
   enum class Undocumented { kProbe, kOn, kOff };

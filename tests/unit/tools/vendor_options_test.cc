@@ -149,6 +149,32 @@ TEST_F(VendorOptions, LocksOfPowerFolderAreForWhoAsksForThem) {
   EXPECT_EQ(Options().remote.dav_locks, RemoteOptions::Locks::kAutomatic);
 }
 
+TEST_F(VendorOptions, OfKiteworks) {
+  serve_kiteworks();
+  const auto second_header = [&] {
+    for (const auto& [name, value] : http_.seen.front().headers)
+      if (name == "X-Kiteworks-Version") return true;
+    return false;
+  };
+  open("kiteworks", {{"client_id", "c"}});
+  ASSERT_TRUE(store().account(soon()));
+  EXPECT_EQ(store().capabilities().chunk_size, 32u << 20);
+  EXPECT_TRUE(second_header());
+  ASSERT_TRUE(store().list(soon(), store().root(soon())->id));
+  EXPECT_FALSE(http_.has_seen("GET /rest/files/shared"));
+
+  http_.seen.clear();
+  open("kiteworks", {{"client_id", "c"},
+                     {"version_headers", "first"},
+                     {"chunk_size", "5MiB"},
+                     {"shared_files", "yes"}});
+  ASSERT_TRUE(store().account(soon()));
+  EXPECT_EQ(store().capabilities().chunk_size, 5u << 20);
+  EXPECT_FALSE(second_header());
+  ASSERT_TRUE(store().list(soon(), store().root(soon())->id));
+  EXPECT_TRUE(http_.has_seen("GET /rest/files/shared"));
+}
+
 TEST_F(VendorOptions, ALoginWithTheSamePasswordCounts) {
   serve_webdav("/");
   ASSERT_TRUE(set_option(options_, "vendor", "webdav"));

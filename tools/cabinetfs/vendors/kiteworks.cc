@@ -21,6 +21,9 @@ KiteworksConfig kiteworks_config(const Options& options) {
   KiteworksConfig out;
   out.base_url = options.remote.url;
   out.api_version = std::to_string(options.remote.api_version);
+  out.both_version_headers = options.remote.version_headers == RemoteOptions::VersionHeaders::kBoth;
+  out.chunk_size = options.remote.chunk_size;
+  out.shared_files_in_root = options.remote.shared_files;
   out.secure_top_folders = options.remote.secure_top_folders;
   out.syncable_top_folders = options.remote.syncable_top_folders;
   return out;
