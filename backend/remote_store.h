@@ -55,8 +55,9 @@ class RemoteStore {
  public:
   virtual ~RemoteStore() = default;
 
-  // Fixed for the life of the store after the first successful account(), but for a call that the
-  // server turns out not to have: that goes off. What was returned before stays valid.
+  // Fixed for the life of the store after the first successful account(), except what the server
+  // turns out not to have: `ranges`, or a call. That goes off, for good. What was returned before
+  // stays valid.
   virtual const Capabilities& capabilities() const = 0;
 
   virtual Result<RemoteAccount> account(const CallContext& call) = 0;

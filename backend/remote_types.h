@@ -166,6 +166,9 @@ struct ReadRequest {
   // Of the content that is wanted, where the caller knows it: a store that can tell answers
   // kConflict for any other. Empty = only the size is checked.
   Validator validator{};
+  // Rather kNotSupported than to receive what stands before the part, where the server turns out to
+  // send whole contents only (Capabilities::ranges).
+  bool part_only = false;
 };
 
 struct UploadTarget {
@@ -226,6 +229,8 @@ struct Capabilities {
   std::string vendor;  // "kiteworks"; shown to users, never asked by code
   NameRules names;
   bool root_takes_files = true;  // false: files cannot live directly in the root
+  // False: the server sends whole contents only, and parts are cut out of them. Not always known
+  // from the beginning; see RemoteStore::capabilities().
   bool ranges = true;
   bool move = true, rename = true, copy = false;
   // rename() of a file only to a name with the same extension (extension_of()).
@@ -249,6 +254,18 @@ struct Capabilities {
   std::uint64_t max_file_size = UINT64_MAX;
   std::size_t bulk_read_max = 0;  // files of one read_many(); 0 = not available
   std::size_t bulk_remove_max = 1;
+};
+
+// Both states of capabilities whose `ranges` may turn false later, so that references stay good.
+class RangedCapabilities {
+ public:
+  explicit RangedCapabilities(Capabilities all) : with_(std::move(all)), without_(with_) {
+    without_.ranges = false;
+  }
+  const Capabilities& get(bool ranges) const { return ranges ? with_ : without_; }
+
+ private:
+  Capabilities with_, without_;
 };
 
 }  // namespace cabinetfs

@@ -114,6 +114,7 @@ Result<CachedFile::Slice> CachedFile::read_slice(const CallContext& call, std::u
   });
   Slice slice;
   for (int look = 1;; ++look) {
+    const bool ranges = host_.fetcher().ranges();
     struct OnDisk {
       std::uint64_t block;
       Slot slot;
@@ -122,7 +123,7 @@ Result<CachedFile::Slice> CachedFile::read_slice(const CallContext& call, std::u
     std::vector<OnDisk> disk;
     std::shared_ptr<SlotFile> file;
     std::uint64_t memory_id = 0, used = 0, misses = 0;
-    Fetches start, promote, abandoned;
+    Fetches start, promote, abandoned, ended;
     {
       MutexLock lock(mutex_);
       if (corrupt_)
@@ -154,7 +155,10 @@ Result<CachedFile::Slice> CachedFile::read_slice(const CallContext& call, std::u
                       fmt::format("read id={}: the version is gone", key_.file.value));
         if (!call.may_block) return fail(ErrorCode::kWouldBlock, "read: not on this disk");
         slice.missed = true;
-        start_missing_locked(first, last, call.priority, start, promote);
+        if (ranges)
+          start_missing_locked(first, last, call.priority, start, promote);
+        else
+          start_whole_locked(first, last, call.priority, start, promote, ended);
         waiters_.push_back(&waiter);
       } else if (!call.may_block && verdict_ == Verdict::kPending && bytes_ == key_.size &&
                  blocks() > kInlineHashBlocks && last + 1 == blocks()) {
@@ -164,6 +168,7 @@ Result<CachedFile::Slice> CachedFile::read_slice(const CallContext& call, std::u
       file = file_;
       memory_id = memory_id_;
     }
+    for (const auto& fetch : ended) fetch->cancel.cancel();
     launch(start, promote);
     host_.counters().misses += misses;
     host_.counters().hits += count - misses;
@@ -245,7 +250,8 @@ void CachedFile::leave_locked(Waiter& waiter, Fetches& abandoned) {
   for (auto at = fetches_.begin(); at != fetches_.end();) {
     const std::shared_ptr<Fetch> fetch = (at++)->second;
     if (fetch->first >= end || fetch->end() <= waiter.first) continue;
-    if (fetch->priority == Priority::kPrefetch) continue;
+    // A stream is worth as much as has come already; it ends with the last handle.
+    if (fetch->priority == Priority::kPrefetch || fetch->stream) continue;
     const bool needed = std::any_of(waiters_.begin(), waiters_.end(), [&](const Waiter* other) {
       return fetch->first < other->first + other->blocks.size() && other->first < fetch->end();
     });
@@ -301,7 +307,8 @@ void CachedFile::released() {
     if (read_) {
       for (auto at = fetches_.begin(); at != fetches_.end();) {
         const std::shared_ptr<Fetch> fetch = (at++)->second;
-        if (fetch->priority == Priority::kPrefetch) detach_locked(fetch, cancelled);
+        if (fetch->priority == Priority::kPrefetch || fetch->stream)
+          detach_locked(fetch, cancelled);
       }
       for (const std::uint64_t block : unread_) unused += block_bytes(block);
       unread_.clear();

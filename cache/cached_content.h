@@ -142,6 +142,12 @@ class CachedFile final : public FetchTarget, public std::enable_shared_from_this
   std::shared_ptr<Fetch> fetch_of_locked(std::uint64_t block) REQUIRES(mutex_);
   void start_missing_locked(std::uint64_t first, std::uint64_t last, Priority priority,
                             Fetches& start, Fetches& promote) REQUIRES(mutex_);
+  // The same from a server without ranges: one request for everything, `ended` are those that it
+  // replaces.
+  void start_whole_locked(std::uint64_t first, std::uint64_t last, Priority priority,
+                          Fetches& start, Fetches& promote, Fetches& ended) REQUIRES(mutex_);
+  void promote_locked(std::uint64_t first, std::uint64_t last, Priority priority, Fetches& promote)
+      REQUIRES(mutex_);
   void add_fetch_locked(std::uint64_t first, std::uint64_t count, Priority priority, Fetches& start)
       REQUIRES(mutex_);
   void launch(Fetches& start, Fetches& promote);

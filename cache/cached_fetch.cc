@@ -33,14 +33,14 @@ std::shared_ptr<Fetch> CachedFile::fetch_of_locked(std::uint64_t block) {
 
 void CachedFile::add_fetch_locked(std::uint64_t first, std::uint64_t count, Priority priority,
                                   Fetches& start) {
-  auto fetch = std::make_shared<Fetch>(shared_from_this(), key_, first, count, priority);
+  auto fetch = std::make_shared<Fetch>(shared_from_this(), key_, first, count, priority, false);
   fetch->reserved = fetch->bytes();
   fetches_[first] = fetch;
   start.push_back(std::move(fetch));
 }
 
-void CachedFile::start_missing_locked(std::uint64_t first, std::uint64_t last, Priority priority,
-                                      Fetches& start, Fetches& promote) {
+void CachedFile::promote_locked(std::uint64_t first, std::uint64_t last, Priority priority,
+                                Fetches& promote) {
   for (std::uint64_t block = first; block <= last; ++block) {
     const auto fetch = fetch_of_locked(block);
     if (!fetch) continue;
@@ -49,6 +49,11 @@ void CachedFile::start_missing_locked(std::uint64_t first, std::uint64_t last, P
     fetch->priority = priority;
     promote.push_back(fetch);
   }
+}
+
+void CachedFile::start_missing_locked(std::uint64_t first, std::uint64_t last, Priority priority,
+                                      Fetches& start, Fetches& promote) {
+  promote_locked(first, last, priority, promote);
   if (key_.size <= kSmallFile) {
     first = 0;
     last = blocks() - 1;
@@ -78,6 +83,29 @@ void CachedFile::start_missing_locked(std::uint64_t first, std::uint64_t last, P
   }
 }
 
+void CachedFile::start_whole_locked(std::uint64_t first, std::uint64_t last, Priority priority,
+                                    Fetches& start, Fetches& promote, Fetches& ended) {
+  promote_locked(first, last, priority, promote);
+  bool missing = false;
+  for (std::uint64_t block = first; block <= last && !missing; ++block) {
+    // Also what has passed, and for which there was no room.
+    const auto fetch = fetch_of_locked(block);
+    const bool coming = fetch && block >= fetch->first + fetch->delivered;
+    missing = !coming && !present_locked(block);
+  }
+  if (!missing) return;
+  while (!fetches_.empty()) detach_locked(fetches_.begin()->second, ended);
+  if (key_.size <= kSmallFile) {
+    add_fetch_locked(0, blocks(), priority, start);
+    host_.memory().reserve(start.back()->reserved);
+    return;
+  }
+  // Too large to hold memory for all of it: publish() takes that block by block.
+  auto fetch = std::make_shared<Fetch>(shared_from_this(), key_, 0, blocks(), priority, true);
+  fetches_[0] = fetch;
+  start.push_back(std::move(fetch));
+}
+
 void CachedFile::launch(Fetches& start, Fetches& promote) {
   for (auto& fetch : start) host_.fetcher().start(std::move(fetch));
   for (auto& fetch : promote) host_.fetcher().promote(std::move(fetch));
@@ -88,14 +116,22 @@ std::uint64_t CachedFile::prefetch(std::uint64_t offset, std::uint64_t length) {
   const std::uint64_t wanted = length;
   length = std::min(length, key_.size - offset);
   const std::uint64_t allowance = host_.prefetch_allowance();
-  const std::uint64_t first = offset / kBlockBytes, end = (offset + length - 1) / kBlockBytes + 1;
+  std::uint64_t first = offset / kBlockBytes, end = (offset + length - 1) / kBlockBytes + 1;
   const std::uint64_t limit = std::max(kMinPiece, host_.options().range_bytes);
-  const std::uint64_t piece = std::clamp(length / kPieces, kMinPiece, limit) / kBlockBytes;
+  std::uint64_t piece = std::clamp(length / kPieces, kMinPiece, limit) / kBlockBytes;
+  const bool whole_only = !host_.fetcher().ranges();
+  if (whole_only) {
+    // A small file at once; a large one comes whole with its first read.
+    if (key_.size > kSmallFile) return wanted;
+    first = 0;
+    piece = end = blocks();
+  }
   Fetches start, promote;
   std::uint64_t reached = end;
   {
     MutexLock lock(mutex_);
     if (stopped_ || stale_ || corrupt_ || bytes_ == key_.size) return wanted;
+    if (whole_only && (bytes_ > 0 || !fetches_.empty())) return wanted;
     std::uint64_t ahead = unread_.size() * kBlockBytes;
     for (const auto& [block, fetch] : fetches_)
       if (fetch->priority == Priority::kPrefetch)
@@ -176,10 +212,11 @@ bool CachedFile::publish(Fetch& fetch, std::uint64_t block, BlockPtr bytes) {
   const bool prefetch = fetch.priority == Priority::kPrefetch;
   counters.fetched += bytes->size;
   if (prefetch) counters.prefetched += bytes->size;
+  bool write = false, hash = false;
   MutexLock lock(mutex_);
   if (fetch.detached || stopped_) return false;
   fetch.delivered = block + 1 - fetch.first;
-  fetch.reserved -= bytes->size;
+  if (!fetch.stream) fetch.reserved -= bytes->size;
   bool awaited = false;
   for (Waiter* waiter : waiters_) {
     if (block < waiter->first || block >= waiter->first + waiter->blocks.size()) continue;
@@ -191,10 +228,20 @@ bool CachedFile::publish(Fetch& fetch, std::uint64_t block, BlockPtr bytes) {
   }
   host_.memory().put(memory_id_, block, bytes);
   if (prefetch && !awaited) unread_.insert(block);
-  if (map_.find(block).present() || pending_.contains(block))
-    host_.memory().release(bytes->size);  // fetched again in passing
-  else
-    add_pending_locked(block, std::move(bytes), &fetch);
+  const bool kept = map_.find(block).present() || pending_.contains(block);
+  if (!fetch.stream) {
+    if (kept)
+      host_.memory().release(bytes->size);  // fetched again in passing
+    else
+      add_pending_locked(block, std::move(bytes), &fetch);
+    return true;
+  }
+  // Written as it passes. Where the disk does not keep up, what nobody waits for is let go.
+  if (kept || !host_.memory().try_reserve(bytes->size)) return true;
+  add_pending_locked(block, std::move(bytes), nullptr);
+  schedule_locked(write, hash);
+  lock.unlock();
+  run_scheduled(write, hash);
   return true;
 }
 
@@ -213,6 +260,7 @@ void CachedFile::conclude_fetch_locked(const Fetch& fetch, Result<void> result) 
   const std::uint64_t came = fetch.first + fetch.delivered;
   const bool corrupt = !result && result.error().code == ErrorCode::kCorrupt;
   for (std::uint64_t block = fetch.first; block < came; ++block) {
+    if (fetch.stream && corrupt) drop_block_locked(block);  // perhaps on the disk by now
     const auto found = pending_.find(block);
     if (found == pending_.end() || found->second.source != &fetch) continue;
     // The answer was not what was asked for: neither is what came before that was noticed. Else
@@ -227,6 +275,7 @@ void CachedFile::conclude_fetch_locked(const Fetch& fetch, Result<void> result) 
   fetches_.erase(fetch.first);
   if (!result) {
     Error error = std::move(result).error();
+    const bool whole_only = error.code == ErrorCode::kNotSupported && !host_.fetcher().ranges();
     // Gone, or another version by now.
     if (is_gone(error.code) || error.code == ErrorCode::kConflict) error.code = ErrorCode::kStale;
     for (Waiter* waiter : waiters_) {
@@ -236,8 +285,8 @@ void CachedFile::conclude_fetch_locked(const Fetch& fetch, Result<void> result) 
         const std::size_t at = static_cast<std::size_t>(block - waiter->first);
         if (!waiter->wanted[at] || waiter->blocks[at]) continue;
         waiter->error = error;
-        // A prefetch gives up earlier than a reader would.
-        waiter->again = fetch.priority > waiter->priority;
+        // A prefetch gives up earlier than a reader would; or it takes another request.
+        waiter->again = whole_only || fetch.priority > waiter->priority;
         waiter->changed.notify_all();
         break;
       }

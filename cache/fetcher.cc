@@ -26,7 +26,8 @@ Fetcher::Fetcher(RemoteStore& remote, unsigned threads, std::chrono::nanoseconds
       timeout_(timeout),
       foreground_("cab-read", std::max(8u, threads)),
       background_("cab-prefetch", std::max(1u, threads)),
-      small_("cab-small", kSmallFiles) {}
+      small_("cab-small", kSmallFiles),
+      streams_("cab-stream", std::max(8u, threads)) {}
 
 Fetcher::~Fetcher() { shutdown(); }
 
@@ -35,16 +36,20 @@ void Fetcher::start(std::shared_ptr<Fetch> fetch) {
   const bool ahead = priority == Priority::kPrefetch || priority == Priority::kUpload;
   const bool whole_and_small =
       fetch->key.size <= kWholeFileAhead && fetch->bytes() == fetch->key.size;
-  Executor& pool = !ahead ? foreground_ : whole_and_small ? small_ : background_;
+  Executor& pool = fetch->stream     ? streams_
+                   : !ahead          ? foreground_
+                   : whole_and_small ? small_
+                                     : background_;
   pool.submit([this, fetch = std::move(fetch)] { run(fetch); });
 }
 
 void Fetcher::promote(std::shared_ptr<Fetch> fetch) {
   // Two pools have it now; the first to come runs it.
-  foreground_.submit([this, fetch = std::move(fetch)] { run(fetch); });
+  (fetch->stream ? streams_ : foreground_).submit([this, fetch = std::move(fetch)] { run(fetch); });
 }
 
 void Fetcher::shutdown() {
+  streams_.shutdown();
   small_.shutdown();
   background_.shutdown();
   foreground_.shutdown();
@@ -53,12 +58,17 @@ void Fetcher::shutdown() {
 void Fetcher::run(const std::shared_ptr<Fetch>& fetch) {
   if (fetch->claimed.exchange(true)) return;
   const ContentKey& key = fetch->key;
-  const CallContext call{Clock::system().steady() + timeout_, fetch->cancel.token(),
-                         fetch->priority, true};
+  // How long a whole content takes, nobody knows; the network engine gives up a transfer that
+  // stands still.
+  const SteadyTime deadline =
+      fetch->stream ? SteadyTime::max() : Clock::system().steady() + timeout_;
+  const CallContext call{deadline, fetch->cancel.token(), fetch->priority, true};
   const ReadRequest request{key.file, key.version, fetch->first * kBlockBytes, fetch->bytes(),
                             key.size,
                             // Of an old version it is known by its id which content is meant.
-                            key.version.empty() ? key.validator : Validator{}};
+                            key.version.empty() ? key.validator : Validator{},
+                            // All of it is asked for instead (CachedFile::start_whole_locked()).
+                            true};
   std::uint64_t block = fetch->first;
   std::shared_ptr<Block> current;
   std::uint32_t filled = 0;

@@ -27,18 +27,25 @@ class FetchTarget {
   virtual void finished(const std::shared_ptr<Fetch>& fetch, Result<void> result) = 0;
 };
 
-// One range request for whole blocks of one content.
+// One range request for whole blocks of one content; or (`stream`) one for all of a large content,
+// from a server without ranges.
 class Fetch {
  public:
   Fetch(std::shared_ptr<FetchTarget> t, const ContentKey& k, std::uint64_t first_block,
-        std::uint64_t block_count, Priority p)
-      : target(std::move(t)), key(k), first(first_block), count(block_count), priority(p) {}
+        std::uint64_t block_count, Priority p, bool all)
+      : target(std::move(t)),
+        key(k),
+        first(first_block),
+        count(block_count),
+        stream(all),
+        priority(p) {}
   std::uint64_t end() const { return first + count; }
   std::uint64_t bytes() const;
 
   const std::shared_ptr<FetchTarget> target;
   const ContentKey& key;  // the target's
   const std::uint64_t first, count;
+  const bool stream;
   std::atomic<Priority> priority;
   CancelSource cancel;
   std::atomic<bool> claimed{false};  // by the thread that runs it
@@ -48,8 +55,9 @@ class Fetch {
   std::uint64_t reserved = 0;   // bytes of the memory budget that it still holds
 };
 
-// Runs fetches: each is one blocking RemoteStore::read(). Two pools, so that no amount of prefetch
-// keeps a waiting reader from a thread. Thread safe.
+// Runs fetches: each is one blocking RemoteStore::read(). Several pools, so that neither any amount
+// of prefetch nor contents that stream for minutes keep a waiting reader from a thread. Thread
+// safe.
 class Fetcher {
  public:
   Fetcher(RemoteStore& remote, unsigned threads, std::chrono::nanoseconds timeout);
@@ -60,6 +68,8 @@ class Fetcher {
   void start(std::shared_ptr<Fetch> fetch);
   // A reader has come to wait for it: if it has not begun, it begins with the readers' pool.
   void promote(std::shared_ptr<Fetch> fetch);
+  // Whether the server sends parts of a content, as far as is known by now.
+  bool ranges() const { return remote_.capabilities().ranges; }
   // What is queued never runs, what runs is waited for (cancel it first).
   void shutdown();
 
@@ -70,7 +80,8 @@ class Fetcher {
   const std::chrono::nanoseconds timeout_;
   Executor foreground_;
   Executor background_;
-  Executor small_;  // whole small files, ahead
+  Executor small_;    // whole small files, ahead
+  Executor streams_;  // Fetch::stream
 };
 
 }  // namespace cabinetfs

@@ -1,5 +1,6 @@
 # Sourced by tools/demo, the bench and the tests of the command: a private configuration, state and cache, a local server
-# ($vendor: kiteworks, kenesto or powerfolder), and the clean-up of both. Needs `cabinetfs` and `cabinetfs-sandbox` on the PATH.
+# ($vendor: kiteworks, kenesto, powerfolder, or webdav, for which PowerFolder's server is spoken to at /webdav alone), and the
+# clean-up of both. Needs `cabinetfs` and `cabinetfs-sandbox` on the PATH.
 
 # session_begin PREFIX: makes $work (with $mnt, $account) and points the XDG variables into it.
 session_begin() {
@@ -34,13 +35,16 @@ session_end() {
   exit "$status"
 }
 
-# server_start [PORT] [SANDBOX-ARGUMENT...]: sets $port and $url. The state survives server_stop.
+# server_start [PORT] [SANDBOX-ARGUMENT...]: sets $port, $url and $url_path, where the account lies below it. The state survives
+# server_stop.
 server_start() {
-  local port_wanted=${1:-0} tries=0
+  local port_wanted=${1:-0} tries=0 served=$vendor
+  url_path=
+  [[ $vendor == webdav ]] && served=powerfolder url_path=/webdav
   shift || true
   rm -f "$work/server/port"
   # Its own session: Ctrl-C is for the script, which stops the server after the mount.
-  setsid cabinetfs-sandbox --vendor "$vendor" --root "$account" --tls --state-dir "$work/server/state" --port "$port_wanted" \
+  setsid cabinetfs-sandbox --vendor "$served" --root "$account" --tls --state-dir "$work/server/state" --port "$port_wanted" \
     --port-file "$work/server/port" --ca-out "$work/server/ca.pem" --credentials-out "$work/server/credentials.json" \
     "$@" >>"$work/server/out.log" 2>&1 </dev/null &
   server_pid=$!
@@ -87,7 +91,7 @@ remote_add() {
   local name=$1 own=()
   shift
   [[ $vendor == kiteworks ]] && own=(--client-id "$(credential client_id)")
-  cabinetfs remote add "$name" --vendor "$vendor" --url "$url" "${own[@]}" \
+  cabinetfs remote add "$name" --vendor "$vendor" --url "$url${url_path:-}" "${own[@]}" \
     --ca-file "$work/server/ca.pem" --secret-store file "$@"
 }
 # Kiteworks: with a refresh token of its own each time, since one works once. Kenesto: with access key and password.

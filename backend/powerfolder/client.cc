@@ -76,7 +76,7 @@ PowerFolderStore::PowerFolderStore(HttpClient& http, const std::string& server,
 }
 
 const Capabilities& PowerFolderStore::capabilities() const {
-  return *capabilities_.load(std::memory_order_acquire);
+  return capabilities_.load(std::memory_order_acquire)->get(files_.capabilities().ranges);
 }
 
 RemoteId PowerFolderStore::rebase(const RemoteId& id, const RemoteId& from,
@@ -105,7 +105,7 @@ Result<RemoteAccount> PowerFolderStore::account(const CallContext& call) {
   } else {
     log_info("powerfolder: the account does not tell about itself ({})", self.error().context);
   }
-  auto full = std::make_unique<const Capabilities>(
+  auto full = std::make_unique<const RangedCapabilities>(
       capabilities_of(files_.capabilities(), config_, files_.capabilities().quota || tells_space));
   MutexLock lock(mutex_);
   if (full_capabilities_ == nullptr) {

@@ -90,6 +90,8 @@ class PowerFolderStore final : public RemoteStore {
   Result<RemoteEntry> create_top(const CallContext& call, const std::string& name);
   Result<RemoteEntry> create_top_by_api(const CallContext& call, const std::string& name);
   Result<void> remove_top(const CallContext& call, const RemoteId& id);
+  Result<void> check_empty_by_id(const CallContext& call, const std::string& name,
+                                 const std::string& folder);
 
   // client_sharing.cc
   Result<powerfolder::FolderTable::Folder> need_folder(const CallContext& call, const RemoteId& id);
@@ -104,12 +106,12 @@ class PowerFolderStore final : public RemoteStore {
   powerfolder::FolderTable folders_;
   WebDavStore files_;
   std::atomic<bool> warned_{false};
-  Capabilities first_capabilities_;
-  std::atomic<const Capabilities*> capabilities_;
+  const RangedCapabilities first_capabilities_;
+  std::atomic<const RangedCapabilities*> capabilities_;
 
   // Mutable state
   mutable Mutex mutex_;
-  std::unique_ptr<const Capabilities> full_capabilities_ GUARDED_BY(mutex_);
+  std::unique_ptr<const RangedCapabilities> full_capabilities_ GUARDED_BY(mutex_);
   RemoteAccount account_ GUARDED_BY(mutex_);
 };
 

@@ -178,6 +178,20 @@ Result<void> PowerFolderStore::remove(const CallContext& call, NodeKind kind, co
   return files_.remove(call, kind, id);
 }
 
+// What is deleted is the folder of that ID, whatever WebDAV shows under the name.
+Result<void> PowerFolderStore::check_empty_by_id(const CallContext& call, const std::string& name,
+                                                 const std::string& folder) {
+  const auto full = api_.has_entries(call, folder, "");
+  if (!full) {
+    const ErrorCode code = full.error().code;
+    if (is_transient(code) || code == ErrorCode::kCancelled) return fail(full.error());
+    return {};  // no server has to offer it
+  }
+  if (!*full) return {};
+  return fail(ErrorCode::kNotEmpty,
+              fmt::format("rmdir \"{}\": what the folder service calls so is not empty", name));
+}
+
 Result<void> PowerFolderStore::remove_top(const CallContext& call, const RemoteId& id) {
   const std::string name = top_of(id);
   if (config_.remove_top_folders == PowerFolderConfig::RemoveTop::kOff || is_special(name)) {
@@ -186,8 +200,12 @@ Result<void> PowerFolderStore::remove_top(const CallContext& call, const RemoteI
   folders_.forget();
   TRY_ASSIGN(auto known, folders_.find(call, name));
   const auto there = files_.stat(call, NodeKind::kFolder, id);
-  if (!there && there.error().code != ErrorCode::kNotFound) return fail(there.error());
-  if (!there && !known) return {};
+  if (!there) {
+    // The folder service may be late: what it still calls so can be a folder that somebody renamed
+    // and filled since.
+    if (there.error().code == ErrorCode::kNotFound) return {};
+    return fail(there.error());
+  }
   if (!known) {
     TRY_ASSIGN(known, find_late(call, name));
   }
@@ -200,7 +218,8 @@ Result<void> PowerFolderStore::remove_top(const CallContext& call, const RemoteI
     return fail(ErrorCode::kDenied,
                 fmt::format("rmdir \"{}\": this account is not its owner", name));
   }
-  if (there) TRY(files_.check_empty(call, id));
+  TRY(files_.check_empty(call, id));
+  TRY(check_empty_by_id(call, name, known->id));
   const bool purge = config_.remove_top_folders == PowerFolderConfig::RemoveTop::kPurgeData;
   const Result<void> removed = api_.remove(call, known->id, purge);
   folders_.forget();

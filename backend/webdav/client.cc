@@ -76,7 +76,7 @@ WebDavStore::WebDavStore(HttpClient& http, DavPaths paths, const WebDavConfig& c
 WebDavStore::~WebDavStore() = default;
 
 const Capabilities& WebDavStore::capabilities() const {
-  return *capabilities_.load(std::memory_order_acquire);
+  return capabilities_.load(std::memory_order_acquire)->get(!ranges_ignored_);
 }
 
 RemoteId WebDavStore::rebase(const RemoteId& id, const RemoteId& from, const RemoteId& to) const {
@@ -116,18 +116,18 @@ Result<RemoteAccount> WebDavStore::account(const CallContext& call) {
   own_cloud_ = !self->resource.oc_id.empty() || !self->resource.oc_permissions.empty();
   class_two_ = two && config_.locks;
 
-  auto full = std::make_unique<Capabilities>(first_capabilities_);
-  full->locks = class_two_;
-  full->mtime_at_upload = own_cloud_;
-  full->quota = self->resource.quota_used.has_value();
+  Capabilities full = first_capabilities_.get(true);
+  full.locks = class_two_;
+  full.mtime_at_upload = own_cloud_;
+  full.quota = self->resource.quota_used.has_value();
   const bool tells_methods = answered && options.find("allow") != nullptr;
-  full->copy = !tells_methods || lists(options, "allow", "COPY");
-  if (tells_methods && !lists(options, "allow", "MOVE")) full->move = full->rename = false;
-  log_debug("{}: locks {}, quota {}, upload times {}", config_.vendor, full->locks, full->quota,
-            full->mtime_at_upload);
+  full.copy = !tells_methods || lists(options, "allow", "COPY");
+  if (tells_methods && !lists(options, "allow", "MOVE")) full.move = full.rename = false;
+  log_debug("{}: locks {}, quota {}, upload times {}", config_.vendor, full.locks, full.quota,
+            full.mtime_at_upload);
   MutexLock lock(mutex_);
   if (full_capabilities_ == nullptr) {
-    full_capabilities_ = std::move(full);
+    full_capabilities_ = std::make_unique<const RangedCapabilities>(std::move(full));
     capabilities_.store(full_capabilities_.get(), std::memory_order_release);
   }
   return account;

@@ -50,7 +50,8 @@ class WebDavStore final : public RemoteStore {
   Result<std::optional<RemoteEntry>> find_child(const CallContext& call, const RemoteId& folder,
                                                 const std::string& name) override;
   // A server that ignores ranges sends the whole content each time: what stands before the wanted
-  // part is thrown away, what follows is not waited for.
+  // part is thrown away (ReadRequest::part_only: it is not received), what follows is not waited
+  // for. The first such answer makes capabilities().ranges false.
   Result<void> read(const CallContext& call, const ReadRequest& request,
                     const ByteSink& sink) override;
   Result<RemoteEntry> create_folder(const CallContext& call, const RemoteId& parent,
@@ -74,7 +75,8 @@ class WebDavStore final : public RemoteStore {
 
   // For stores on top, which change things by other ways too: this was removed, or went elsewhere.
   void forget(const RemoteId& id);
-  // kNotEmpty unless a fresh listing (and the hook) says that nothing is in the folder.
+  // kNotEmpty unless a fresh listing and the hook say that nothing is in the folder. A hook that
+  // does not know costs a few more listings, with pauses.
   Result<void> check_empty(const CallContext& call, const RemoteId& folder);
 
  private:
@@ -130,7 +132,7 @@ class WebDavStore final : public RemoteStore {
                                const RemoteId& to);
   Result<RemoteEntry> made(const CallContext& call, NodeKind kind, const RemoteId& id);
   Result<void> check_partial(const HttpResponse& response, const RemoteId& id);
-  void add_lock_token(const RemoteId& id, HttpHeaders& headers) const;
+  void add_lock_tokens(const RemoteId& id, HttpHeaders& headers) const;
 
   // client_lock.cc
   Result<void> adopt_lock(const CallContext& call, const RemoteId& file);
@@ -151,12 +153,12 @@ class WebDavStore final : public RemoteStore {
   // ETags in headers agree with those in properties: unknown until seen.
   std::atomic<bool> get_etags_differ_{false};
   std::atomic<bool> put_etags_agree_{false};
-  Capabilities first_capabilities_;
-  std::atomic<const Capabilities*> capabilities_;
+  const RangedCapabilities first_capabilities_;
+  std::atomic<const RangedCapabilities*> capabilities_;
 
   // Mutable state
   mutable Mutex mutex_;
-  std::unique_ptr<const Capabilities> full_capabilities_ GUARDED_BY(mutex_);
+  std::unique_ptr<const RangedCapabilities> full_capabilities_ GUARDED_BY(mutex_);
   // Uploads that we gave up without knowing what arrived: path and size.
   std::unordered_map<std::string, std::uint64_t> broken_ GUARDED_BY(mutex_);
 

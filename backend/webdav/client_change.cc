@@ -14,6 +14,9 @@ using namespace webdav;
 
 namespace {
 
+// So often a folder has to be listed as empty where no second way tells.
+constexpr int kEmptyLooks = 3;
+
 bool is_success(int status) { return status >= 200 && status < 300 && status != 207; }
 
 Error root_stays(const char* operation) {
@@ -22,8 +25,15 @@ Error root_stays(const char* operation) {
 
 }  // namespace
 
-void WebDavStore::add_lock_token(const RemoteId& id, HttpHeaders& headers) const {
-  if (const auto token = locks_.token(id)) headers.emplace_back("If", "(<" + *token + ">)");
+// Of a folder: of all files in it, each told by its address (RFC 4918 10.4.2).
+void WebDavStore::add_lock_tokens(const RemoteId& id, HttpHeaders& headers) const {
+  std::string lists;
+  for (const auto& [file, token] : locks_.held_within(id)) {
+    if (!lists.empty()) lists += ' ';
+    if (file != id) lists += "<" + api_.paths().url(file, NodeKind::kFile) + "> ";
+    lists += "(<" + token + ">)";
+  }
+  if (!lists.empty()) headers.emplace_back("If", lists);
 }
 
 // What a change made, looked at: no answer tells it.
@@ -75,7 +85,7 @@ Result<RemoteEntry> WebDavStore::relocate(const CallContext& call, NodeKind kind
   request.id = id;
   request.kind = kind;
   request.headers = {{"Destination", api_.paths().url(to, kind)}, {"Overwrite", "F"}};
-  add_lock_token(id, request.headers);
+  add_lock_tokens(id, request.headers);
   request.idempotent = false;
   const std::string what = fmt::format("{} to={}", about("MOVE", id), to.value);
   const Result<HttpResponse> response = api_.send(call, request);
@@ -160,13 +170,19 @@ Result<void> WebDavStore::check_partial(const HttpResponse& response, const Remo
 // DELETE takes a whole tree, so the last look is taken seriously; what somebody creates between it
 // and the DELETE is lost.
 Result<void> WebDavStore::check_empty(const CallContext& call, const RemoteId& folder) {
-  TRY_ASSIGN(const Listing entries, list(call, folder));
   const std::string what = about("DELETE", folder);
-  if (!entries.empty()) return fail(ErrorCode::kNotEmpty, what + ": it is not empty");
-  if (hooks_.has_entries && hooks_.has_entries(call, folder).value_or(false)) {
-    return fail(ErrorCode::kNotEmpty, what + ": listed as empty, but it is not");
+  for (int looks = 1;; ++looks) {
+    TRY_ASSIGN(const Listing entries, list(call, folder));
+    if (!entries.empty()) return fail(ErrorCode::kNotEmpty, what + ": it is not empty");
+    if (!hooks_.has_entries) return {};
+    const std::optional<bool> told = hooks_.has_entries(call, folder);
+    if (told.value_or(false)) {
+      return fail(ErrorCode::kNotEmpty, what + ": listed as empty, but it is not");
+    }
+    if (told || looks == kEmptyLooks) return {};
+    // Nothing but the listing speaks for it, and this server was seen to lie in those for a while.
+    TRY(wait_for(call, config_.second_look));
   }
-  return {};
 }
 
 void WebDavStore::forget(const RemoteId& id) {
@@ -195,7 +211,7 @@ Result<void> WebDavStore::remove(const CallContext& call, NodeKind kind, const R
   request.method = "DELETE";
   request.id = id;
   request.kind = kind;
-  add_lock_token(id, request.headers);
+  add_lock_tokens(id, request.headers);
   TRY_ASSIGN(const HttpResponse response, api_.send(call, request));
   if (response.status == 207) {
     TRY(check_partial(response, id));

@@ -25,6 +25,13 @@ Result<void> WebDavStore::read_range(const CallContext& call, const ReadRequest&
                                      std::uint64_t& delivered, const ByteSink& sink) {
   const std::uint64_t offset = request.offset + delivered;
   const std::uint64_t length = request.length - delivered;
+  const std::string where = fmt::format("{} offset={}", about("GET", request.file), offset);
+  // What stands before the part would come along.
+  bool skips = request.part_only && offset > 0 && ranges_ignored_;
+  const auto whole_only = [&] {
+    return fail(ErrorCode::kNotSupported, where + ": the server sends whole contents only");
+  };
+  if (skips) return whole_only();
   const Validator expected = get_etags_differ_ ? Validator() : request.validator;
   bool other_etag = false;
   WantedRange wanted{.offset = offset, .length = length, .size = request.size};
@@ -49,15 +56,21 @@ Result<void> WebDavStore::read_range(const CallContext& call, const ReadRequest&
   http.own_connection = length >= kOwnConnection;
   http.max_body = 64u << 10;  // of a refusal
   http.on_headers = [&](int status, const HttpHeaders& headers) {
-    return receiver.on_headers(status, headers);
+    if (!receiver.on_headers(status, headers)) return false;
+    // Without a length it may be a page of something in between; then the end tells.
+    if (part && receiver.whole() && find_header(headers, "content-length") != nullptr) {
+      ranges_ignored_ = true;
+      skips = request.part_only && offset > 0;
+    }
+    return !skips;
   };
   http.sink = [&](Bytes bytes) { return receiver.on_bytes(bytes); };
   const Result<HttpResponse> response =
       api_.perform(call, std::move(http), request.file, NodeKind::kFile);
   if (response) receiver.finish();
   delivered += receiver.delivered();
-  const std::string where = fmt::format("{} offset={}", about("GET", request.file), offset);
-  if (part && receiver.whole()) ranges_ignored_ = true;
+  if (skips) return whole_only();
+  if (part && receiver.whole() && receiver.complete()) ranges_ignored_ = true;
   if (other_etag) {
     // Or this server writes the ETag of a GET in another way than the property. The property
     // decides, once.
@@ -90,10 +103,11 @@ Result<void> WebDavStore::get(const CallContext& call, const ReadRequest& reques
     if (part) break;
     const ErrorCode code = part.error().code;
     // A transfer that brought something and broke: the rest is asked for, and checked against the
-    // same validator and size. A server without ranges would send everything again.
+    // same validator and size. A server without ranges sends everything again, which is worth it
+    // where that is what is wanted.
     const bool broke = code == ErrorCode::kUnavailable || code == ErrorCode::kCorrupt;
-    if (!broke || delivered == before || delivered == request.length || ranges_ignored_ ||
-        ++failures > kResumes) {
+    if (!broke || delivered == before || delivered == request.length ||
+        (ranges_ignored_ && request.offset > 0) || ++failures > kResumes) {
       return part;
     }
   }

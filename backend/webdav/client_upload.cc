@@ -120,7 +120,7 @@ Result<HttpResponse> WebDavStore::send_put(const CallContext& call, const Upload
     const auto seconds = std::chrono::floor<std::chrono::seconds>(upload.target.modified);
     http.headers.emplace_back("X-OC-Mtime", std::to_string(seconds.time_since_epoch().count()));
   }
-  add_lock_token(upload.id, http.headers);
+  add_lock_tokens(upload.id, http.headers);
   http.body = body_of(upload.content);
   http.own_connection = upload.content.size >= kOwnConnection;
   // Repeated here, with a look at what arrived in between.

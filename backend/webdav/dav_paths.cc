@@ -85,7 +85,8 @@ std::optional<RemoteId> DavPaths::id_of(std::string_view href) const {
   RemoteId id;
   for (std::size_t i = 0; i < segments->size(); ++i) {
     if (i < segments_.size()) {
-      if ((*segments)[i] != segments_[i]) return std::nullopt;
+      const std::string& name = (*segments)[i];
+      if (name != segments_[i] && fold_name(name) != fold_name(segments_[i])) return std::nullopt;
       continue;
     }
     if (!id.value.empty()) id.value += '/';

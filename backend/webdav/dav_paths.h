@@ -22,8 +22,9 @@ class DavPaths {
   std::string url(const RemoteId& id, NodeKind kind) const;
   // The id that a href of an answer means: an absolute path or a full URL, escaped or not. Only its
   // path counts, since behind a proxy a server may know itself by another host; nothing that it
-  // names is ever followed. nullopt: not below the root, or not expressible (a name with a slash,
-  // "..").
+  // names is ever followed. The root itself may be spelled in another case or form of Unicode: some
+  // servers answer with their own spelling of it. nullopt: not below the root, or not expressible
+  // (a name with a slash, "..").
   std::optional<RemoteId> id_of(std::string_view href) const;
   // "https://host:443" of the base URL.
   const std::string& origin() const { return origin_; }

@@ -56,6 +56,15 @@ std::optional<std::string> LockKeeper::token(const RemoteId& file) const {
   return found->second.token;
 }
 
+std::vector<std::pair<RemoteId, std::string>> LockKeeper::held_within(const RemoteId& id) const {
+  std::vector<std::pair<RemoteId, std::string>> out;
+  MutexLock lock(mutex_);
+  for (const auto& [file, held] : held_) {
+    if (is_within(RemoteId{file}, id)) out.emplace_back(RemoteId{file}, held.token);
+  }
+  return out;
+}
+
 void LockKeeper::run() {
   MutexLock lock(mutex_);
   while (!stop_) {

@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "backend/base/cancel.h"
 #include "backend/base/clock.h"
@@ -34,6 +36,9 @@ class LockKeeper {
   // Everything at the id and below it.
   void drop_within(const RemoteId& id) EXCLUDES(mutex_);
   std::optional<std::string> token(const RemoteId& file) const EXCLUDES(mutex_);
+  // File and token, of the id and everything below it.
+  std::vector<std::pair<RemoteId, std::string>> held_within(const RemoteId& id) const
+      EXCLUDES(mutex_);
 
  private:
   struct Held {

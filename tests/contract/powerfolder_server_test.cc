@@ -85,6 +85,39 @@ TEST(PowerFolderServer, OnlyAnOwnerRemovesATopFolderAndOnlyAnEmptyOne) {
   EXPECT_EQ(named(*left, "Work"), nullptr);
 }
 
+TEST(PowerFolderServer, AFolderThatSomebodyRenamedIsNotRemovedByItsOldName) {
+  PowerFolderWorld world("{}");
+  RemoteStore& alice = world.store();
+  ASSERT_OK(alice.account(soon()));
+  const auto bob = world.store_of(1, PowerFolderWorld::everything());
+  ASSERT_OK(bob->account(soon()));
+  ASSERT_OK(alice.list(soon(), {}));
+  // The folder service goes on saying "Work" for longer than the test lasts.
+  world.settings(R"({"api_delay_ms": 3600000})");
+  ASSERT_OK(bob->rename(soon(), NodeKind::kFolder, {"Work"}, "Other"));
+  ASSERT_OK(put(*bob, new_file("Other", "a.txt"), "hello"));
+  ASSERT_OK(alice.remove(soon(), NodeKind::kFolder, {"Work"}));
+  EXPECT_EQ(world.content_of("Other/a.txt"), "hello");
+}
+
+TEST(PowerFolderServer, AnEmptyListingAloneIsAskedForAgainBeforeARemoval) {
+  PowerFolderWorld world(R"({"files_api": false})");
+  ASSERT_OK(world.store().account(soon()));
+  ASSERT_OK(world.store().create_folder(soon(), {"Work"}, "sub"));
+  ASSERT_OK(put(world.store(), new_file("Work/sub", "a.txt"), "hello"));
+  for (const char* folder : {"Work/sub", "Work"}) {
+    // One that has never seen the folder full.
+    const auto store = world.another_store();
+    ASSERT_OK(store->account(soon()));
+    world.settings(std::string(R"({"empty_listings": 2, "empty_path": ")") + folder + "\"}");
+    EXPECT_CODE(store->remove(soon(), NodeKind::kFolder, {folder}), ErrorCode::kNotEmpty);
+    EXPECT_EQ(world.content_of("Work/sub/a.txt"), "hello");
+  }
+  ASSERT_OK(world.store().remove(soon(), NodeKind::kFile, {"Work/sub/a.txt"}));
+  ASSERT_OK(world.store().remove(soon(), NodeKind::kFolder, {"Work/sub"}));
+  ASSERT_OK(world.store().remove(soon(), NodeKind::kFolder, {"Work"}));
+}
+
 TEST(PowerFolderServer, ALyingListingIsChecked) {
   PowerFolderWorld world("{}");
   RemoteStore& store = world.store();

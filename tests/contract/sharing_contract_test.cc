@@ -25,6 +25,24 @@ TEST_P(Contract, ALockIsOursUntilItIsReleased) {
   ASSERT_OK(store().unlock(soon(), file->id, ""));
 }
 
+TEST_P(Contract, AFolderIsRenamedWithFilesThatWeHaveLocked) {
+  if (!can().locks || !can().ids_follow_path) GTEST_SKIP() << "no locks by path here";
+  const auto folder = store().create_folder(soon(), find(world().lock_folder()).id, "d");
+  ASSERT_OK(folder);
+  std::vector<RemoteId> files;
+  for (const char* name : {"a b+ü.txt", "b.txt"}) {
+    const auto file = create(folder->id, name, "x");
+    ASSERT_OK(file);
+    ASSERT_OK(store().lock(soon(), file->id));
+    files.push_back(file->id);
+  }
+  const auto renamed = store().rename(soon(), NodeKind::kFolder, folder->id, "e");
+  ASSERT_OK(renamed);
+  for (const RemoteId& file : files) {
+    ASSERT_OK(store().stat(soon(), NodeKind::kFile, store().rebase(file, folder->id, renamed->id)));
+  }
+}
+
 TEST_P(Contract, AnothersLockIsRespected) {
   if (!can().locks) GTEST_SKIP() << "no locks here";
   const auto file = create(find(world().lock_folder()).id, "a.txt", "x");

@@ -4,7 +4,8 @@ set -uo pipefail
 export PATH=$1:$PATH
 vendor=${3:-kiteworks}
 . "$2/tools/session.sh"
-[[ $vendor == webdav ]] && . "${BASH_SOURCE[0]%/*}/webdav.sh"
+# WebDAV means a real Apache, but for scripts that need a server that misbehaves (`sandboxed=yes`).
+[[ $vendor == webdav && -z ${sandboxed:-} ]] && . "${BASH_SOURCE[0]%/*}/webdav.sh"
 session_begin cft
 
 sample() {

@@ -1,7 +1,13 @@
 # Tokens, sessions and access URLs end in the middle of a large read and a large upload, and no program notices.
 # CABINETFS_E2E_MIB: how large (24).
 remote_options=()
+[[ ${3:-} == powerfolder ]] && remote_options=(--auth code --client-id sandbox-client --redirect-port 0)
 . "$(dirname "$0")/begin.sh"
+# PowerFolder: only tokens of OAuth end by themselves.
+[[ $vendor == powerfolder ]] && login_as() {
+  { credential client_secret && admin POST token '{"user": "alice@example.com"}' | json_of 'data["refresh_token"]'; } |
+    cabinetfs login "$1" --secret-stdin
+}
 mib=${CABINETFS_E2E_MIB:-24}
 size=$((mib << 20))
 put='{"op": "put", "path": "Projects/%s", "size": '$size', "seed": %s}'
@@ -12,7 +18,7 @@ admin POST settings "{\"bandwidth_total\": $((size / 4))}" >/dev/null || exit 1
 
 expire() {
   case "$vendor" in
-    kiteworks) admin POST expire_tokens '{"access": true}' ;;
+    kiteworks | powerfolder) admin POST expire_tokens '{"access": true}' ;;
     kenesto) admin POST expire_tokens '{"kind": "session"}' && admin POST expire_urls '{"kind": "all"}' ;;
   esac >/dev/null
 }

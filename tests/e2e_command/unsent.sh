@@ -1,8 +1,21 @@
+sandboxed=yes
 remote_options=()
 . "$(dirname "$0")/begin.sh"
 login_as work 0 >/dev/null && cabinetfs mount work "$mnt" || exit 1
 ls "$mnt/Projects" >/dev/null
 
+# The server refuses what is new, changed or removed.
+refuse_all() {
+  case "$vendor $1" in
+    'kiteworks new') refuse POST '(actions/file|initiateUpload)$' ;;
+    'kiteworks changed') refuse POST '^/rest/files/' ;;
+    'kiteworks removed') refuse DELETE '^/rest/files/' ;;
+    'kenesto removed') refuse GET '/DeleteAsset$' ;;
+    kenesto*) refuse GET '/UploadFile$' ;;
+    *removed) refuse DELETE '^/webdav/' ;;
+    *) refuse PUT '^/webdav/' ;;
+  esac
+}
 t_flush() { echo flushed >"$mnt/Projects/new.txt" && cabinetfs flush "$mnt/Projects/new.txt" && server_has Projects/new.txt flushed; }
 t_umount_sends() { echo last >"$mnt/Projects/last.txt" && cabinetfs umount "$mnt" && server_has Projects/last.txt last && cabinetfs mount work "$mnt"; }
 t_umount_gives_up() {
@@ -21,7 +34,7 @@ t_flush_times_out() { exits 5 cabinetfs flush "$mnt" --timeout 1s; }
 t_detach() { cabinetfs umount "$mnt" --detach | grep -q 'kept on this disk' && ! is_mounted && cabinetfs mount work "$mnt"; }
 t_sent_later() { server_start "$port" && cabinetfs retry "$mnt" && cabinetfs flush "$mnt" --timeout 90s && server_has Projects/offline.txt offline; }
 t_refused() {
-  refuse POST '(actions/file|initiateUpload)$' && echo refused >"$mnt/Projects/refused.txt" && exits 5 cabinetfs flush "$mnt" --timeout 30s && cabinetfs status "$mnt" | grep -q 'refused' &&
+  refuse_all new && echo refused >"$mnt/Projects/refused.txt" && exits 5 cabinetfs flush "$mnt" --timeout 30s && cabinetfs status "$mnt" | grep -q 'refused' &&
     [[ $(attribute state "$mnt/Projects/refused.txt") == failed:* ]]
 }
 t_export() { mkdir "$work/out" && cabinetfs export "$mnt/Projects" --to "$work/out" && [[ $(cat "$work/out/refused.txt") == refused ]]; }
@@ -32,14 +45,14 @@ t_export_file() {
 }
 t_retry() { no_faults && cabinetfs retry "$mnt/Projects/refused.txt" && cabinetfs flush "$mnt" --timeout 30s && server_has Projects/refused.txt refused; }
 t_discard() {
-  refuse POST '^/rest/files/' && echo 'changed' >"$mnt/Projects/a.txt" && exits 5 cabinetfs flush "$mnt" --timeout 30s && [[ $(attribute state "$mnt/Projects/a.txt") == failed:* ]] &&
+  refuse_all changed && echo 'changed' >"$mnt/Projects/a.txt" && exits 5 cabinetfs flush "$mnt" --timeout 30s && [[ $(attribute state "$mnt/Projects/a.txt") == failed:* ]] &&
     cabinetfs discard "$mnt/Projects/a.txt" && eventually 10 grep -qx one "$mnt/Projects/a.txt"
   local status=$?
   no_faults
   [[ $status -eq 0 ]] && cabinetfs flush "$mnt" --timeout 30s && server_has Projects/a.txt one
 }
 t_discard_new() {
-  refuse POST '(actions/file|initiateUpload)$' && echo 1 >"$mnt/Projects/new1" && echo 2 >"$mnt/Projects/new2" && exits 5 cabinetfs flush "$mnt" --timeout 30s &&
+  refuse_all new && echo 1 >"$mnt/Projects/new1" && echo 2 >"$mnt/Projects/new2" && exits 5 cabinetfs flush "$mnt" --timeout 30s &&
     exits 1 cabinetfs discard "$mnt/Projects" 2>"$work/err" && grep -q '2 unsent changes' "$work/err" && cabinetfs discard --yes "$mnt/Projects" && [[ ! -e $mnt/Projects/new1 && ! -e $mnt/Projects/new2 ]]
   local status=$?
   no_faults
@@ -47,14 +60,14 @@ t_discard_new() {
 }
 t_refused_delete() {
   # It comes back, with a notice that says why.
-  refuse DELETE '^/rest/files/' && rm "$mnt/Projects/b.txt" && eventually 20 test -e "$mnt/Projects/b.txt" && cabinetfs status "$mnt" | grep -q 'b.txt'
+  refuse_all removed && rm "$mnt/Projects/b.txt" && eventually 20 test -e "$mnt/Projects/b.txt" && cabinetfs status "$mnt" | grep -q 'b.txt'
   local status=$?
   cabinetfs status "$mnt"
   no_faults
   [[ $status -eq 0 ]]
 }
 t_umount_refused() {
-  refuse POST '(actions/file|initiateUpload)$' && echo kept >"$mnt/Projects/kept.txt" && exits 5 cabinetfs umount "$mnt" --timeout 20s 2>"$work/err" && cat "$work/err" && grep -q 'Nothing is lost' "$work/err" && ! is_mounted
+  refuse_all new && echo kept >"$mnt/Projects/kept.txt" && exits 5 cabinetfs umount "$mnt" --timeout 20s 2>"$work/err" && cat "$work/err" && grep -q 'Nothing is lost' "$work/err" && ! is_mounted
   local status=$?
   no_faults
   [[ $status -eq 0 ]] && cabinetfs doctor work | grep -q '1 unsent change' && cabinetfs mount work "$mnt" && cabinetfs retry "$mnt" && cabinetfs flush "$mnt" --timeout 30s && server_has Projects/kept.txt kept

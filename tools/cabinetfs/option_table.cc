@@ -92,6 +92,13 @@ constexpr std::pair<const char*, RemoteOptions::RemoveTop> kRemoveTop[] = {
     {"off", RemoteOptions::RemoveTop::kOff},
     {"keep", RemoteOptions::RemoveTop::kKeep},
     {"purge", RemoteOptions::RemoveTop::kPurge}};
+constexpr std::pair<const char*, RemoteOptions::Locks> kLocks[] = {
+    {"auto", RemoteOptions::Locks::kAutomatic},
+    {"yes", RemoteOptions::Locks::kOn},
+    {"no", RemoteOptions::Locks::kOff}};
+constexpr std::pair<const char*, RemoteOptions::VersionHeaders> kVersionHeaders[] = {
+    {"both", RemoteOptions::VersionHeaders::kBoth},
+    {"first", RemoteOptions::VersionHeaders::kFirst}};
 constexpr std::pair<const char*, RemoteOptions::Secrets> kSecrets[] = {
     {"auto", RemoteOptions::Secrets::kAutomatic},
     {"file", RemoteOptions::Secrets::kFile},
@@ -193,13 +200,22 @@ std::vector<OptionInfo> make_table() {
       {"case_sensitive", "yes or no",
        "PowerFolder, WebDAV: no where names that differ by case are the same", true,
        YES_NO(remote.case_sensitive)},
-      {"dav_locks", "yes or no", "PowerFolder, WebDAV: use the server's locks where it has them",
-       true, YES_NO(remote.dav_locks)},
+      {"dav_locks", "auto | yes | no",
+       "PowerFolder, WebDAV: use the server's locks where it has them; auto: WebDAV only", true,
+       WORD(remote.dav_locks, kLocks)},
       {"client_id", "text", "the application that an administrator registered", true,
        TEXT(remote.client_id)},
       {"scope", "text", "OAuth scope; empty leaves it to the registration", true,
        TEXT(remote.scope)},
       {"api_version", "number", "Kiteworks API version", true, NUMBER(remote.api_version, 1, 1000)},
+      {"version_headers", "both | first",
+       "Kiteworks: say the version in both headers, or in X-Accellion-Version alone", true,
+       WORD(remote.version_headers, kVersionHeaders)},
+      {"chunk_size", "size",
+       "Kiteworks: of the parts of a large upload, up to 64MiB and what the server takes", true,
+       SIZE(remote.chunk_size, 1u << 20)},
+      {"shared_files", "yes or no", "Kiteworks: files that others share singly stand at the top",
+       true, YES_NO(remote.shared_files)},
       {"secure_top_folders", "yes or no", "Kiteworks: new top folders are restricted ones", true,
        YES_NO(remote.secure_top_folders)},
       {"syncable_top_folders", "yes or no",

@@ -37,6 +37,10 @@ struct RemoteOptions {
   unsigned connections = 0;  // 0 = what suits the vendor
   // Kiteworks
   bool secure_top_folders = false, syncable_top_folders = false;
+  bool shared_files = false;
+  enum class VersionHeaders { kBoth, kFirst };
+  VersionHeaders version_headers = VersionHeaders::kBoth;
+  std::uint64_t chunk_size = 32u << 20;
   // Kenesto
   std::string organization, tenant;
   enum class Undocumented { kProbe, kOn, kOff };
@@ -48,7 +52,8 @@ struct RemoteOptions {
   RemoveTop remove_top_folders = RemoveTop::kOff;
   // PowerFolder and WebDAV
   bool case_sensitive = true;
-  bool dav_locks = true;
+  enum class Locks { kAutomatic, kOn, kOff };  // kAutomatic: WebDAV only
+  Locks dav_locks = Locks::kAutomatic;
   std::uint64_t download_limit = 0, upload_limit = 0;  // bytes per second
   std::chrono::milliseconds connect_timeout{10'000}, stall_timeout{30'000};
   enum class Secrets { kAutomatic, kFile, kKeyring };

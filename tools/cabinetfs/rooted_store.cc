@@ -14,14 +14,16 @@ class RootedStore final : public RemoteStore {
   RootedStore(RemoteStore& inner, std::vector<std::string> folder)
       : inner_(inner), folder_(std::move(folder)), before_(adapt(inner.capabilities())) {}
 
-  const Capabilities& capabilities() const override { return ready_.load() ? after_ : before_; }
+  const Capabilities& capabilities() const override {
+    return (ready_.load() ? after_ : before_).get(inner_.capabilities().ranges);
+  }
   Result<RemoteAccount> account(const CallContext& call) override {
     auto out = inner_.account(call);
     if (out) {
       // The inner store's are fixed from now on; `after_` is written once, before it is shown.
       MutexLock lock(mutex_);
       if (!ready_.load()) {
-        after_ = adapt(inner_.capabilities());
+        after_ = RangedCapabilities(adapt(inner_.capabilities()));
         ready_.store(true);
       }
     }
@@ -188,11 +190,11 @@ class RootedStore final : public RemoteStore {
 
   RemoteStore& inner_;
   const std::vector<std::string> folder_;
-  const Capabilities before_;
+  const RangedCapabilities before_;
   Mutex mutex_;
   std::atomic<bool> ready_{false};
   // Not guarded: written once under the lock while nobody reads it, read once `ready_` says so.
-  Capabilities after_;
+  RangedCapabilities after_{Capabilities()};
 };
 
 }  // namespace

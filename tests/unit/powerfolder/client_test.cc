@@ -15,6 +15,8 @@ constexpr const char* kMembers =
     R"({"ResultSet":{"Result":[{"ID":"1","username":"Me@example.com","permission":"OWNER"},
                                {"ID":"2","username":"bob@example.com","permission":"READ"}]}})";
 
+constexpr const char* kNothing = R"({"ResultSet":{"Result":[]}})";
+
 class PowerFolderClient : public ::testing::Test {
  protected:
   PowerFolderClient() { make({}); }
@@ -83,12 +85,14 @@ TEST_F(PowerFolderClient, RemovingSaysWhatHappensToTheData) {
     folder_at("Work/");
     http_.answer("GET /api/folders?action=getAccounts", 200, kMembers);
     folder_at("Work/");
-    http_.answer("GET /api/files/W1BNRTJd?action=getAll", 200, R"({"ResultSet":{"Result":[]}})");
+    for (int i = 0; i < 2; ++i) {
+      http_.answer("GET /api/files/W1BNRTJd?action=getAll", 200, kNothing);
+    }
     http_.answer("POST /api/folders", 200, R"({"ID":"[PME2]","message":"gone"})");
     http_.answer("PROPFIND /webdav/Work", 404, "");
     ASSERT_TRUE(store_->remove(soon(), NodeKind::kFolder, {"Work"}));
     const auto seen = http_.take_seen();
-    EXPECT_EQ(seen[5].body,
+    EXPECT_EQ(seen[6].body,
               std::string("action=delete&ID=%5BPME2%5D&deleteData=") + (purge ? "1" : "0"));
   }
 }
@@ -104,6 +108,39 @@ TEST_F(PowerFolderClient, TheFileServiceKnowsBetterThanAnEmptyListing) {
   http_.answer("GET /api/files/W1BNRTJd?action=getAll", 200,
                R"({"ResultSet":{"Result":[{"fileName":"a.txt"}]}})");
   EXPECT_EQ(code_of(store_->remove(soon(), NodeKind::kFolder, {"Work"})), ErrorCode::kNotEmpty);
+}
+
+TEST_F(PowerFolderClient, WhatIsRemovedIsLookedIntoByItsId) {
+  PowerFolderConfig config;
+  config.remove_top_folders = PowerFolderConfig::RemoveTop::kPurgeData;
+  config.rights_fresh = std::chrono::seconds(0);
+  make(config);
+  const auto folder_is = [&](const std::string& id) {
+    http_.answer("GET /api/folders?action=getAll", 200,
+                 R"({"ResultSet":{"Result":[{"name":"Work","folderID":")" + id + R"("}]}})");
+  };
+  folder_is("[PME2]");
+  folder_at("Work/");
+  folder_is("[PME2]");  // twins
+  folder_is("[PME2]");  // rights
+  http_.answer("GET /api/folders?action=getAccounts", 200, kMembers);
+  folder_at("Work/");
+  // By now the service has heard that another folder has the name.
+  folder_is("[PME3]");
+  http_.answer("GET /api/files/W1BNRTNd?action=getAll", 200, kNothing);
+  http_.answer("GET /api/files/W1BNRTJd?action=getAll", 200,
+               R"({"ResultSet":{"Result":[{"fileName":"a.txt"}]}})");
+  EXPECT_EQ(code_of(store_->remove(soon(), NodeKind::kFolder, {"Work"})), ErrorCode::kNotEmpty);
+}
+
+TEST_F(PowerFolderClient, WhatWebDavDoesNotShowIsNotRemoved) {
+  PowerFolderConfig config;
+  config.remove_top_folders = PowerFolderConfig::RemoveTop::kPurgeData;
+  make(config);
+  http_.answer("GET /api/folders?action=getAll", 200, kFolders);
+  http_.answer("PROPFIND /webdav/Work/", 404, "");
+  folder_at("");  // the root answers
+  ASSERT_TRUE(store_->remove(soon(), NodeKind::kFolder, {"Work"}));
 }
 
 TEST_F(PowerFolderClient, WhoMayNotAskForMembersKeepsUnknownRights) {

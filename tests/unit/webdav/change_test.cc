@@ -3,6 +3,7 @@
 #include "backend/webdav/lock_keeper.h"
 
 #include "backend/auth/token_source.h"
+#include "backend/webdav/dav_paths.h"
 #include "tests/unit/webdav/client_fixture.h"
 
 namespace cabinetfs {
@@ -36,6 +37,25 @@ TEST_F(WebDavClient, AMoveWhoseAnswerIsLostIsLookedUpAtBothEnds) {
   found("e/", folder("/dav/e/"));
   EXPECT_EQ(code_of(store_->rename(soon(), NodeKind::kFolder, {"d"}, "e")),
             ErrorCode::kUnavailable);
+}
+
+TEST_F(WebDavClient, AFolderMovesWithTheLocksInIt) {
+  http_.answer("OPTIONS /dav/", 200, "", {{"dav", "1, 2"}});
+  found("", folder("/dav/"));
+  ASSERT_TRUE(store_->account(soon()));
+  for (const std::string path : {"d/a%20b", "d/e/c", "other"}) {
+    found(path, file("/dav/" + path, 1));
+    http_.answer("LOCK /dav/" + path, 200, "", {{"lock-token", "<urn:" + path.substr(0, 3) + ">"}});
+    found(path, file("/dav/" + path, 1));
+    ASSERT_TRUE(store_->lock(soon(), {webdav::percent_decode(path)}));
+  }
+  http_.take_seen();
+  http_.answer("MOVE /dav/d/", 201, "");
+  found("n/", folder("/dav/n/"));
+  ASSERT_TRUE(store_->rename(soon(), NodeKind::kFolder, {"d"}, "n"));
+  EXPECT_EQ(header(http_.take_seen()[0], "If"),
+            "<https://dav.example.com/dav/d/a%20b> (<urn:d/a>) "
+            "<https://dav.example.com/dav/d/e/c> (<urn:d/e>)");
 }
 
 TEST_F(WebDavClient, RefusalsOfAMove) {

@@ -49,6 +49,29 @@ TEST_F(WebDavContent, AServerThatIgnoresRangesIsSkippedThrough) {
   EXPECT_EQ(code_of(read(2, 3, 8)), ErrorCode::kCorrupt);
 }
 
+TEST_F(WebDavContent, AServerThatIgnoresRangesIsKnownFromItsFirstAnswer) {
+  EXPECT_TRUE(store_->capabilities().ranges);
+  const auto part = [&](std::uint64_t offset, std::uint64_t length) {
+    ReadRequest request{{"a"}, {}, offset, length, 8, kOne};
+    request.part_only = true;
+    return store_->read(soon(), request, [](Bytes) { return true; });
+  };
+  // A page of something in between is not the server's word.
+  http_.answer("GET /dav/a", 200, "<html>Log in</html>", {{"content-type", "text/html"}});
+  EXPECT_EQ(code_of(part(2, 3)), ErrorCode::kCorrupt);
+  EXPECT_TRUE(store_->capabilities().ranges);
+  http_.answer("GET /dav/a", 200, "abcdefgh", {{"content-length", "8"}});
+  EXPECT_EQ(code_of(part(2, 3)), ErrorCode::kNotSupported);
+  EXPECT_FALSE(store_->capabilities().ranges);
+  EXPECT_EQ(code_of(part(2, 3)), ErrorCode::kNotSupported) << "without asking again";
+  http_.answer("GET /dav/a", 200, "abcdefgh", {{"content-length", "8"}});
+  EXPECT_TRUE(part(0, 3)) << "nothing stands before it";
+  // A whole content that broke goes on, although that sends its beginning again.
+  http_.answer("GET /dav/a", 200, "abc", {{"content-length", "8"}});
+  http_.answer("GET /dav/a", 200, "abcdefgh", {{"content-length", "8"}});
+  EXPECT_EQ(*read(0, 8, 8), "abcdefgh");
+}
+
 TEST_F(WebDavContent, AShortAnswerIsCorrupt) {
   http_.answer("GET /dav/a", 200, "abc", {{"content-length", "8"}});
   http_.answer("GET /dav/a", 206, "", {{"content-range", "bytes 3-7/8"}});

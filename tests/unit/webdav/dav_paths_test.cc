@@ -43,6 +43,17 @@ TEST(DavPaths, WhatLiesOutsideHasNoId) {
   }
 }
 
+TEST(DavPaths, TheRootMayBeSpelledAsTheServerDoes) {
+  const DavPaths dav = paths("https://cloud.example.com/Sites/my%20d%C3%A4v");
+  for (const char* href : {"/sites/My%20D%C3%84v/A/b.txt", "/Sites/my%20da%CC%88v/A/b.txt"}) {
+    EXPECT_EQ(dav.id_of(href), RemoteId{"A/b.txt"}) << href;
+  }
+  // Requests keep the spelling of the configuration, names below that of the server.
+  EXPECT_EQ(dav.url({"A"}, NodeKind::kFile), "https://cloud.example.com/Sites/my%20d%C3%A4v/A");
+  EXPECT_EQ(dav.id_of("/sites/my%20d%C3%A4v/a"), RemoteId{"a"});
+  EXPECT_EQ(dav.id_of("/sites/my%20dav/a"), std::nullopt);
+}
+
 TEST(DavPaths, TheTopOfAServer) {
   const DavPaths dav = paths("http://127.0.0.1:81");
   EXPECT_EQ(dav.url({}, NodeKind::kFolder), "http://127.0.0.1:81/");

@@ -2,6 +2,7 @@
 // also the login of a registered application.
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <functional>
 #include <iostream>
@@ -11,6 +12,7 @@
 #include "backend/auth/oauth_token_source.h"
 #include "backend/auth/secret_store.h"
 #include "backend/auth/token_source.h"
+#include "backend/base/clock.h"
 #include "backend/base/mutex.h"
 #include "backend/http/curl_client.h"
 #include "backend/powerfolder/powerfolder.h"
@@ -25,6 +27,8 @@ namespace cabinetfs {
 namespace {
 
 constexpr const char* kPasswordKey = "password";
+// Another text after each login, so that one with the same password is noticed too.
+constexpr const char* kLoginKey = "login";
 bool by_bearer(const Options& options) {
   return options.remote.auth == RemoteOptions::Auth::kBearer;
 }
@@ -35,7 +39,7 @@ WebDavConfig webdav_config(const Options& options) {
   out.base_url = options.remote.url;
   out.user = options.remote.user;
   out.names.case_sensitive = options.remote.case_sensitive;
-  out.locks = options.remote.dav_locks;
+  out.locks = options.remote.dav_locks != RemoteOptions::Locks::kOff;
   return out;
 }
 
@@ -58,7 +62,8 @@ PowerFolderConfig powerfolder_config(const Options& options) {
       break;
   }
   out.case_sensitive = options.remote.case_sensitive;
-  out.locks = options.remote.dav_locks;
+  // Whether they meet the product's own is not known.
+  out.locks = options.remote.dav_locks == RemoteOptions::Locks::kOn;
   return out;
 }
 
@@ -95,12 +100,17 @@ class StoredTokenSource final : public TokenSource {
   }
   // Unless another thread has replaced `refused` meanwhile, or nobody has logged in again.
   Result<void> look_again(const TokenSource* refused) {
+    // In the order that is not the writer's: a stamp is never newer than the secret read after it.
+    TRY_ASSIGN(const auto stamp, secrets_.get(remote_, kLoginKey));
     TRY_ASSIGN(const auto secret, secrets_.get(remote_, kPasswordKey));
     if (!secret) return fail(not_logged_in(remote_));
+    const SecretString login = stamp.value_or(SecretString());
     MutexLock lock(mutex_);
-    if (source_.get() != refused || (refused != nullptr && secret_ == *secret)) return {};
+    if (source_.get() != refused) return {};
+    if (refused != nullptr && secret_ == *secret && login_ == login) return {};
     TRY_ASSIGN(source_, make_(*secret));
     secret_ = *secret;
+    login_ = login;
     return {};
   }
 
@@ -109,6 +119,7 @@ class StoredTokenSource final : public TokenSource {
   const Make make_;
   Mutex mutex_;
   SecretString secret_ GUARDED_BY(mutex_);
+  SecretString login_ GUARDED_BY(mutex_);
   std::shared_ptr<TokenSource> source_ GUARDED_BY(mutex_);
 };
 
@@ -164,10 +175,13 @@ class DavVendor : public Vendor {
     if (!token && !by_bearer(login.options)) {
       TRY_ASSIGN(secret, worth_keeping(login, std::move(secret)));
     }
-    return login.secrets.set(login.command.remote, kPasswordKey, secret);
+    TRY(login.secrets.set(login.command.remote, kPasswordKey, secret));
+    const auto now = Clock::system().wall().time_since_epoch();
+    return login.secrets.set(login.command.remote, kLoginKey,
+                             SecretString(fmt::format("{} {}", now.count(), getpid())));
   }
 
-  std::vector<const char*> secret_keys() const override { return {kPasswordKey}; }
+  std::vector<const char*> secret_keys() const override { return {kPasswordKey, kLoginKey}; }
 
  protected:
   // For a message.
@@ -240,7 +254,7 @@ class PowerFolder final : public DavVendor {
   }
 
   std::vector<const char*> secret_keys() const override {
-    return {kPasswordKey, kTokensKey, kClientSecretKey};
+    return {kPasswordKey, kLoginKey, kTokensKey, kClientSecretKey};
   }
 
   Result<std::unique_ptr<VendorAccount>> open(const Paths& paths, const std::string& remote,

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
+#include <algorithm>
 
 #include <fstream>
 
@@ -21,6 +22,13 @@ KiteworksConfig kiteworks_config(const Options& options) {
   KiteworksConfig out;
   out.base_url = options.remote.url;
   out.api_version = std::to_string(options.remote.api_version);
+  out.both_version_headers = options.remote.version_headers == RemoteOptions::VersionHeaders::kBoth;
+  // Each upload holds two chunks: one on the line, the next being read.
+  const std::uint64_t share =
+      options.content.memory_bytes / (2ull * std::max(1u, options.volume.uploads));
+  out.chunk_size =
+      std::min<std::uint64_t>(options.remote.chunk_size, std::max<std::uint64_t>(share, 1u << 20));
+  out.shared_files_in_root = options.remote.shared_files;
   out.secure_top_folders = options.remote.secure_top_folders;
   out.syncable_top_folders = options.remote.syncable_top_folders;
   return out;

@@ -61,12 +61,19 @@ Result<void> ContentServer::read(const CallContext& call, const ReadRequest& req
   if (!content) return fail(ErrorCode::kNotFound, "read: no such file");
   EXPECT_LE(request.offset + request.length, content->size());
   EXPECT_EQ(request.size, content->size());
+  if (whole_only_) {
+    if (request.length != request.size) seen_whole_ = true;
+    if (request.part_only && request.offset > 0)
+      return fail(ErrorCode::kNotSupported, "read: whole contents only");
+    sent_ += request.offset;
+  }
   for (std::uint64_t done = 0; done < request.length;) {
     const std::uint64_t at = request.offset + done;
     if (call.cancel.cancelled()) return fail(ErrorCode::kCancelled, "read: cancelled");
     if (hook) TRY(hook(call, seen, at));
     // Never in blocks.
     std::string piece = content->substr(at, std::min<std::uint64_t>(16000, request.length - done));
+    sent_ += piece.size();
     if (damage) damage(at, piece);
     if (!sink(as_bytes(piece))) return fail(ErrorCode::kCancelled, "read: not wanted");
     done += piece.size();

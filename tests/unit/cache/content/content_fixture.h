@@ -38,11 +38,15 @@ class ContentServer final : public RemoteStore {
   // Changes what is delivered, not what is stored.
   void set_damage(std::function<void(std::uint64_t at, std::string& piece)> damage)
       EXCLUDES(mutex_);
+  // Sends whole contents only, from the first byte to the last one that is wanted.
+  void set_whole_only() { whole_only_ = true; }
+  // With what stood before the wanted parts.
+  std::uint64_t sent() const { return sent_; }
   std::vector<Request> requests() const EXCLUDES(mutex_);
   std::size_t running() const { return running_; }
   std::size_t most_running() const { return most_running_; }
 
-  const Capabilities& capabilities() const override { return capabilities_; }
+  const Capabilities& capabilities() const override { return capabilities_.get(!seen_whole_); }
   Result<RemoteAccount> account(const CallContext&) override { return RemoteAccount(); }
   Result<RemoteEntry> root(const CallContext&) override { return no(); }
   Result<std::vector<RemoteEntry>> list(const CallContext&, const RemoteId&) override {
@@ -84,7 +88,9 @@ class ContentServer final : public RemoteStore {
 
  private:
   static tl::unexpected<Error> no() { return fail(ErrorCode::kNotSupported, "not in this test"); }
-  const Capabilities capabilities_{};
+  const RangedCapabilities capabilities_{Capabilities()};
+  std::atomic<bool> whole_only_{false}, seen_whole_{false};
+  std::atomic<std::uint64_t> sent_{0};
   mutable Mutex mutex_;
   std::map<std::string, std::shared_ptr<const std::string>> contents_ GUARDED_BY(mutex_);
   std::vector<Request> requests_ GUARDED_BY(mutex_);

@@ -213,6 +213,75 @@ TEST_F(FetchTest, FetchAllBringsTheWholeInLargePieces) {
   EXPECT_TRUE(same(read_text(*file, local_only()), content));
 }
 
+TEST_F(FetchTest, AServerWithoutRangesSendsAFileOnce) {
+  const std::string content = pattern(64u << 20);
+  server_.set_whole_only();
+  for (const bool at_once : {false, true}) {
+    const auto file = serve(at_once ? "a" : "b", content);
+    const std::uint64_t before = server_.sent();
+    if (at_once) {
+      ASSERT_TRUE(file->fetch_all(soon()));
+    }
+    EXPECT_TRUE(same(read_text(*file), content));
+    EXPECT_LE(server_.sent() - before, content.size() * 3 / 2);
+    EXPECT_TRUE(eventually([&] { return file->complete(); }));
+  }
+  EXPECT_FALSE(server_.capabilities().ranges);
+}
+
+TEST_F(FetchTest, ReadersAllOverAFileShareTheOneStream) {
+  const std::string content = pattern(24u << 20);
+  server_.set_whole_only();
+  const auto file = serve("a", content);
+  std::vector<std::thread> readers;
+  std::atomic<int> good{0};
+  for (std::size_t i = 0; i < 8; ++i)
+    readers.emplace_back([&, i] {
+      const std::size_t at = (7 - i) * (3u << 20);
+      good += read_text(*file, at, 3u << 20) == content.substr(at, 3u << 20);
+    });
+  for (std::thread& reader : readers) reader.join();
+  EXPECT_EQ(good, 8);
+  EXPECT_LE(server_.sent(), content.size() * 2);
+}
+
+TEST_F(FetchTest, AStreamHasAllTheTimeItTakesAndEndsWithItsLastHandle) {
+  const std::string content = pattern(24u << 20);
+  server_.set_whole_only();
+  auto file = serve("a", content);
+  EXPECT_TRUE(same(read_text(*file, 20u << 20, 10), content.substr(20u << 20, 10)));
+  ASSERT_TRUE(eventually([&] { return file->complete() && server_.running() == 0; }));
+  file = serve("b", content);
+  std::atomic<bool> hurried{false};
+  gate_.close();
+  server_.set_hook([&](const CallContext& call, const ContentServer::Request& request,
+                       std::uint64_t at) -> Result<void> {
+    if (request.length == content.size() && call.deadline != SteadyTime::max()) hurried = true;
+    return at > 2u << 20 ? gate_.pass(call) : Result<void>();
+  });
+  // The reader who gives up does not end it.
+  EXPECT_EQ(read_text(*file, 20u << 20, 10, CallContext::within(50ms)).substr(0, 7), "timeout");
+  EXPECT_EQ(server_.running(), 1u);
+  EXPECT_FALSE(hurried);
+  file.reset();
+  EXPECT_TRUE(eventually([&] { return server_.running() == 0; }));
+}
+
+TEST_F(FetchTest, AStreamThatTurnsOutToBeSomethingElseLeavesNothing) {
+  const std::string content = pattern(8u << 20);
+  server_.set_whole_only();
+  const auto other = serve("other", content);
+  (void)read_text(*other, 5u << 20, 10);  // now it is known
+  const auto file = serve("a", content);
+  server_.set_hook([](const CallContext&, const ContentServer::Request&, std::uint64_t at) {
+    return at < 4u << 20 ? Result<void>() : fail(ErrorCode::kCorrupt, "shorter than it said");
+  });
+  EXPECT_EQ(read_text(*file, 6u << 20, 10).substr(0, 7), "corrupt");
+  EXPECT_TRUE(eventually([&] { return file->cached_bytes() == 0; }));
+  server_.set_hook(nullptr);
+  EXPECT_TRUE(same(read_text(*file), content));
+}
+
 TEST_F(FetchTest, WhatABulkDownloadBroughtIsNotFetched) {
   const std::string content = pattern(200'000);
   const auto file = serve("a", content, true);
