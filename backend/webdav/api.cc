@@ -91,7 +91,7 @@ Result<HttpResponse> DavApi::send(const CallContext& call, const DavRequest& req
       kind = NodeKind::kFile;  // a file by now: Apache knows none with a slash behind its name
       continue;
     }
-    if (response->status == 400) TRY(check_kinds(call, request));
+    if (response->status == 400 && !request.plain) TRY(check_kinds(call, request));
     if (!is_redirect(response->status)) return response;
     if (hop == 0 && kind == NodeKind::kFile && changes_nothing(request.method) &&
         is_to_folder(*response, paths_, request.id)) {
@@ -103,7 +103,10 @@ Result<HttpResponse> DavApi::send(const CallContext& call, const DavRequest& req
 }
 
 bool DavApi::is_file(const CallContext& call, const RemoteId& id) const {
-  const auto there = propfind(call, id, NodeKind::kFile, Depth::kSelf, Wanted());
+  // Else each folder above would be looked into again for each one below it.
+  DavRequest request;
+  request.plain = true;
+  const auto there = propfind(call, id, std::move(request), Depth::kSelf, Wanted());
   if (!there) return false;
   const auto itself = std::ranges::find(*there, id, &Found::id);
   return itself != there->end() && itself->resource.status < 400 && !itself->resource.collection;
@@ -155,9 +158,15 @@ Result<std::vector<DavApi::Found>> DavApi::propfind(const CallContext& call, con
                                                     NodeKind kind, Depth depth,
                                                     const Wanted& wanted) const {
   DavRequest request;
+  request.kind = kind;
+  return propfind(call, id, std::move(request), depth, wanted);
+}
+
+Result<std::vector<DavApi::Found>> DavApi::propfind(const CallContext& call, const RemoteId& id,
+                                                    DavRequest request, Depth depth,
+                                                    const Wanted& wanted) const {
   request.method = "PROPFIND";
   request.id = id;
-  request.kind = kind;
   request.headers = {{"Depth", depth == Depth::kSelf ? "0" : "1"}};
   request.xml = propfind_body(wanted);
   request.max_body = max_listing_;

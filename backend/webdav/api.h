@@ -25,6 +25,7 @@ struct DavRequest {
   std::string xml = {};
   bool idempotent = true;
   std::size_t max_body = 1u << 20;
+  bool plain = false;  // a "bad request" is passed on, not looked into
 };
 
 // What to ask for in PROPFIND.
@@ -67,6 +68,8 @@ class DavApi {
                                       Depth depth, const Wanted& wanted) const;
 
  private:
+  Result<std::vector<Found>> propfind(const CallContext& call, const RemoteId& id,
+                                      DavRequest request, Depth depth, const Wanted& wanted) const;
   bool is_file(const CallContext& call, const RemoteId& id) const;
   // Of a request that was called a bad one: whether it was for what is there by now.
   Result<void> check_kinds(const CallContext& call, const DavRequest& request) const;

@@ -89,9 +89,13 @@ Result<RemoteEntry> WebDavStore::relocate(const CallContext& call, NodeKind kind
   request.idempotent = false;
   const std::string what = fmt::format("{} to={}", about("MOVE", id), to.value);
   const Result<HttpResponse> response = api_.send(call, request);
-  bool done = response && is_success(response->status);
+  // A portal's page says nothing, whatever stands at the other end already.
+  const bool page = response && response->status == 200 && is_html(*response);
+  bool done = response && is_success(response->status) && !page;
   if (!done) {
-    Error error = response ? api_.failure(*response, "MOVE", id) : response.error();
+    Error error = page       ? Error{ErrorCode::kUnavailable, what + ": answered with a web page"}
+                  : response ? api_.failure(*response, "MOVE", id)
+                             : response.error();
     if (response && response->status == 207) {
       const Result<void> partial = check_partial(*response, id);
       if (!partial) return fail(partial.error());

@@ -158,7 +158,7 @@ TEST_F(VendorOptions, OfKiteworks) {
   };
   open("kiteworks", {{"client_id", "c"}});
   ASSERT_TRUE(store().account(soon()));
-  EXPECT_EQ(store().capabilities().chunk_size, 32u << 20);
+  EXPECT_EQ(store().capabilities().chunk_size, 16u << 20);
   EXPECT_TRUE(second_header());
   ASSERT_TRUE(store().list(soon(), store().root(soon())->id));
   EXPECT_FALSE(http_.has_seen("GET /rest/files/shared"));

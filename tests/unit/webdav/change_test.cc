@@ -80,18 +80,28 @@ TEST_F(WebDavClient, BelowAFileNothingIsThere) {
   http_.answer("PROPFIND /dav/d/e/a", 400, "");
   http_.answer("PROPFIND /dav/d/e", 400, "");
   found("d", file("/dav/d", 3));
-  found("d", file("/dav/d", 3));
   root_is_there();
   EXPECT_EQ(code_of(store_->stat(soon(), NodeKind::kFile, {"d/e/a"})), ErrorCode::kNotFound);
   http_.answer("MKCOL /dav/d/new/", 400, "");
   http_.answer("PROPFIND /dav/d/new", 400, "");
-  found("d", file("/dav/d", 3));
   found("d", file("/dav/d", 3));
   EXPECT_EQ(code_of(store_->create_folder(soon(), {"d"}, "new")), ErrorCode::kNotFound);
   // Where there is a folder, the request was a bad one.
   http_.answer("PROPFIND /dav/d/a", 400, "");
   found("d", folder("/dav/d/"));
   EXPECT_EQ(code_of(store_->stat(soon(), NodeKind::kFile, {"d/a"})), ErrorCode::kInvalid);
+}
+
+// One question for each folder above, however deep: TearDown() and the script count them.
+TEST_F(WebDavClient, DeepBelowAFileEachFolderIsAskedForOnce) {
+  std::string path = "top";
+  for (int level = 0; level < 12; ++level) {
+    path += "/d";
+    http_.answer("PROPFIND /dav/" + path, 400, "");
+  }
+  found("top", file("/dav/top", 3));
+  root_is_there();
+  EXPECT_EQ(code_of(store_->stat(soon(), NodeKind::kFile, {path})), ErrorCode::kNotFound);
 }
 
 TEST_F(WebDavClient, AFileThatStandsWhereAFolderWasIsSeen) {
@@ -134,7 +144,12 @@ TEST_F(WebDavClient, AWebPageIsNoAnswerToAChange) {
   found("a", file("/dav/a", 3));
   EXPECT_EQ(code_of(store_->remove(soon(), NodeKind::kFile, {"a"})), ErrorCode::kUnavailable);
   page("MOVE /dav/a");
-  for (int i = 0; i < 2; ++i) missing("b");
+  found("a", file("/dav/a", 3));
+  missing("b");
+  EXPECT_EQ(code_of(store_->rename(soon(), NodeKind::kFile, {"a"}, "b")), ErrorCode::kUnavailable);
+  page("MOVE /dav/a");
+  found("a", file("/dav/a", 3));
+  found("b", file("/dav/b", 3));  // somebody else's
   EXPECT_EQ(code_of(store_->rename(soon(), NodeKind::kFile, {"a"}, "b")), ErrorCode::kUnavailable);
   page("MKCOL /dav/new/");
   for (int i = 0; i < 2; ++i) missing("new/");
