@@ -185,6 +185,29 @@ TEST_P(Metadata, Share) {
     EXPECT_EQ(set("d", who, "read"), ENOTSUP);
     EXPECT_EQ(get("d", who), kNone);
     GTEST_SKIP() << "the vendor shares nothing";
+// "... Not while the file is edited here, as `cp -a` does it with the attributes of what it
+// copies."
+TEST_P(Metadata, CopyingAFileBackIsOneVersion) {
+  three_versions();
+  TemporaryDirectory there;
+  const std::string kept_copy = there.path() + "/doc";
+  ASSERT_EQ(sh("cp -a doc " + kept_copy).output, "");
+  if (run_shell("getfattr -n user.cabinet.state " + kept_copy).exit_code != 0)
+    GTEST_SKIP() << "the local file system keeps no extended attributes";
+  ASSERT_TRUE(write_file(p("doc"), "the fourth"));
+  ASSERT_EQ(settle(), "");
+  const auto copied = sh("cp -a " + kept_copy + " doc 2>&1");
+  EXPECT_EQ(copied.output, "");
+  EXPECT_EQ(copied.exit_code, 0);
+  ASSERT_EQ(settle(), "");
+  EXPECT_EQ(on_server("doc"), "third!");
+  EXPECT_EQ(versions("doc"), kept(5));
+  EXPECT_EQ(get("doc", "state"), "clean");
+  // The same for a file that another program writes to; by path there is no telling them apart.
+  const auto writing = sh("exec 9>>doc; setfattr -n user.cabinet.version -v 1 doc 2>&1");
+  EXPECT_THAT(writing.output, HasSubstr("not supported"));
+}
+
   }
   if (!account_->shares_below_the_top()) {
     EXPECT_EQ(set("d", who, "read"), EPERM);
