@@ -12,6 +12,27 @@ t_idle() {
   cat "$mnt/Projects/big" >/dev/null && cabinetfs umount "$mnt" && [[ $(cached work) -ge 3000000 ]] && cabinetfs cache verify work && cabinetfs cache clear work &&
     [[ $(cached work) -eq 0 ]] && cabinetfs mount work "$mnt" && [[ $(wc -c <"$mnt/Projects/big") -eq 3000000 ]]
 }
+# What is pinned stays, and is no longer pinned only when somebody says so.
+t_idle_pinned() {
+  cabinetfs pin "$mnt/Projects/a.txt" && cat "$mnt/Projects/big" "$mnt/Projects/a.txt" >/dev/null && eventually 10 test "$(attribute cached "$mnt/Projects/a.txt")" = 4 || return 1
+  cabinetfs umount "$mnt" && cabinetfs cache clear work || return 1
+  [[ $(cached work) -gt 0 && $(cached work) -lt 1000000 ]] || return 1
+  server_stop
+  cabinetfs mount work "$mnt" && [[ $(attribute cached "$mnt/Projects/a.txt") -eq 4 && $(cat "$mnt/Projects/a.txt") == one ]]
+  local status=$?
+  cabinetfs umount "$mnt" && cabinetfs cache clear --force work && [[ $(cached work) -eq 0 ]] || status=1
+  server_start "$port" && cabinetfs mount work "$mnt" && cabinetfs unpin --inherit "$mnt/Projects/a.txt" || status=1
+  return "$status"
+}
+# A store that nobody can read any more is removed whole.
+t_idle_without_key() {
+  local key=$work/key secrets
+  cat "$mnt/Projects/big" >/dev/null && cabinetfs umount "$mnt" && [[ $(cached work) -ge 3000000 ]] || return 1
+  secrets=$(grep -rlF store_key "$XDG_STATE_HOME") && mv "$secrets" "$key" || return 1
+  exits 1 cabinetfs cache verify work && cabinetfs cache clear work && [[ $(find "$XDG_CACHE_HOME" -type f | wc -l) -eq 0 ]]
+  local status=$?
+  mv "$key" "$secrets" && cabinetfs mount work "$mnt" && [[ $status -eq 0 ]]
+}
 # Another session's mount of a remote of that name, whose control socket is out of reach.
 t_another() {
   local other=$work/other status
@@ -43,3 +64,5 @@ check "an unknown store" t_unknown
 check "status --watch ends with Ctrl-C" t_watch
 check "doctor" t_doctor
 check_summary
+check "what is pinned stays there" t_idle_pinned
+check "... and goes with the key" t_idle_without_key

@@ -330,7 +330,7 @@ class Cli {
              {"gc", "shrink to the limits now"},
              {"clear", "remove all that is not pinned or open"}}) {
       CLI::App* app = command(*cache, what.c_str(), help, [this, word = what] {
-        return run_cache(paths_, word, a_.target, a_.json);
+        return run_cache(paths_, word, a_.target, a_.json, a_.force);
       });
       app->add_option("REMOTE", a_.target, "remote or mount point; all without it");
       app->add_flag("--json", a_.json);
@@ -350,6 +350,8 @@ class Cli {
   CLI::App* reached() {
     CLI::App* out = &app_;
     for (auto chosen = out->get_subcommands(); !chosen.empty(); chosen = out->get_subcommands())
+      if (what == "clear")
+        app->add_flag("--force", a_.force, "of what is not mounted, also what is pinned");
       out = chosen.front();
     return out;
   }
