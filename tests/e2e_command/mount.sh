@@ -79,6 +79,22 @@ t_encryption_off() {
 
 check "mounts, and is ready when it returns" t_mount
 check "status as JSON and for people" t_status
+# What a program writes after everything was sent is unsent, and is said to be.
+t_umount_under_a_writer() {
+  local file=$mnt/Projects/growing status umounting
+  cabinetfs umount "$mnt" && cabinetfs mount work "$mnt" -o upload_limit=100KiB || return 1
+  exec 9>"$file"
+  head -c 300000 /dev/zero >&9
+  cabinetfs umount --force "$mnt" 2>"$work/err" &
+  umounting=$!
+  eventually 10 grep -q uploading "$mnt/.cabinet/uploads.json" && echo more >&9
+  exits 5 wait "$umounting"
+  status=$?
+  exec 9>&-
+  cat "$work/err"
+  [[ $status -eq 0 ]] && grep -q '^cabinetfs: 1 change .*written while it was unmounted' "$work/err" && ! is_mounted &&
+    cabinetfs mount work "$mnt" && [[ $(wc -c <"$file") -eq 300005 ]] && cabinetfs umount "$mnt" && [[ $(on_server Projects/growing | wc -c) -eq 300005 ]] && cabinetfs mount work "$mnt"
+}
 check "no core dumps" t_hardened
 check "a second mount on the same place is refused" t_again
 check "a second mount of the same store is refused" t_second
@@ -94,3 +110,4 @@ check "in the foreground, until SIGTERM" t_foreground
 check "control files" t_control_files
 check "changing the encryption makes the store anew" t_encryption_off
 check_summary
+check "umount --force under a program that writes" t_umount_under_a_writer
