@@ -108,6 +108,15 @@ check "umount names who uses the mount" t_busy
 check "umount" t_umount
 check "in the foreground, until SIGTERM" t_foreground
 check "control files" t_control_files
+# Said as what it is, and not as a fault of the network.
+t_dead() {
+  cabinetfs mount work "$mnt" && kill -KILL "$(mount_pid)" && eventually 10 exits 1 cabinetfs flush "$mnt" 2>"$work/err" || return 1
+  exits 1 cabinetfs flush "$mnt" 2>"$work/err" && cat "$work/err" && grep -q 'cabinetfs mount work' "$work/err" && ! grep -q network "$work/err" || return 1
+  cabinetfs mount work "$mnt" && mkdir -m 700 "$work/elsewhere" || return 1
+  exits 1 env XDG_RUNTIME_DIR="$work/elsewhere" cabinetfs flush "$mnt" 2>"$work/err" && cat "$work/err" && grep -q XDG_RUNTIME_DIR "$work/err" && ! grep -q network "$work/err" &&
+    cabinetfs umount "$mnt"
+}
 check "changing the encryption makes the store anew" t_encryption_off
 check_summary
 check "umount --force under a program that writes" t_umount_under_a_writer
+check "a mount that died, and another session's" t_dead
