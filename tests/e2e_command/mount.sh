@@ -11,7 +11,15 @@ t_status() {
     [[ $(json_of 'data["mounts"][0]["mount_point"]' <"$work/status.json") == "$mnt" ]] &&
     [[ $(json_of 'data["mounts"][0]["unsent"]' <"$work/status.json") == '[]' ]] &&
     [[ $(json_of 'data["mounts"][0]["http"]["requests"] > 0' <"$work/status.json") == True ]] &&
+    cabinetfs status "$mnt" | grep -qE '^  up [0-9.]+ [KMG]?i?B/s, down [0-9.]+ [KMG]?i?B/s$' &&
     cabinetfs status "$mnt" | grep -q 'everything is on the server'
+}
+t_rates() {
+  head -c 4000000 /dev/urandom >"$mnt/Projects/rated" && cabinetfs flush "$mnt/Projects/rated" || return 1
+  cabinetfs status "$mnt" --json >"$work/status.json" && rm "$mnt/Projects/rated"
+  # 4 MB within ten seconds, and little back.
+  json_of 'data["mounts"][0]["rates"]' <"$work/status.json"
+  [[ $(json_of 'data["mounts"][0]["rates"]["up"] >= 390000 and data["mounts"][0]["rates"]["down"] < 390000' <"$work/status.json") == True ]]
 }
 t_hardened() {
   local pid
@@ -79,22 +87,7 @@ t_encryption_off() {
 
 check "mounts, and is ready when it returns" t_mount
 check "status as JSON and for people" t_status
-# What a program writes after everything was sent is unsent, and is said to be.
-t_umount_under_a_writer() {
-  local file=$mnt/Projects/growing status umounting
-  cabinetfs umount "$mnt" && cabinetfs mount work "$mnt" -o upload_limit=100KiB || return 1
-  exec 9>"$file"
-  head -c 300000 /dev/zero >&9
-  cabinetfs umount --force "$mnt" 2>"$work/err" &
-  umounting=$!
-  eventually 10 grep -q uploading "$mnt/.cabinet/uploads.json" && echo more >&9
-  exits 5 wait "$umounting"
-  status=$?
-  exec 9>&-
-  cat "$work/err"
-  [[ $status -eq 0 ]] && grep -q '^cabinetfs: 1 change .*written while it was unmounted' "$work/err" && ! is_mounted &&
-    cabinetfs mount work "$mnt" && [[ $(wc -c <"$file") -eq 300005 ]] && cabinetfs umount "$mnt" && [[ $(on_server Projects/growing | wc -c) -eq 300005 ]] && cabinetfs mount work "$mnt"
-}
+check "status tells how fast it goes" t_rates
 check "no core dumps" t_hardened
 check "a second mount on the same place is refused" t_again
 check "a second mount of the same store is refused" t_second
