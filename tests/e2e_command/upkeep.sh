@@ -45,6 +45,22 @@ t_another() {
   status=$?
   elsewhere cabinetfs umount "$other/mnt" && [[ $status -eq 0 ]]
 }
+# Down to the limit that the configuration has now.
+t_gc_to_the_limit() {
+  local config=$XDG_CONFIG_HOME/cabinetfs/config.toml status
+  cat "$mnt/Projects/big" >/dev/null && cabinetfs umount "$mnt" && [[ $(cached work) -ge 3000000 ]] || return 1
+  cp "$config" "$work/config.before" && sed -i 's/^\[remote.work\]$/&\ncache_size = "1MiB"/' "$config" && cabinetfs cache gc work && [[ $(cached work) -le 1048576 ]]
+  status=$?
+  cp "$work/config.before" "$config" && cabinetfs mount work "$mnt" && [[ $status -eq 0 ]]
+}
+t_remote_test() { [[ $(cabinetfs remote test work --json | json_of '(data["remote"], data["account"]["email"], data["folders"] > 0)') == "('work', 'alice@example.com', True)" ]]; }
+# What is unsent is not thrown away with the remote; the last of all, since nothing can be mounted afterwards.
+t_remote_remove() {
+  server_stop
+  echo unsent >"$mnt/Projects/unsent" && cabinetfs umount "$mnt" --detach && exits 5 cabinetfs remote remove work 2>"$work/err" && grep -q -- --force "$work/err" && cabinetfs remote list --names | grep -qx work &&
+    cabinetfs remote remove --force work && ! cabinetfs remote list --names | grep -qx work && exits 2 cabinetfs mount work "$mnt" &&
+    [[ $(find "$XDG_STATE_HOME/cabinetfs/stores/work/staged" -type f | wc -l) -gt 0 ]] && ! grep -rq refresh_token "$XDG_STATE_HOME"
+}
 t_unknown() { exits 1 cabinetfs cache stats nonsense; }
 t_watch() {
   local pid
@@ -57,12 +73,15 @@ t_doctor() { cabinetfs doctor | grep -q 'logged in as alice'; }
 check "cache stats" t_stats
 check "cache verify" t_verify
 check "cache gc" t_gc
+check "cache gc shrinks to the limit" t_gc_to_the_limit
 check "cache clear" t_clear
 check "the same on a store that is not mounted" t_idle
+check "what is pinned stays there" t_idle_pinned
+check "... and goes with the key" t_idle_without_key
 check "the same beside another session's mount" t_another
 check "an unknown store" t_unknown
 check "status --watch ends with Ctrl-C" t_watch
 check "doctor" t_doctor
+check "remote test --json" t_remote_test
+check "remote remove, --force" t_remote_remove
 check_summary
-check "what is pinned stays there" t_idle_pinned
-check "... and goes with the key" t_idle_without_key
