@@ -116,7 +116,8 @@ void show_remote(NodeRecord& node, bool content_changed) {
   if (content_changed || !node.times_local) {
     node.mtime = entry.modified;
     node.ctime = std::max(entry.changed, entry.modified);
-    node.atime = std::max(node.atime, node.mtime);
+    // What a program has set stays for as long as the content does.
+    if (content_changed) node.atime = std::max(node.atime, node.mtime);
     node.times_local = false;
   }
   node.btime = entry.created;

@@ -6,6 +6,7 @@
 #include "cache/content_record.h"
 #include "cache/content_store.h"
 #include "cache/posix_env.h"
+#include "cache/sync_point.h"
 
 namespace cabinetfs {
 
@@ -112,7 +113,9 @@ void ContentStoreImpl::adopt(const std::shared_ptr<StagedContent>& content, cons
     adopting_.insert(record.id);
   }
   const bool charged = charge(bytes);
+  internal::sync_point("adopt.before");
   if (charged && move_to_cache(adopted, record.slots)) {
+    internal::sync_point("adopt.moved");
     MutexLock lock(mutex_);
     if (const auto old = index_->find(name)) {
       SlotFile(options_.cache_dir, old->id, sealer_, true).remove();
@@ -124,6 +127,7 @@ void ContentStoreImpl::adopt(const std::shared_ptr<StagedContent>& content, cons
     if (charged) refund(bytes);
     retire(adopted.file);
   }
+  internal::sync_point("adopt.after");
   MutexLock lock(mutex_);
   adopting_.erase(record.id);
 }

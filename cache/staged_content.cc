@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "backend/base/log.h"
+#include "cache/sync_point.h"
 
 namespace cabinetfs {
 
@@ -441,6 +442,7 @@ Result<void> StagedFile::sync_slots(bool always) {
     writes = slot_writes_;
   }
   auto result = file_->sync();
+  internal::sync_point("slots.synced");
   MutexLock lock(mutex_);
   if (result)
     slot_writes_synced_ = std::max(slot_writes_synced_, writes);

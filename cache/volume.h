@@ -104,6 +104,8 @@ struct NodeInfo {
   std::string path;   // from the mount root, "" for the root itself
   std::string state;  // clean, dirty, uploading:PERCENT, failed:REASON, conflict:..., offline
   std::uint64_t cached_bytes = 0;
+  // A file: changed here and not sent yet, or open for writing.
+  bool edited = false;
 };
 
 struct UnsentItem {
@@ -232,6 +234,7 @@ class Volume {
   virtual Result<std::shared_ptr<CachedContent>> open_version(const CallContext& call,
                                                               InodeNumber ino,
                                                               std::uint32_t number) = 0;
+  // kBusy while the file is edited here (NodeInfo::edited): that is a later version than any other.
   virtual Result<void> promote(const CallContext& call, InodeNumber ino, std::uint32_t number) = 0;
   virtual Result<void> lock(const CallContext& call, InodeNumber ino) = 0;
   virtual Result<void> unlock(const CallContext& call, InodeNumber ino,

@@ -110,7 +110,7 @@ Attributes VolumeCore::attributes(const NodeRecord& node) const {
   out.kind = node.kind;
   out.size = node.kind == NodeKind::kFile ? node.size : 0;
   out.mtime = node.mtime;
-  out.atime = std::max(node.atime, node.mtime);
+  out.atime = node.atime;
   out.ctime = std::max(node.ctime, node.mtime);
   out.btime = node.btime;
   out.valid_for = kAttributesValid;

@@ -44,6 +44,7 @@ Result<NodeInfo> VolumeImpl::info(InodeNumber ino) {
   TRY_ASSIGN(out.path, core_.tree.path_of(ino));
   out.state = state_of(*node);
   if (node->kind == NodeKind::kFile) {
+    out.edited = node->content_dirty || core_.files.has_writers(ino);
     if (node->remote && !node->content_dirty)
       out.cached_bytes = core_.contents.cached_bytes(VolumeCore::content_key(*node->remote));
     if (const std::shared_ptr<FileState> file = core_.files.find(ino)) {
@@ -140,6 +141,8 @@ Result<void> VolumeImpl::promote(const CallContext& call, InodeNumber ino, std::
   TRY_ASSIGN(const NodePtr node, remote_file(call, ino));
   if (node->content_dirty)
     return fail(ErrorCode::kBusy, node->name + ": changes made here are not at the server yet");
+  if (core_.files.has_writers(ino))
+    return fail(ErrorCode::kBusy, node->name + ": a program has it open for writing");
   if (!VolumeCore::rights(*node).has(Right::kWrite)) return fail(ErrorCode::kDenied, node->name);
   {
     MutexLock lock(mutex_);

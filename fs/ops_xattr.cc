@@ -32,8 +32,8 @@ void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char* name, std::size_t s
 void op_listxattr(fuse_req_t req, fuse_ino_t ino, std::size_t size) {
   run(
       req, RequestFamily::kNames, "listxattr",
-      [&shell = Shell::of(req), ino = InodeNumber{ino}](const CallContext& /*call*/) {
-        if (VirtualNodes::contains(ino)) return shell.virtual_nodes.list_xattrs(ino);
+      [&shell = Shell::of(req), ino = InodeNumber{ino}](const CallContext& call) {
+        if (VirtualNodes::contains(ino)) return shell.virtual_nodes.list_xattrs(call, ino);
         return shell.xattrs.list(ino);
       },
       [size](FuseRequest& request, const std::vector<std::string>& names) {

@@ -152,9 +152,20 @@ Result<std::string> VirtualNodes::get_xattr(const CallContext& call, InodeNumber
   return fail(ErrorCode::kNoData, name);
 }
 
-Result<std::vector<std::string>> VirtualNodes::list_xattrs(InodeNumber ino) const {
-  if (version_number(ino) == 0) return std::vector<std::string>{};
-  return std::vector<std::string>{"user.cabinet.access", "user.cabinet.id", "user.cabinet.version"};
+Result<std::vector<std::string>> VirtualNodes::list_xattrs(const CallContext& call,
+                                                           InodeNumber ino) const {
+  std::vector<std::string> names;
+  if (version_number(ino) == 0) return names;
+  for (const char* key :
+       {"access", "created", "hash.md5", "hash.sha3-256", "id", "modifier", "version"}) {
+    const std::string name = std::string("user.cabinet.") + key;
+    if (const auto value = get_xattr(call, ino, name)) {
+      names.push_back(name);
+    } else if (value.error().code != ErrorCode::kNoData) {
+      return fail(value.error());
+    }
+  }
+  return names;
 }
 
 Result<RemoteVersion> VirtualNodes::find_version(const CallContext& call, InodeNumber ino) const {

@@ -56,7 +56,7 @@ class VirtualNodes {
   // kNoData for what a virtual node does not have.
   Result<std::string> get_xattr(const CallContext& call, InodeNumber ino,
                                 const std::string& name) const;
-  Result<std::vector<std::string>> list_xattrs(InodeNumber ino) const;
+  Result<std::vector<std::string>> list_xattrs(const CallContext& call, InodeNumber ino) const;
 
  private:
   Result<RemoteVersion> find_version(const CallContext& call, InodeNumber ino) const;

@@ -19,6 +19,8 @@ constexpr std::string_view kReleaseWith = "release:";
 // Long enough for the pair "how large, give me" and for a script's second look.
 constexpr std::chrono::seconds kKeepAnswers{2};
 constexpr std::size_t kMaxAnswers = 256;
+// The kernel passes on no longer value (XATTR_SIZE_MAX): the program gets E2BIG.
+constexpr std::size_t kMaxValue = 64u << 10;
 
 // What is known of every object; the others depend on its kind and on the vendor.
 constexpr std::array kKnown = {
@@ -55,6 +57,18 @@ Result<std::string> no_data(std::string_view key) {
 Result<std::string> text_or_none(const std::string& text, std::string_view key) {
   if (text.empty()) return no_data(key);
   return text;
+}
+
+// Newest first, and of these as many as the kernel lets through.
+std::string list_to_value(const nlohmann::json& list) {
+  std::string out = "[";
+  for (const nlohmann::json& item : list) {
+    const std::string text = to_line(item);
+    if (out.size() + text.size() + 2 > kMaxValue) break;  // with the comma and the bracket
+    if (out.size() > 1) out += ',';
+    out += text;
+  }
+  return out + "]";
 }
 
 // Before the server knows the object, its maker may do everything that needs no server.
@@ -157,7 +171,7 @@ Result<std::string> CabinetXattrs::get_remote(const CallContext& call, const Nod
     const auto versions = volume_.versions(call, record.ino);
     if (key == "versions") {
       TRY(versions);
-      return to_line(versions_to_json(*versions));
+      return list_to_value(versions_to_json(*versions));
     }
     if (versions) {
       for (const RemoteVersion& version : *versions) {
@@ -176,7 +190,7 @@ Result<std::string> CabinetXattrs::get_remote(const CallContext& call, const Nod
       return get_level(call, record.ino, key.substr(kPermissionOf.size()));
     }
     TRY_ASSIGN(const auto list, permissions(call, record.ino));
-    return to_line(permissions_to_json(list));
+    return list_to_value(permissions_to_json(list));
   }
   return no_data(key);
 }
@@ -291,6 +305,9 @@ Result<void> CabinetXattrs::set_ours(const CallContext& call, InodeNumber ino, s
     if (error != std::errc() || stop != end || number == 0) return bad();
     auto done = volume_.promote(call, ino, number);
     if (done) forget_answers(ino);
+    // mv and cp -a set it on a copy that they are still writing: of the file that they read it was
+    // the number, and of this one it says nothing.
+    if (!done && done.error().code == ErrorCode::kBusy && info.edited) return unsupported();
     return done;
   }
   if (key == "lock") {
@@ -348,7 +365,7 @@ Result<std::string> CabinetXattrs::history(const CallContext& call,
                                            InodeNumber ino) NO_THREAD_SAFETY_ANALYSIS {
   return keep(history_, ino, [&]() -> Result<std::string> {
     TRY_ASSIGN(const auto events, volume_.history(call, ino));
-    return to_line(history_to_json(events));
+    return list_to_value(history_to_json(events));
   });
 }
 

@@ -31,6 +31,7 @@
 #include <optional>
 #include <random>
 #include <thread>
+#include <utility>
 
 #include "backend/base/log.h"
 #include "tests/crash/crash_work.h"
@@ -143,6 +144,7 @@ class Crash : public testing::TestWithParam<std::string> {
       const bool enough = how.point.empty() ? reports >= how.reports : reports > 1500;
       if (enough && !killed) kill_it();
     }
+    came_there_ = !killed;
     int status = 0;
     waitpid(child, &status, 0);
     server.join();
@@ -264,6 +266,7 @@ class Crash : public testing::TestWithParam<std::string> {
   CrashTree tree_{{"d0", "/"}, {"d0/a", "start"}, {"d1", "/"}};
   std::optional<CrashOp> in_doubt_;
   std::vector<std::string> reported_;
+  bool came_there_ = false;  // the last child, to the point where it was to die
   int rounds_ = 0;
   int operations_ = 0;
 };
@@ -280,14 +283,28 @@ TEST_P(Crash, AtRandomMomentsLosesNothingAndRepeatsNothing) {
 }
 
 TEST_P(Crash, AtEverySyncPointLosesNothingAndRepeatsNothing) {
-  static constexpr std::array kPoints{"commit.before", "commit.middle", "commit.after",
-                                      "sync.before", "sync.after"};
+  // Each with how often the child comes there at least.
+  static constexpr std::array<std::pair<const char*, unsigned>, 12> kPoints{
+      {{"commit.before", 150},
+       {"commit.middle", 150},
+       {"commit.after", 150},
+       {"sync.before", 8},
+       {"sync.after", 8},
+       {"slots.synced", 8},
+       {"checkpoint.before", 4},
+       {"checkpoint.middle", 4},
+       {"checkpoint.after", 4},
+       {"adopt.before", 4},
+       {"adopt.moved", 4},
+       {"adopt.after", 4}}};
   repeat(kPoints.size(), [this](unsigned round) {
     Kill how;
-    how.point = kPoints[round % kPoints.size()];
-    how.after = static_cast<int>(1 + random_() % (how.point[0] == 's' ? 8 : 150));
+    const auto& [point, times] = kPoints[round % kPoints.size()];
+    how.point = point;
+    how.after = static_cast<int>(1 + random_() % times);
     SCOPED_TRACE(fmt::format("{} for the {}th time", how.point, how.after));
     run_child(how);
+    EXPECT_TRUE(came_there_) << "the child never came there so often";
     recover_and_check();
   });
 }

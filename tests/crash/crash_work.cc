@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "backend/base/text.h"
+#include "cache/sqlite_meta_store.h"
 
 namespace cabinetfs {
 namespace {
@@ -142,7 +143,10 @@ CrashStores CrashStores::open(const std::string& dir, RemoteStore& remote,
   Sealer::Key key{};
   key[5] = std::byte{1};
   stores.sealer = Sealer::aes_gcm(key);
-  stores.meta = must(MetaStore::open(dir + "/meta.db", *stores.sealer));
+  // So that the log is copied often.
+  constexpr int kCheckpointFrames = 64;
+  stores.meta = must(SqliteMetaStore::open(dir + "/meta.db", *stores.sealer,
+                                           {.checkpoint_frames = kCheckpointFrames}));
   ContentOptions content;
   content.cache_dir = dir + "/cache";
   content.staged_dir = dir + "/staged";

@@ -322,6 +322,14 @@ TEST_F(Channel, FileSystemSizeIsTheQuotaAndNeverAnError) {
   volume_.gate().open();
   TestMount mount(volume_);
   EXPECT_EQ(run_shell("stat -f -c '%S %b %a' " + mount.path()).output, "4096 2560 2304\n");
+  MemoryVolume broken;
+  broken.gate().open();
+  broken.set_fault([](const std::string& operation) -> Result<void> {
+    if (operation == "quota") return fail(ErrorCode::kUnavailable, "nobody answers");
+    return {};
+  });
+  TestMount other(broken);
+  EXPECT_EQ(run_shell("stat -f -c %S " + other.path()).output, "4096\n");
 }
 
 TEST_F(Channel, CarriesAttributesOfPrograms) {

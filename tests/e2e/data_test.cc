@@ -223,7 +223,7 @@ TEST_P(Data, LocksAreLocal) {
   EXPECT_EQ(versions("f"), 1u);
 }
 
-// "Ten saves in a row are one upload, unless fsync asks for each."
+// "Ten saves in a row are one upload."
 TEST_P(Data, SavesInARowAreOneVersion) {
   MountedOptions options;
   options.volume.upload_delay = std::chrono::seconds(2);

@@ -47,16 +47,21 @@ class Metadata : public Mounted {
 CABINET_FOR_EACH_ACCOUNT(Metadata);
 
 // "Permission bits and times that the server has no place for are kept here and survive a remount."
+// "atime is kept when it is set, and is not changed by reading."
 TEST_P(Metadata, ModesAndTimesSurvive) {
   ASSERT_EQ(
       sh("echo '#!/bin/sh' > run && chmod 755 run && touch -d '2020-02-02 12:00:00 UTC' run && "
          "mkdir d && chmod 700 d")
           .exit_code,
       0);
+  ASSERT_EQ(sh("touch -a -d '2019-01-01 UTC' run d").exit_code, 0);
+  const std::string look = "cat run > /dev/null; stat -c '%a %Y %X' run; stat -c '%a %X' d";
+  const std::string want = "755 1580644800 1546300800\n700 1546300800\n";
+  EXPECT_EQ(sh(look).output, want);
   EXPECT_EQ(settle(), "");
-  EXPECT_EQ(sh("stat -c '%a %Y' run; stat -c %a d").output, "755 1580644800\n700\n");
+  EXPECT_EQ(sh(look).output, want);
   remount();
-  EXPECT_EQ(sh("stat -c '%a %Y' run; stat -c %a d").output, "755 1580644800\n700\n");
+  EXPECT_EQ(sh(look).output, want);
 }
 
 // "A chmod or touch alone makes no new version."
@@ -70,13 +75,19 @@ TEST_P(Metadata, MetadataMakesNoVersion) {
   EXPECT_EQ(versions("f"), 1u);
 }
 
-// "Everything belongs to one user and group; chown to them succeeds, to others is refused."
+// "Everything belongs to one user and group; chown to them succeeds, to others is refused.
+// The link count is 1, also of directories."
 TEST_P(Metadata, Owner) {
   ASSERT_TRUE(write_file(p("f"), "x"));
   struct stat info {};
   ASSERT_EQ(::stat(p("f").c_str(), &info), 0);
   EXPECT_EQ(info.st_uid, ::geteuid());
   EXPECT_EQ(info.st_nlink, 1u);
+  ASSERT_EQ(::mkdir(p("d").c_str(), 0755), 0);
+  ASSERT_EQ(::mkdir(p("d/below").c_str(), 0755), 0);
+  struct stat folder {};
+  ASSERT_EQ(::stat(p("d").c_str(), &folder), 0);
+  EXPECT_EQ(folder.st_nlink, 1u);
   EXPECT_EQ(::chown(p("f").c_str(), ::geteuid(), ::getegid()), 0);
   EXPECT_NE(::chown(p("f").c_str(), 4242, 4242), 0);
 }
@@ -172,6 +183,29 @@ TEST_P(Metadata, Promote) {
   EXPECT_EQ(on_server("doc"), "one");
   EXPECT_TRUE(eventually([&] { return read_file(p("doc")) == "one"; }));
   EXPECT_EQ(get("doc", "state"), "clean");
+}
+
+// "... Not while the file is edited here, as `cp -a` does it with the attributes of what it
+// copies."
+TEST_P(Metadata, CopyingAFileBackIsOneVersion) {
+  three_versions();
+  TemporaryDirectory there;
+  const std::string kept_copy = there.path() + "/doc";
+  ASSERT_EQ(sh("cp -a doc " + kept_copy).output, "");
+  if (run_shell("getfattr -n user.cabinet.state " + kept_copy).exit_code != 0)
+    GTEST_SKIP() << "the local file system keeps no extended attributes";
+  ASSERT_TRUE(write_file(p("doc"), "the fourth"));
+  ASSERT_EQ(settle(), "");
+  const auto copied = sh("cp -a " + kept_copy + " doc 2>&1");
+  EXPECT_EQ(copied.output, "");
+  EXPECT_EQ(copied.exit_code, 0);
+  ASSERT_EQ(settle(), "");
+  EXPECT_EQ(on_server("doc"), "third!");
+  EXPECT_EQ(versions("doc"), kept(5));
+  EXPECT_EQ(get("doc", "state"), "clean");
+  // The same for a file that another program writes to; by path there is no telling them apart.
+  const auto writing = sh("exec 9>>doc; setfattr -n user.cabinet.version -v 1 doc 2>&1");
+  EXPECT_THAT(writing.output, HasSubstr("not supported"));
 }
 
 // "user.cabinet.permission.WHO shares; removing it unshares."

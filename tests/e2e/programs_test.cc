@@ -6,15 +6,13 @@
 namespace cabinetfs {
 namespace {
 
-class Programs : public Mounted {
- protected:
-  void needs(const char* program) {
-    if (run_shell(std::string("command -v ") + program).exit_code != 0) {
-      GTEST_SKIP() << program << " is not installed";
-    }
-  }
-};
+class Programs : public Mounted {};
 CABINET_FOR_EACH_ACCOUNT(Programs);
+
+// Stands in the test itself: GTEST_SKIP() leaves only the function that it is in.
+#define NEEDS(program)                                 \
+  if (run_shell("command -v " program).exit_code != 0) \
+  GTEST_SKIP() << program << " is not installed"
 
 constexpr const char* kGit =
     "export HOME=/nonexistent GIT_CONFIG_NOSYSTEM=1 GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b "
@@ -22,7 +20,7 @@ constexpr const char* kGit =
 
 // "git works: init, add, commit, clone, gc, fsck."
 TEST_P(Programs, Git) {
-  needs("git");
+  NEEDS("git");
   const std::string git = kGit;
   // Its temporary files have their names before anything is sent, as with a mount's usual delay.
   MountedOptions options;
@@ -51,7 +49,7 @@ TEST_P(Programs, Git) {
 // "... Where the server cannot rename, git says so when a temporary file of its was sent before it
 // had its name; what git has stored is whole all the same."
 TEST_P(Programs, GitWithoutAQuietTime) {
-  needs("git");
+  NEEDS("git");
   const std::string git = kGit;
   MountedOptions options;
   options.volume.upload_delay = std::chrono::milliseconds(0);
@@ -79,7 +77,7 @@ TEST_P(Programs, GitWithoutAQuietTime) {
 
 // "sqlite works with a rollback journal, and with a WAL from one machine."
 TEST_P(Programs, Sqlite) {
-  needs("sqlite3");
+  NEEDS("sqlite3");
   for (const char* mode : {"delete", "wal"}) {
     const std::string db = std::string(mode) + ".db";
     EXPECT_EQ(
@@ -123,7 +121,7 @@ TEST_P(Programs, Archives) {
 
 // "rsync -a sends a tree once: the second run sends nothing."
 TEST_P(Programs, RsyncTwice) {
-  needs("rsync");
+  NEEDS("rsync");
   TemporaryDirectory there;
   const std::string t = there.path();
   ASSERT_EQ(run_shell("mkdir -p " + t + "/src/d && cd " + t +
@@ -142,7 +140,7 @@ TEST_P(Programs, RsyncTwice) {
 
 // "A program can be built and run on the mount."
 TEST_P(Programs, CompilesAndRuns) {
-  needs("gcc");
+  NEEDS("gcc");
   EXPECT_EQ(sh("printf '#include <stdio.h>\\nint main(){puts(\"it runs\");}' > m.c && gcc -o m m.c "
                "&& ./m")
                 .output,
@@ -152,7 +150,7 @@ TEST_P(Programs, CompilesAndRuns) {
 
 // "An editor's save is one new version of the same object."
 TEST_P(Programs, VimSaves) {
-  needs("vim");
+  NEEDS("vim");
   ASSERT_TRUE(write_file(p("doc.txt"), "first\n"));
   EXPECT_EQ(settle(), "");
   const std::string before = id("doc.txt");

@@ -7,6 +7,7 @@ helper=$2/tools/packaging/mount.cabinetfs
 t_helper() { "$helper" work "$mnt" -sn -o rw,noauto,noexec,_netdev,x-systemd.automount,fresh=5s && [[ $(cat "$mnt/Projects/a.txt") == one ]] && grep -q 'fresh = "5s"' "$mnt/.cabinet/config.toml" && [[ ,$(findmnt -no OPTIONS "$mnt"), == *,noexec,* ]]; }
 t_umount8() { umount "$mnt" && ! is_mounted; }
 t_argv0() { ln -s "$(command -v cabinetfs)" "$work/mount.cabinetfs" && "$work/mount.cabinetfs" work "$mnt" -o ro,noexec && [[ ,$(findmnt -no OPTIONS "$mnt"), == *,noexec,* ]] && ! touch "$mnt/Projects/x" && cabinetfs umount "$mnt"; }
+t_fake() { "$helper" work "$mnt" -sfn -o rw && ! is_mounted && "$work/mount.cabinetfs" work "$mnt" -f && ! is_mounted; }
 t_usage() { exits 2 "$helper" work; }
 t_store_free() { cabinetfs mount work "$mnt" && cabinetfs umount "$mnt"; }
 
@@ -14,5 +15,6 @@ check "the mount helper passes options" t_helper
 check "umount(8) ends it" t_umount8
 check "the store is free again afterwards" t_store_free
 check "called as mount.cabinetfs" t_argv0
+check "-f, mount(8)'s fake, mounts nothing" t_fake
 check "the helper's usage" t_usage
 check_summary

@@ -11,7 +11,15 @@ t_status() {
     [[ $(json_of 'data["mounts"][0]["mount_point"]' <"$work/status.json") == "$mnt" ]] &&
     [[ $(json_of 'data["mounts"][0]["unsent"]' <"$work/status.json") == '[]' ]] &&
     [[ $(json_of 'data["mounts"][0]["http"]["requests"] > 0' <"$work/status.json") == True ]] &&
+    cabinetfs status "$mnt" | grep -qE '^  up [0-9.]+ [KMG]?i?B/s, down [0-9.]+ [KMG]?i?B/s$' &&
     cabinetfs status "$mnt" | grep -q 'everything is on the server'
+}
+t_rates() {
+  head -c 4000000 /dev/urandom >"$mnt/Projects/rated" && cabinetfs flush "$mnt/Projects/rated" || return 1
+  cabinetfs status "$mnt" --json >"$work/status.json" && rm "$mnt/Projects/rated"
+  # 4 MB within ten seconds, and little back.
+  json_of 'data["mounts"][0]["rates"]' <"$work/status.json"
+  [[ $(json_of 'data["mounts"][0]["rates"]["up"] >= 390000 and data["mounts"][0]["rates"]["down"] < 390000' <"$work/status.json") == True ]]
 }
 t_hardened() {
   local pid
@@ -29,6 +37,23 @@ t_root() {
 t_root_missing() { exits 1 cabinetfs mount work:/Nowhere "$second" && ! is_mounted "$second"; }
 t_read_only() {
   cabinetfs mount work "$second" --read-only -o instance=ro && ! touch "$second/Projects/x" && cabinetfs umount "$second"
+}
+# As root another user can be tried; else what the kernel was told has to do.
+t_allow_other() {
+  local others=(setpriv --reuid 65534 --regid 65534 --clear-groups) status=0
+  if [[ $EUID -ne 0 ]]; then
+    grep -qx user_allow_other /etc/fuse.conf 2>/dev/null || { echo "user_allow_other is not in /etc/fuse.conf"; return 0; }
+    others=()
+  fi
+  cabinetfs mount work "$second" -o instance=others || return 1
+  # From within: the way there is this user's alone.
+  [[ $EUID -ne 0 ]] || ! (cd "$second" && "${others[@]}" cat Projects/a.txt) || status=1
+  cabinetfs umount "$second" && cabinetfs mount work "$second" --allow-other -o instance=others || return 1
+  [[ $(cd "$second" && "${others[@]}" cat Projects/a.txt) == one ]] || status=1
+  # Its mode bits hold for him.
+  [[ $EUID -ne 0 ]] || ! (cd "$second" && "${others[@]}" touch Projects/x) || status=1
+  [[ $(findmnt -no FS-OPTIONS "$second") == *default_permissions*allow_other* ]] || status=1
+  cabinetfs umount "$second" && return "$status"
 }
 t_noexec() {
   cabinetfs mount work "$second" -o noexec,noatime,nodiratime,instance=noexec || return 1
@@ -54,6 +79,23 @@ t_busy() {
   cat "$work/err"
   [[ $status -eq 0 ]] && grep -q "($sleeper)" "$work/err" && is_mounted
 }
+# What a program writes meanwhile is on the server when umount says so (0), or said to be unsent (5).
+t_umount_under_a_writer() {
+  local file=$mnt/Projects/growing umounting status
+  cabinetfs umount "$mnt" && cabinetfs mount work "$mnt" -o upload_limit=100KiB || return 1
+  exec 9>"$file"
+  head -c 300000 /dev/zero >&9
+  cabinetfs umount --force "$mnt" 2>"$work/err" &
+  umounting=$!
+  eventually 10 grep -q uploading "$mnt/.cabinet/uploads.json" && echo more >&9
+  wait "$umounting"
+  status=$?
+  exec 9>&-
+  cat "$work/err"
+  is_mounted && return 1
+  [[ $status -eq 5 || ($status -eq 0 && $(on_server Projects/growing | wc -c) -eq 300005) ]] && cabinetfs mount work "$mnt" && [[ $(wc -c <"$file") -eq 300005 ]] &&
+    cabinetfs umount "$mnt" && [[ $(on_server Projects/growing | wc -c) -eq 300005 ]] && cabinetfs mount work "$mnt"
+}
 # Its process may still be closing the store for a moment.
 forgotten() { cabinetfs status >"$work/status" && ! grep -qF "$mnt" "$work/status"; }
 t_umount() { cabinetfs umount "$mnt" && ! is_mounted && eventually 20 forgotten && exits 1 cabinetfs umount "$mnt"; }
@@ -67,10 +109,24 @@ t_foreground() {
   cat "$work/fg.log"
   [[ $status -eq 0 ]] && ! is_mounted
 }
+# Said as what it is, and not as a fault of the network.
+t_dead() {
+  cabinetfs mount work "$mnt" && kill -KILL "$(mount_pid)" && eventually 10 exits 1 cabinetfs flush "$mnt" 2>"$work/err" || return 1
+  exits 1 cabinetfs flush "$mnt" 2>"$work/err" && cat "$work/err" && grep -q 'cabinetfs mount work' "$work/err" && ! grep -q network "$work/err" || return 1
+  cabinetfs mount work "$mnt" && mkdir -m 700 "$work/elsewhere" || return 1
+  exits 1 env XDG_RUNTIME_DIR="$work/elsewhere" cabinetfs flush "$mnt" 2>"$work/err" && cat "$work/err" && grep -q XDG_RUNTIME_DIR "$work/err" && ! grep -q network "$work/err" &&
+    cabinetfs umount "$mnt"
+}
 t_control_files() {
   cabinetfs mount work "$mnt" || return 1
   grep -q cabinetfs_http_requests_total "$mnt/.cabinet/metrics" && grep -q '^\[remote.work\]' "$mnt/.cabinet/config.toml" &&
     ! ls -a "$mnt" | grep -qx .cabinet && cabinetfs umount "$mnt"
+}
+# On no terminal a line now and then, the first after three seconds.
+t_progress() {
+  cabinetfs mount work "$mnt" -o upload_limit=100KiB || return 1
+  head -c 600000 /dev/urandom >"$mnt/Projects/slow" && cabinetfs flush "$mnt" 2>"$work/err" && grep -q '1 left' "$work/err" || return 1
+  head -c 600000 /dev/urandom >"$mnt/Projects/slow" && cabinetfs umount "$mnt" 2>"$work/err" && grep -q '1 left' "$work/err"
 }
 t_encryption_off() {
   cabinetfs mount work "$mnt" -o no_cache_encryption && cat "$mnt/Projects/a.txt" && cabinetfs umount "$mnt" &&
@@ -79,6 +135,7 @@ t_encryption_off() {
 
 check "mounts, and is ready when it returns" t_mount
 check "status as JSON and for people" t_status
+check "status tells how fast it goes" t_rates
 check "no core dumps" t_hardened
 check "a second mount on the same place is refused" t_again
 check "a second mount of the same store is refused" t_second
@@ -86,11 +143,15 @@ check "instance= mounts one account twice" t_instance
 check "a folder of the account as the mount's root" t_root
 check "a folder that is not there" t_root_missing
 check "read-only" t_read_only
+check "allow_other" t_allow_other
 check "noexec and noatime reach the kernel" t_noexec
 check "wrong arguments are usage errors" t_usage
 check "umount names who uses the mount" t_busy
+check "umount --force under a program that writes" t_umount_under_a_writer
 check "umount" t_umount
 check "in the foreground, until SIGTERM" t_foreground
+check "a mount that died, and another session's" t_dead
 check "control files" t_control_files
+check "flush and umount show how far they are" t_progress
 check "changing the encryption makes the store anew" t_encryption_off
 check_summary

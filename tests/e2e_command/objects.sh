@@ -12,6 +12,10 @@ t_versions() {
     cabinetfs versions "$file" | grep -q '^2 .*current'
 }
 t_diff() { exits 1 cabinetfs diff "$file" 1 >"$work/diff"; grep -qx -- -one "$work/diff" && grep -qx -- +second "$work/diff" && exits 1 cabinetfs diff "$file" 9 2>"$work/err" && grep -q 'version 9' "$work/err" && cabinetfs diff "$file" 2; }
+t_diff_with() {
+  printf '#!/bin/sh\necho "$#: $(cat "$1") $(cat "$2")"\nexit 3\n' >"$work/compare" && chmod +x "$work/compare" || return 1
+  exits 1 cabinetfs diff "$file" 1 --with "$work/compare" >"$work/diff" && [[ $(cat "$work/diff") == '2: one second' ]]
+}
 t_restore() { cabinetfs restore "$file" 1 && eventually 10 grep -qx one "$file" && server_has Projects/a.txt one; }
 t_history() { cabinetfs history "$file" | grep -q alice && [[ $(cabinetfs history "$file" --json | json_of 'len(data) > 0') == True ]]; }
 t_share() {
@@ -48,11 +52,20 @@ t_send() {
   cabinetfs send "$file" "$work/local.txt" --to bob@example.com --subject 'Two files' --body 'Hello' &&
     [[ $(admin GET mails | json_of 'sorted(a["name"] for a in data["mails"][-1]["files"])') == "['a.txt', 'local.txt']" ]]
 }
+last_mail() { admin GET mails | json_of "(lambda m: $1)(data['mails'][-1])"; }
+t_send_options() {
+  printf 'from a pipe\n' | cabinetfs send "$file" --to bob@example.com --cc carol@example.com --bcc alice@example.com -s 'Copies' --body-stdin &&
+    [[ $(last_mail '[m["to"], m["cc"], m["bcc"], m["draft"]]') == "[['bob@example.com'], ['carol@example.com'], ['alice@example.com'], False]" ]] &&
+    [[ $(last_mail 'm["body"].strip()') == 'from a pipe' ]] || return 1
+  # Nobody gets it yet.
+  cabinetfs send "$file" --subject Later --body 'not yet' --draft && [[ $(last_mail '[m["subject"], m["draft"], m["to"], len(m["files"])]') == "['Later', True, [], 1]" ]]
+}
 t_send_usage() { exits 2 cabinetfs send "$file" && exits 1 cabinetfs send "$work/none" --to bob@example.com; }
 t_errors() { exits 1 cabinetfs versions /etc/passwd && exits 1 cabinetfs restore "$file" 99 2>"$work/err" && grep -q 99 "$work/err" && exits 2 cabinetfs restore "$file" x; }
 
 check "versions" t_versions
 check "diff" t_diff
+check "diff --with another program" t_diff_with
 check "restore" t_restore
 check "history" t_history
 check "share, permissions, unshare" t_share
@@ -65,6 +78,7 @@ check "pin, unpin" t_pin
 check "pin a folder" t_pin_folder
 check "prefetch" t_prefetch
 check "send" t_send
+check "send with --cc, --bcc, --body-stdin; --draft" t_send_options
 check "send checks its arguments" t_send_usage
 check "errors are errors" t_errors
 check_summary

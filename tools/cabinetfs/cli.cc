@@ -83,6 +83,24 @@ class Cli {
   }
   void file_of(CLI::App* app) { app->add_option("FILE", a_.file, "file on a mount")->required(); }
 
+  // May be given several times, and takes one word each time: those behind it are arguments.
+  CLI::Option* repeated(CLI::App* app, const char* option_names, Names& to, const char* help = "") {
+    return app
+        ->add_option_function<std::string>(
+            option_names, [&to](const std::string& value) { to.push_back(value); }, help)
+        ->trigger_on_parse();
+  }
+  // The same, of words with commas between them.
+  CLI::Option* addresses(CLI::App* app, const char* option_names, Names& to) {
+    return app
+        ->add_option_function<std::string>(option_names,
+                                           [&to](const std::string& value) {
+                                             for (const std::string& each : split(value, ','))
+                                               if (!each.empty()) to.push_back(each);
+                                           })
+        ->trigger_on_parse();
+  }
+
   // --name and --na_me, for each row of the table.
   void add_table_options(CLI::App* app, std::vector<std::pair<std::string, std::string>>& to,
                          bool remote_only) {
@@ -96,10 +114,8 @@ class Cli {
       const auto store = [&to, name](const std::string& value) { to.emplace_back(name, value); };
       CLI::Option* added = nullptr;
       if (std::string_view(option.kind) == "yes or no") {
-        // "--read-only" and "--read-only=no".
-        added = app->add_option_function<std::string>(names, store, option.help)
-                    ->expected(0, 1)
-                    ->default_str("yes");
+        // "--read-only" and "--read-only=no"; what stands behind it is another argument.
+        added = app->add_option_function<std::string>(names, store, option.help)->expected(0);
       } else {
         added = app->add_option_function<std::string>(names, store, option.help);
       }
@@ -124,7 +140,7 @@ class Cli {
         ->required();
     mount->add_option("MOUNTPOINT", a_.mount.mount_point, "an empty directory")->required();
     mount->add_flag("-f,--foreground", a_.mount.foreground, "stay in the foreground");
-    mount->add_option("-o", a_.mount.option_lists, "options: a=b,c,no_d")->type_name("OPT,...");
+    repeated(mount, "-o", a_.mount.option_lists, "options: a=b,c,no_d")->type_name("OPT,...");
     add_table_options(mount, a_.mount.long_options, false);
 
     CLI::App* umount = command("umount", "send what is unsent, then unmount", [this] {
@@ -252,7 +268,7 @@ class Cli {
     share->add_option("LEVEL", a_.share.level)
         ->required()
         ->check(CLI::IsMember({"view", "read", "write", "manage", "owner"}));
-    share->add_option("--also", a_.share.files, "another file or folder, with the same people");
+    repeated(share, "--also", a_.share.files, "another file or folder, with the same people");
     CLI::App* unshare = command("unshare", "end sharing with a person", [this] {
       if (a_.all == a_.who.empty()) {
         if (a_.all) return run_unshare_all(paths_, a_.file, a_.yes);
@@ -311,9 +327,9 @@ class Cli {
     CLI::App* send = command("send", "mail files from the account",
                              [this] { return run_send(paths_, a_.send); });
     send->add_option("FILE", a_.send.files, "on or off a mount");
-    send->add_option("--to", a_.send.to)->delimiter(',')->allow_extra_args(false);
-    send->add_option("--cc", a_.send.cc)->delimiter(',')->allow_extra_args(false);
-    send->add_option("--bcc", a_.send.bcc)->delimiter(',')->allow_extra_args(false);
+    addresses(send, "--to", a_.send.to);
+    addresses(send, "--cc", a_.send.cc);
+    addresses(send, "--bcc", a_.send.bcc);
     send->add_option("-s,--subject", a_.send.subject);
     send->add_option("-m,--body", a_.send.body);
     send->add_flag("--body-stdin", a_.send.body_stdin, "read the text from standard input");
@@ -330,10 +346,12 @@ class Cli {
              {"gc", "shrink to the limits now"},
              {"clear", "remove all that is not pinned or open"}}) {
       CLI::App* app = command(*cache, what.c_str(), help, [this, word = what] {
-        return run_cache(paths_, word, a_.target, a_.json);
+        return run_cache(paths_, word, a_.target, a_.json, a_.force);
       });
       app->add_option("REMOTE", a_.target, "remote or mount point; all without it");
       app->add_flag("--json", a_.json);
+      if (what == "clear")
+        app->add_flag("--force", a_.force, "of what is not mounted, also what is pinned");
     }
     CLI::App* doctor = command("doctor", "look for what keeps a mount from working",
                                [this] { return run_doctor(paths_, a_.name); });
@@ -399,6 +417,7 @@ class Cli {
 
 std::vector<std::string> arguments_of_mount_helper(const std::vector<std::string>& arguments) {
   Names out = {"mount"};
+  bool fake = false;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     const std::string& word = arguments[i];
     if (word == "-o" || word == "-t") {
@@ -411,6 +430,7 @@ std::vector<std::string> arguments_of_mount_helper(const std::vector<std::string
     } else if (word.size() > 1 && word[0] == '-' &&
                word.find_first_not_of("-sfnvwr") == std::string::npos) {
       // sloppy, fake, no mtab, verbose, read-write; "-r" alone is read-only.
+      fake = fake || word.find('f') != std::string::npos;
       if (word.find('r') != std::string::npos) {
         out.push_back("-o");
         out.push_back("ro");
@@ -419,6 +439,8 @@ std::vector<std::string> arguments_of_mount_helper(const std::vector<std::string
       out.push_back(word);
     }
   }
+  // mount(8): all but the mounting itself.
+  if (fake) return {};
   return out;
 }
 

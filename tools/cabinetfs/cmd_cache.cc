@@ -27,18 +27,27 @@ using nlohmann::json;
 
 namespace {
 
-// A store that is not mounted.
-Result<json> work_on_disk(const Paths& paths, const StorePaths& store, const std::string& what) {
-  TRY_ASSIGN(const DirLock lock, DirLock::acquire(store.state));
-  if (what == "clear") {
-    // Nothing but copies of what the server has, and it needs no key.
-    std::error_code error;
-    for (const auto& entry : std::filesystem::directory_iterator(store.cache, error))
-      std::filesystem::remove_all(entry.path(), error);
-    if (error && error != std::errc::no_such_file_or_directory)
-      return fail(ErrorCode::kIo, fmt::format("{}: {}", store.cache, error.message()));
-    return json::object();
+// Nothing there but copies of what the server has; needs no key.
+Result<json> remove_all_cached(const StorePaths& store) {
+  std::error_code error;
+  std::filesystem::directory_iterator entries(store.cache, error);
+  if (error == std::errc::no_such_file_or_directory) return json::object();
+  std::error_code first = error;
+  for (; !error && entries != std::filesystem::directory_iterator(); entries.increment(error)) {
+    std::error_code failed;
+    std::filesystem::remove_all(entries->path(), failed);
+    if (!first) first = failed;
   }
+  if (!first) first = error;
+  if (first) return fail(ErrorCode::kIo, fmt::format("{}: {}", store.cache, first.message()));
+  return json::object();
+}
+
+// A store that is not mounted. `force`: "clear" asks nobody what is pinned.
+Result<json> work_on_disk(const Paths& paths, const StorePaths& store, const std::string& what,
+                          bool force) {
+  TRY_ASSIGN(const DirLock lock, DirLock::acquire(store.state));
+  if (what == "clear" && force) return remove_all_cached(store);
   TRY_ASSIGN(const auto info, read_store_info(store));
   if (!info) return fail(ErrorCode::kNotFound, fmt::format("{} holds no store", store.state));
   Options options;
@@ -47,15 +56,24 @@ Result<json> work_on_disk(const Paths& paths, const StorePaths& store, const std
   options.content.cache_dir = store.cache;
   options.content.staged_dir = store.staged_dir();
   TRY_ASSIGN(const auto secrets, open_secrets(paths, options));
-  TRY_ASSIGN(const auto sealer, open_store_sealer(*secrets, store, info->encrypted));
+  const auto sealer = open_store_sealer(*secrets, store, info->encrypted);
+  if (!sealer) {
+    // Without its key nobody will ever read it, nor say what of it is pinned.
+    const bool key_is_gone =
+        sealer.error().code == ErrorCode::kDenied && !file_exists(store.state + "/store.key");
+    if (what == "clear" && key_is_gone) return remove_all_cached(store);
+    return fail(sealer.error());
+  }
   const auto offline = make_offline_store();
-  TRY_ASSIGN(const auto contents, ContentStore::open(options.content, *sealer, *offline));
+  TRY_ASSIGN(const auto contents, ContentStore::open(options.content, **sealer, *offline));
   json out = json::object();
   if (what == "verify") {
     const auto report = contents->verify();
     out = {{"files", report.files}, {"blocks", report.blocks}, {"bad_blocks", report.bad_blocks}};
   } else if (what == "gc") {
     contents->collect_garbage();
+  } else if (what == "clear") {
+    contents->clear_cache();
   }
   if (what != "verify") {
     const ContentStats stats = contents->stats();
@@ -75,7 +93,9 @@ void print_answer(const std::string& name, const std::string& what, const json& 
                     bad == 0 ? std::string("all good")
                              : fmt::format("{} bad ones dropped; they are fetched again", bad)));
   } else if (what == "clear") {
-    say(fmt::format("{}: cleared", name));
+    const std::uint64_t left = number_field(answer, "cache_bytes");
+    say(left == 0 ? fmt::format("{}: cleared", name)
+                  : fmt::format("{}: cleared; {} are pinned or open", name, format_size(left)));
   } else {
     std::string line =
         fmt::format("{}: {} in {} files", name, format_size(number_field(answer, "cache_bytes")),
@@ -99,7 +119,7 @@ void print_answer(const std::string& name, const std::string& what, const json& 
 }  // namespace
 
 ExitCode run_cache(const Paths& paths, const std::string& what, const std::string& target,
-                   bool as_json) {
+                   bool as_json, bool force) {
   const auto volumes = mounted_volumes();
   if (!volumes) return fail_with(volumes.error());
   ExitCode worst = ExitCode::kOk;
@@ -125,7 +145,7 @@ ExitCode run_cache(const Paths& paths, const std::string& what, const std::strin
     const auto answer = ask_mount(paths, volume, {{"cmd", "cache-" + what}});
     // Of that name there may be another user's, or another session's, with a store of its own.
     if (!answer && volume.mount_point != as_path &&
-        answer.error().code == ErrorCode::kUnavailable) {
+        answer.error().code == ErrorCode::kNotPermitted) {
       if (!target.empty()) elsewhere = answer.error();
       continue;
     }
@@ -135,7 +155,7 @@ ExitCode run_cache(const Paths& paths, const std::string& what, const std::strin
     const auto info = read_store_info(store);
     if (!info || !*info) continue;
     if (!target.empty() && (*info)->remote != target && store.name != target) continue;
-    const auto answer = work_on_disk(paths, store, what);
+    const auto answer = work_on_disk(paths, store, what, force);
     // Mounted: that has been asked above.
     if (!answer && answer.error().code == ErrorCode::kBusy) continue;
     done(store.name, answer);

@@ -143,6 +143,27 @@ bool still_mounted(const std::string& mount_point) {
          });
 }
 
+// What the mount's process has left in its store: also what was written after it had told what is
+// unsent. nullopt: nobody knows.
+std::optional<UnsentSummary> left_behind(const Paths& paths, const std::string& state_dir) {
+  for (const StorePaths& store : all_stores(paths)) {
+    if (store.state != state_dir) continue;
+    const auto idle = look_into_store(paths, store);
+    if (!idle) {
+      // It never came to a store; or the next mount has it already, and sends what is in it.
+      if (idle.error().code == ErrorCode::kNotFound || idle.error().code == ErrorCode::kBusy)
+        return UnsentSummary{};
+      complain(printable(fmt::format("{}: {}", store.name, idle.error().context)));
+      return std::nullopt;
+    }
+    UnsentSummary left;
+    left.items = idle->unsent;
+    left.bytes = idle->bytes;
+    return left;
+  }
+  return std::nullopt;
+}
+
 // True when the process has ended.
 bool wait_for_exit(pid_t pid) {
   const int fd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
@@ -199,7 +220,7 @@ ExitCode run_umount(const Paths& paths, const UmountCommand& command) {
     // Asked even when nothing is known to be unsent: open files are written out by it.
     switch (wait_for_unsent(paths, volume, command, unsent, why)) {
       case Wait::kSent:
-        unsent = {};
+        unsent = {};  // what has been written since is looked for when nothing can be any more
         break;
       case Wait::kGivenUp:
         break;
@@ -236,6 +257,18 @@ ExitCode run_umount(const Paths& paths, const UmountCommand& command) {
   if (still_mounted(mount_point)) {
     complain(printable(fmt::format("{} is still mounted", mount_point)));
     return ExitCode::kFailed;
+  }
+  if (status) {
+    const auto left = left_behind(paths, text_field(*status, "store"));
+    if (!left) {
+      complain(printable(
+          fmt::format("unmounted, but what of {} is unsent cannot be told; it is kept on this disk",
+                      volume.remote)));
+      return ExitCode::kUnsentRemains;
+    }
+    if (why.empty()) why = "written while it was unmounted";
+    unsent.items = left->items;
+    unsent.bytes = left->bytes;
   }
   if (unsent.items == 0) return ExitCode::kOk;
   if (command.detach) {

@@ -49,8 +49,9 @@ ExitCode flush_one(const Paths& paths, const std::string& file, std::chrono::mil
       interrupt.token());
   line.clear();
   if (answer) return ExitCode::kOk;
-  if (answer.error().code == ErrorCode::kUnavailable && last.items == 0)
-    return fail_with(answer.error(), where->volume.remote);
+  const bool not_asked = answer.error().code == ErrorCode::kUnavailable ||
+                         answer.error().code == ErrorCode::kNotPermitted;
+  if (not_asked && last.items == 0) return fail_with(answer.error(), where->volume.remote);
   if (interrupt.interrupted())
     complain("interrupted; the rest is kept and goes on being sent");
   else if (answer.error().code == ErrorCode::kTimeout)

@@ -111,9 +111,10 @@ struct SendCommand {
 };
 ExitCode run_send(const Paths& paths, const SendCommand& command);
 
-// what: stats, verify, gc, clear; target: a mount point, a remote, or empty for all
+// what: stats, verify, gc, clear; target: a mount point, a remote, or empty for all;
+// force: "clear" removes what is pinned too, of what is not mounted
 ExitCode run_cache(const Paths& paths, const std::string& what, const std::string& target,
-                   bool json);
+                   bool json, bool force);
 
 ExitCode run_doctor(const Paths& paths, const std::string& remote);
 

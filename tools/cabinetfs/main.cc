@@ -22,8 +22,10 @@ int main(int argc, char** argv) {
     std::vector<std::string> arguments(argv + 1, argv + argc);
     const std::string_view program = argc > 0 ? argv[0] : "";
     // mount(8) calls its helpers by their name.
-    if (program.ends_with("mount.cabinetfs") || program.ends_with("mount.fuse.cabinetfs"))
+    if (program.ends_with("mount.cabinetfs") || program.ends_with("mount.fuse.cabinetfs")) {
       arguments = arguments_of_mount_helper(arguments);
+      if (arguments.empty()) return static_cast<int>(ExitCode::kOk);
+    }
     return static_cast<int>(run_cli(Paths::from_environment(), std::move(arguments)));
   } catch (const std::exception& error) {
     complain(printable(fmt::format("internal error: {}", error.what())));

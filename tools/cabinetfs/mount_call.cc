@@ -30,7 +30,7 @@ Result<json> ask_mount(const Paths& paths, const MountedVolume& volume, const js
                        const CancelToken& cancel) {
   auto client = ControlClient::connect(find_control_socket(paths, volume.mount_point));
   if (!client)
-    return fail(client.error().code,
+    return fail(ErrorCode::kNotPermitted,
                 fmt::format("the mount at {} cannot be asked ({}); it belongs to another user, or "
                             "was made with another XDG_RUNTIME_DIR",
                             volume.mount_point, client.error().context));

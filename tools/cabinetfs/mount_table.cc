@@ -113,7 +113,7 @@ Result<PathOnMount> locate(const std::string& path) {
                                                  volumes.empty() ? " (nothing is mounted)" : ""));
   if (!found->volume.alive)
     return fail(
-        ErrorCode::kUnavailable,
+        ErrorCode::kIo,  // the remote has no part in it
         fmt::format("the mount at {} has lost its server; mount it again with: cabinetfs "
                     "mount {} {}",
                     found->volume.mount_point, found->volume.remote, found->volume.mount_point));

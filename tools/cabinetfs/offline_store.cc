@@ -89,6 +89,8 @@ Result<IdleStore> look_into_store(const Paths& paths, const StorePaths& store) {
   IdleStore out{store.name, info->remote, 0, 0};
   for (const NodeRecord& node : dirty) {
     if (!node.dirty()) continue;  // a notice that stays
+    // Nobody has looked into the mount yet: the root is the server's all the same.
+    if (node.ino == kRootInode && !node.remote) continue;
     ++out.unsent;
     if (node.content_dirty) out.bytes += node.size;
   }

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "backend/base/log.h"
+#include "backend/base/pause.h"
 #include "backend/base/times.h"
 #include "backend/remote_store.h"
 #include "cache/content.h"
@@ -24,6 +25,7 @@
 #include "tools/cabinetfs/output.h"
 #include "tools/cabinetfs/store_info.h"
 #include "tools/cabinetfs/store_sealer.h"
+#include "tools/cabinetfs/transfer_rates.h"
 
 namespace cabinetfs {
 
@@ -159,6 +161,38 @@ json mount_facts(const MountPlan& plan, const StoreInfo& info, const std::string
           {"cache_limit", plan.options.content.cache_max_bytes}};
 }
 
+// Watches the counters of a connection for as long as it lives.
+class RateKeeper {
+ public:
+  explicit RateKeeper(const Connection& connection)
+      : connection_(connection), thread_([this] { run(); }) {}
+  ~RateKeeper() {
+    stopping_.cancel();
+    thread_.join();
+  }
+  json to_json() const {
+    const auto rates = rates_.per_second(totals(), Clock::system().steady());
+    return {{"down", rates.down}, {"up", rates.up}};
+  }
+
+ private:
+  TransferRates::Totals totals() const {
+    const HttpStats stats = connection_.http_stats();
+    return {stats.bytes_in, stats.bytes_out};
+  }
+  void run() {
+    CallContext forever;
+    forever.cancel = stopping_.token();
+    do rates_.note(totals(), Clock::system().steady());
+    while (pause(forever, TransferRates::kEvery));
+  }
+
+  const Connection& connection_;
+  TransferRates rates_;
+  CancelSource stopping_;
+  std::thread thread_;  // last: it uses the others
+};
+
 Result<void> serve(const Paths& paths, MountPlan& plan, ReadyPipe& ready) {
   const Options& options = plan.options;
   TRY(make_dirs(plan.store.state));
@@ -196,10 +230,12 @@ Result<void> serve(const Paths& paths, MountPlan& plan, ReadyPipe& ready) {
   services.contents = contents.get();
   services.call_timeout = options.volume.call_timeout;
   services.unmount = [&mount] { mount->stop(); };
+  const RateKeeper rates(*connection);
   const std::string since = format_rfc3339(Clock::system().wall());
   services.extra_status = [&] {
     json out = mount_facts(plan, info, since);
     out["http"] = http_stats_to_json(connection->http_stats());
+    out["rates"] = rates.to_json();
     return out;
   };
   TRY_ASSIGN(auto control, ControlServer::start(control_socket(paths.run_dir, plan.mount_point),

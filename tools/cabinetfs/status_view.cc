@@ -74,6 +74,10 @@ std::string render_status(const json& status, unsigned, std::size_t max_items) {
                        100.0 * static_cast<double>(hits) / static_cast<double>(hits + misses));
   out += fmt::format("; fetched {}, sent {}\n", format_size(number_field(cache, "fetched_bytes")),
                      format_size(number_field(status, "sent_bytes")));
+  const json& rates = part(status, "rates");
+  if (!rates.empty())
+    out += fmt::format("  up {}/s, down {}/s\n", format_size(number_field(rates, "up")),
+                       format_size(number_field(rates, "down")));
   const json& http = part(status, "http");
   if (!http.empty())
     out += fmt::format("  requests: {}, in flight {}, waiting {}, retried {}, slowed down {}\n",

@@ -39,7 +39,7 @@ void check_page(const Result<WirePage<T>>& page) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const std::string_view body(reinterpret_cast<const char*>(data) + 1, size - 1);
-  switch (data[0] % 12) {
+  switch (data[0] % 13) {
     case 0:
       if (const auto node = parse_node(body)) check_node(*node);
       break;
@@ -87,6 +87,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 9:
       if (const auto account = parse_account(body)) check(!account->user.id.empty());
+      break;
+    case 12:
+      if (const auto id = parse_id(body)) check(!id->empty());
       break;
     case 10:
       check(id_of_location(body).find_first_of("/?#%.\n ") == std::string::npos);

@@ -24,6 +24,7 @@ struct MemoryVolume::Node {
   std::size_t remembered = 0;
   std::uint64_t changes = 0, changes_known = 0;  // keep_cache: unchanged since the last open
   bool remote = false;
+  bool edited = false;
   bool locked = false;
 };
 
@@ -167,6 +168,16 @@ void MemoryVolume::invalidate_entry(InodeNumber parent, const std::string& name)
 void MemoryVolume::make_remote(const std::string& path) {
   MutexLock lock(mutex_);
   at_path_locked(path)->remote = true;
+}
+
+void MemoryVolume::set_edited(const std::string& path) {
+  MutexLock lock(mutex_);
+  at_path_locked(path)->edited = true;
+}
+
+void MemoryVolume::set_events(int count) {
+  MutexLock lock(mutex_);
+  events_ = count;
 }
 
 void MemoryVolume::set_fault(std::function<Result<void>(const std::string&)> fault) {
@@ -570,6 +581,7 @@ Result<NodeInfo> MemoryVolume::info(InodeNumber ino) {
   out.record.mtime = node->mtime;
   out.record.pin = node->pin;
   out.record.sync = node->sync;
+  out.edited = node->edited;
   RemoteEntry remote;
   remote.id.value = fmt::format("id-{}", node->ino.value);
   remote.name = node->name;
@@ -693,8 +705,17 @@ Result<void> MemoryVolume::unshare(const CallContext& /*call*/, InodeNumber ino,
 Result<std::vector<RemoteEvent>> MemoryVolume::history(const CallContext& /*call*/,
                                                        InodeNumber /*ino*/) {
   TRY(enter("history"));
-  return std::vector<RemoteEvent>{
-      {WallTime(std::chrono::seconds(1'000'000'000)), "me@example.com", "upload", "first"}};
+  MutexLock lock(mutex_);
+  if (events_ == 0) {
+    return std::vector<RemoteEvent>{
+        {WallTime(std::chrono::seconds(1'000'000'000)), "me@example.com", "upload", "first"}};
+  }
+  std::vector<RemoteEvent> events;
+  for (int i = events_; i > 0; --i) {
+    events.push_back({WallTime(std::chrono::seconds(1'000'000'000 + i)), "me@example.com", "upload",
+                      fmt::format("event {}", i)});
+  }
+  return events;
 }
 
 Result<void> MemoryVolume::set_description(InodeNumber ino, const std::string& text) {

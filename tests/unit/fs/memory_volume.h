@@ -29,6 +29,10 @@ class MemoryVolume final : public Volume {
   void write_as_other(const std::string& path, const std::string& content);  // tells the notifier
   // A file whose reads, and a name whose lookup, need "the network": they pass the gate.
   void make_remote(const std::string& path);
+  // As if a program had it open for writing.
+  void set_edited(const std::string& path);
+  // How long the history of each node is; the newest event is "event COUNT".
+  void set_events(int count);
   Gate& gate() { return gate_; }
   Capabilities& can() { return capabilities_; }
   // Called at the start of each operation with its name; what it returns or throws is the result.
@@ -136,6 +140,7 @@ class MemoryVolume final : public Volume {
 
   Capabilities capabilities_;
   Gate gate_;
+  int events_ GUARDED_BY(mutex_) = 0;
   std::atomic<int> open_files_{0};
   mutable Mutex mutex_;
   std::function<Result<void>(const std::string&)> fault_ GUARDED_BY(mutex_);

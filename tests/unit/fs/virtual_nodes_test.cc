@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "fs/control_files.h"
 #include "tests/unit/fs/memory_volume.h"
 
@@ -58,6 +60,16 @@ TEST_F(Virtual, VersionsAreADirectoryOfNumberedFiles) {
   EXPECT_EQ(nodes_.getattr(call_, first.ino)->size, 3u);
   EXPECT_EQ(read(first.ino), "one");
   EXPECT_EQ(nodes_.get_xattr(call_, first.ino, "user.cabinet.version").value(), "1");
+  // Listed is what there is.
+  const std::vector<std::string> told = nodes_.list_xattrs(call_, first.ino).value();
+  for (const char* key : {"access", "created", "hash.md5", "hash.sha3-256", "id", "modifier",
+                          "version", "versions", "nonsense"}) {
+    const std::string name = std::string("user.cabinet.") + key;
+    EXPECT_EQ(std::count(told.begin(), told.end(), name),
+              nodes_.get_xattr(call_, first.ino, name) ? 1 : 0)
+        << name;
+  }
+  EXPECT_THAT(told, ::testing::SizeIs(::testing::Ge(4u)));
   EXPECT_EQ(nodes_.get_xattr(call_, first.ino, "user.cabinet.lock").error().code,
             ErrorCode::kNoData);
 }

@@ -147,6 +147,36 @@ TEST_F(Xattr, ActsOnWhatIsSet) {
   EXPECT_EQ(remove(file_, "description"), "ok");
 }
 
+// Busy at the server is told; busy because of an edit here is what cp -a and mv run into.
+TEST_F(Xattr, AVersionIsNotSetWhileTheFileIsEdited) {
+  volume_.set_fault([](const std::string& operation) -> Result<void> {
+    if (operation == "promote") return fail(ErrorCode::kBusy, "doc.txt");
+    return {};
+  });
+  EXPECT_EQ(set(file_, "version", "1"), "busy");
+  volume_.set_edited("dir/doc.txt");
+  EXPECT_EQ(set(file_, "version", "1"), "not-supported");
+}
+
+// The kernel takes no value above 64 KiB.
+TEST_F(Xattr, LongListsAreCutAtTheirOldEnd) {
+  volume_.set_events(2'000);
+  const std::string value = get(file_, "history");
+  EXPECT_LE(value.size(), 65'536u);
+  EXPECT_GT(value.size(), 65'000u);
+  const json history = json::parse(value, nullptr, false);
+  ASSERT_TRUE(history.is_array());
+  EXPECT_EQ(history.front()["detail"], "event 2000");
+  const int count = static_cast<int>(history.size());
+  EXPECT_EQ(history.back()["detail"], "event " + std::to_string(2'001 - count));
+  for (int i = 0; i < 1'000; ++i) volume_.add_version("dir/doc.txt", "more");
+  const json versions = json::parse(get(file_, "versions"), nullptr, false);
+  ASSERT_TRUE(versions.is_array());
+  EXPECT_EQ(versions.front()["number"], 1'002);
+  EXPECT_LT(versions.size(), 1'002u);
+  EXPECT_EQ(get(file_, "version"), "1002");
+}
+
 TEST_F(Xattr, WhatCannotBeSetIsNotSupported) {
   for (const char* key : {"id", "vendor", "versions", "hash.md5", "quota", "access", "nonsense"}) {
     EXPECT_EQ(set(file_, key, "x"), "not-supported") << key;

@@ -75,10 +75,27 @@ TEST(CommandLine, CompletionKnowsOptionsAndShells) {
 }
 
 TEST(MountHelper, TranslatesWhatMountSays) {
-  EXPECT_THAT(arguments_of_mount_helper({"work", "/mnt", "-sfnv", "-o", "rw,fresh=5s"}),
+  EXPECT_THAT(arguments_of_mount_helper({"work", "/mnt", "-snv", "-o", "rw,fresh=5s"}),
               ElementsAre("mount", "work", "/mnt", "-o", "rw,fresh=5s"));
   EXPECT_THAT(arguments_of_mount_helper({"work", "/mnt", "-r", "-t", "cabinetfs"}),
               ElementsAre("mount", "work", "/mnt", "-o", "ro"));
+  EXPECT_THAT(arguments_of_mount_helper({"work", "/mnt", "-sfn"}), ::testing::IsEmpty())
+      << "-f is mount(8)'s word for not mounting";
+}
+
+// "No remote of that name", and no complaint about the arguments.
+TEST(CommandLine, OptionsLeaveTheArgumentsBehindThem) {
+  for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
+           {"mount", "--read-only", "work", "/tmp", "-f"},
+           {"mount", "-o", "ro", "work", "/tmp", "-f"},
+           {"mount", "-o", "ro", "-o", "fresh=5s", "work", "/tmp", "--allow-http"},
+           {"mount", "--read-only=no", "work", "/tmp"}}) {
+    const Outcome outcome = run(arguments);
+    EXPECT_THAT(outcome.err, HasSubstr("cabinetfs remote add work"))
+        << ::testing::PrintToString(arguments);
+  }
+  EXPECT_THAT(run({"send", "--to", "bob@example.com", "/nonexistent/a"}).err,
+              HasSubstr("no remote is configured"));
 }
 
 }  // namespace

@@ -20,6 +20,7 @@ json busy_status() {
     "remote": "work", "mount_point": "/mnt/work", "url": "https://a.b",
     "online": true, "unsent_bytes": 3072, "conflicts": 1,
     "cache": {"cache_bytes": 1048576, "cached_files": 3, "hits": 9, "misses": 1, "fetched_bytes": 2048},
+    "rates": {"up": 1536, "down": 0},
     "unsent": [
       {"path": "docs/a.bin", "action": "upload", "state": "uploading", "size": 2048, "sent": 1024},
       {"path": "docs/b\u001b[31m.txt", "action": "rename", "state": "refused", "message": "403 no right"},
@@ -34,6 +35,7 @@ TEST(StatusView, ShowsWhatIsUnsentAndWhy) {
   EXPECT_THAT(text, HasSubstr("[#######.......]  50 %  upload        docs/a.bin  2 KiB"));
   EXPECT_THAT(text, HasSubstr("403 no right"));
   EXPECT_THAT(text, HasSubstr("90 % of reads from it"));
+  EXPECT_THAT(text, HasSubstr("\n  up 1.5 KiB/s, down 0 B/s\n"));
   EXPECT_THAT(text, HasSubstr("cabinetfs retry"));
   EXPECT_THAT(text, Not(HasSubstr("\x1b"))) << "names cannot steer the terminal";
 }

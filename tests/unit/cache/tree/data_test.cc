@@ -422,6 +422,24 @@ TEST(Data, OldVersionsAreReadable) {
   EXPECT_EQ(h.text("docs/a.txt"), "one");
 }
 
+// What is being written is later than any version that could be made the current one.
+TEST(Data, NoVersionIsPromotedUnderAnEdit) {
+  VolumeHarness h({{"docs/a.txt", "one"}});
+  h.remote.write_file_as_other("docs/a.txt", "two!");
+  const InodeNumber a = h.must("docs/a.txt");
+  auto file = h.open_rw("docs/a.txt");
+  ASSERT_OK(file);
+  EXPECT_EQ(h.volume->promote(h.call(), a, 1).error().code, ErrorCode::kBusy) << "only opened";
+  EXPECT_TRUE(h.volume->info(a)->edited);
+  ASSERT_OK(h.volume->write(h.call(), **file, 0, as_bytes(std::string("ours"))));
+  EXPECT_EQ(h.volume->promote(h.call(), a, 1).error().code, ErrorCode::kBusy) << "written";
+  ASSERT_OK(h.close(*file));
+  EXPECT_EQ(h.volume->promote(h.call(), a, 1).error().code, ErrorCode::kBusy) << "unsent";
+  ASSERT_OK(h.drain());
+  EXPECT_FALSE(h.volume->info(a)->edited);
+  ASSERT_OK(h.volume->promote(h.call(), a, 1));
+}
+
 // Another machine has made the file longer since the kernel looked.
 TEST(Data, AppendingGoesToTheEndThatTheFileHas) {
   VolumeHarness h({{"docs/log", "one\n"}});
