@@ -1,5 +1,6 @@
 // Volume: what is unsent, and the commands about it.
 #include <fmt/format.h>
+#include <unordered_map>
 
 #include <algorithm>
 
@@ -117,16 +118,26 @@ Result<void> VolumeImpl::flush_to_server(const CallContext& call, InodeNumber in
     MutexLock lock(file->mutex);
     TRY(core_.commit(*file));
   }
+  // What comes later is somebody else's to wait for: a program that goes on writing must not keep
+  // this from its end.
+  TRY_ASSIGN(const std::vector<InodeNumber> left, unsent_below(ino));
+  std::unordered_map<InodeNumber, std::uint64_t> wanted;
+  for (const InodeNumber each : left) {
+    TRY_ASSIGN(const NodePtr node, core_.tree.find(each));
+    if (node != nullptr) wanted.emplace(each, node->generation);
+  }
   SteadyTime told{};
   while (true) {
-    TRY_ASSIGN(const std::vector<InodeNumber> left, unsent_below(ino));
     bool waiting = false;
     std::optional<Error> refused;
-    for (const InodeNumber each : left) {
+    for (const auto& [each, generation] : wanted) {
       TRY_ASSIGN(const NodePtr node, core_.tree.find(each));
       const bool locked =
           node != nullptr && node->lock_taken && !core_.files.has_writers(node->ino);
       if (node == nullptr || !(node->dirty() || locked)) continue;
+      // Sent, and written to since.
+      const bool in_place = node->remote && !node->deleted && !node->moved() && !node->description;
+      if (in_place && generation > 0 && node->uploaded_generation >= generation) continue;
       if (node->failure && node->failure->refused) {
         if (!refused) {
           refused = Error{node->failure->code, core_.tree.path_of(each).value_or(node->name) +

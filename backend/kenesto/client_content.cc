@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <system_error>
 #include <thread>
 
 #include "backend/http/http_status.h"
@@ -71,7 +72,12 @@ Result<bool> KenestoStore::still_marked(const CallContext& call, const RemoteId&
   if (has_object_info() && known_.find(file)) {
     // Most likely the version that is going to be read: its address is asked for meanwhile, so that
     // the look takes no time of its own.
-    const std::jthread address([&] { static_cast<void>(access_url(call, file, version)); });
+    std::jthread address;
+    try {
+      address = std::jthread([&] { static_cast<void>(access_url(call, file, version)); });
+    } catch (const std::system_error&) {
+      // No thread to be had: it is asked for afterwards.
+    }
     const auto info = fetch_object_info(call, NodeKind::kFile, file);
     if (info && info->item && mark == mark_of(make_validator(info->item->entry))) return true;
     if (!info && gives_up(info.error().code)) return fail(info.error());

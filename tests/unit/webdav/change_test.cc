@@ -95,10 +95,9 @@ TEST_F(WebDavClient, BelowAFileNothingIsThere) {
 // One question for each folder above, however deep: TearDown() and the script count them.
 TEST_F(WebDavClient, DeepBelowAFileEachFolderIsAskedForOnce) {
   std::string path = "top";
-  for (int level = 0; level < 12; ++level) {
-    path += "/d";
-    http_.answer("PROPFIND /dav/" + path, 400, "");
-  }
+  for (int level = 0; level < 12; ++level) path += "/d";
+  for (std::string folder = path; folder != "top"; folder.resize(folder.rfind('/')))
+    http_.answer("PROPFIND /dav/" + folder, 400, "");
   found("top", file("/dav/top", 3));
   root_is_there();
   EXPECT_EQ(code_of(store_->stat(soon(), NodeKind::kFile, {path})), ErrorCode::kNotFound);

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 
 #include "tests/unit/cache/tree/volume_harness.h"
 
@@ -360,6 +361,27 @@ TEST(Save, AClockThatIsSetBackMakesNoListingYoung) {
   h.remote.write_file_as_other("docs/b.txt", "theirs");
   h.go_stale();
   EXPECT_EQ(h.names("docs").value_or(std::vector<std::string>{}).size(), 2u);
+}
+
+// A log that a program holds open and writes to without pause.
+TEST(Save, AFlushEndsWhileAProgramGoesOnWriting) {
+  VolumeHarness h({{"docs/", ""}});
+  auto log = h.create("docs/log");
+  ASSERT_OK(log);
+  ASSERT_OK(h.pwrite(**log, 0, "first"));
+  std::atomic<std::uint64_t> lines = 0;
+  h.faulty.set_hook([&](const RemoteCall& call) {
+    // What is written while it is sent is the next version's.
+    if (call.operation == "put" && lines < 100) (void)h.pwrite(**log, 5 + lines++, "x");
+    return RemoteFault::pass();
+  });
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.remote.content("docs/log").value_or("?"), "first");
+  EXPECT_EQ(lines, 1u);
+  h.faulty.heal();
+  ASSERT_OK(h.close(*log));
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.remote.content("docs/log").value_or("?"), "firstx");
 }
 
 }  // namespace
