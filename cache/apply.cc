@@ -231,6 +231,7 @@ Result<void> apply_entry(VolumeCore& core, Tree::Txn& txn, InodeNumber folder,
   } else {
     node.renamed = !core.shows_remote_name(node);
   }
+  if (!node.deleted && !node.moved()) node.first_place.reset();
   if (!node.content_dirty) {
     if (content_changed) {
       show_remote(node, true);

@@ -242,9 +242,9 @@ bool ContentStoreImpl::remove_retired() {
     inner.unlock();
     if (files.empty() || !row_sync_) return false;
     if (const Result<void> synced = row_sync_(); !synced) {
-      log_warn("staged data that is not needed any more stays: {}", to_string(synced.error()));
-      MutexLock again(changed_mutex_);
-      retired_.insert(retired_.end(), files.begin(), files.end());
+      // A log that could not be synced once is not synced any more: the next start removes them.
+      log_warn("staged data that is not needed any more stays until the next mount: {}",
+               to_string(synced.error()));
       return false;
     }
   }

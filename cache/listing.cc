@@ -177,7 +177,7 @@ Result<void> ListingService::fetch(const CallContext& call, InodeNumber folder) 
     Result<std::vector<RemoteEntry>> entries = core_.seen(core_.remote.list(call, id));
     ++core_.listings;
     if (entries) {
-      TRY(check_vanished(call, folder, id, *entries));
+      TRY(check_vanished(call, folder, id, *entries, asked));
       TRY_ASSIGN(const bool taken, merge(folder, id, *entries, asked));
       if (taken) {
         note_cost(folder, core_.clock.steady() - asked);
@@ -198,7 +198,8 @@ Result<void> ListingService::fetch(const CallContext& call, InodeNumber folder) 
 // is missing at once, one that is missing is asked for by itself.
 Result<void> ListingService::check_vanished(const CallContext& call, InodeNumber folder,
                                             const RemoteId& id,
-                                            const std::vector<RemoteEntry>& entries) {
+                                            const std::vector<RemoteEntry>& entries,
+                                            SteadyTime asked) {
   std::unordered_set<std::string> present;
   present.reserve(entries.size());
   for (const RemoteEntry& entry : entries) present.insert(entry.id.value);
@@ -208,7 +209,9 @@ Result<void> ListingService::check_vanished(const CallContext& call, InodeNumber
     Tree::Txn txn(core_.tree);
     TRY_ASSIGN(const std::vector<NodePtr> children, txn.remote_children(folder));
     for (const NodePtr& child : children) {
-      if (child->dirty() || core_.is_in_flight(child->ino)) continue;
+      if (child->dirty() || core_.is_in_flight(child->ino) ||
+          core_.recent.confirmed_since(child->ino, asked))
+        continue;
       ++known;
       if (present.contains(child->remote->id.value)) continue;
       ++gone;
@@ -221,7 +224,8 @@ Result<void> ListingService::check_vanished(const CallContext& call, InodeNumber
   const Result<RemoteEntry> there =
       core_.seen(core_.remote.stat(call, missing->kind, missing->remote->id));
   if (!there) {
-    if (is_gone(there.error().code)) return {};
+    // What is not ours to see any more is gone for us.
+    if (!is_transient(there.error().code)) return {};
     return fail(there.error());
   }
   if (!there->parent.empty() && there->parent != id) return {};  // moved elsewhere

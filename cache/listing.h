@@ -52,7 +52,7 @@ class ListingService {
   Result<bool> merge(InodeNumber folder, const RemoteId& id,
                      const std::vector<RemoteEntry>& entries, SteadyTime asked);
   Result<void> check_vanished(const CallContext& call, InodeNumber folder, const RemoteId& id,
-                              const std::vector<RemoteEntry>& entries);
+                              const std::vector<RemoteEntry>& entries, SteadyTime asked);
   Result<bool> moved_on(const CallContext& call, InodeNumber folder, const RemoteId& id)
       EXCLUDES(mutex_);
   Result<void> free_twin_names(Tree::Txn& txn, InodeNumber folder, Notices& notices);

@@ -9,8 +9,9 @@ namespace {
 
 // How old the listing of a pinned folder may be where nobody tells of changes.
 constexpr std::chrono::minutes kListedAgain{5};
-// Files between two looks at whether something else is wanted by now.
+// Files, and bytes, between two looks at whether something else is wanted by now.
 constexpr std::size_t kTogether = 64;
+constexpr std::uint64_t kBytesTogether = 64u << 20;
 
 }  // namespace
 
@@ -74,8 +75,11 @@ void PinKeeper::fetch(const Contents& contents) {
   std::vector<InodeNumber> some;
   for (auto next = contents.begin(); next != contents.end();) {
     some.clear();
-    for (; next != contents.end() && some.size() < kTogether; ++next) {
-      if (next->second.wanted) some.push_back(next->first);
+    std::uint64_t bytes = 0;
+    for (; next != contents.end() && some.size() < kTogether && bytes < kBytesTogether; ++next) {
+      if (!next->second.wanted) continue;
+      some.push_back(next->first);
+      bytes += next->second.key.size;
     }
     // Something else is pinned by now: found by the next pass, which goes on with the rest too.
     if (queued_ || core_.stopping.token().cancelled() || !core_.net.may_try()) return;

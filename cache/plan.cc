@@ -236,9 +236,11 @@ Result<std::vector<InodeNumber>> Planner::waits_for(Tree::Txn& txn, const NodeRe
     return out;
   }
   if (node.remote && !node.moved()) return out;
-  TRY_ASSIGN(const std::string name, core_.codec.to_remote(node.name));
-  TRY_ASSIGN(const NodePtr standing, txn.displaced_at(node.parent, name, node.ino));
-  if (standing != nullptr) out.push_back(standing->ino);
+  // One whose name cannot be sent waits for its user, and for no place.
+  if (const Result<std::string> name = core_.codec.to_remote(node.name)) {
+    TRY_ASSIGN(const NodePtr standing, txn.displaced_at(node.parent, *name, node.ino));
+    if (standing != nullptr) out.push_back(standing->ino);
+  }
   InodeNumber above = node.parent;
   while (above && above != kRootInode) {
     TRY_ASSIGN(const NodePtr up, txn.find(above));
@@ -362,6 +364,7 @@ Result<void> hand_on_identity(VolumeCore& core, Tree::Txn& txn, InodeNumber dele
     ++next.generation;
   }
   std::swap(next.sent_place, rest.sent_place);
+  std::swap(next.first_place, rest.first_place);
   std::swap(next.lock_taken, rest.lock_taken);  // the server's object is locked, not ours
   next.remote = rest.remote;
   next.remote_parent = rest.remote_parent;

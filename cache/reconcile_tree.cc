@@ -463,6 +463,7 @@ Result<void> Reconciler::lost(InodeNumber ino, const RemoteId& id) {
     next.remote_parent = kNoInode;
     next.renamed = false;
     next.sent_place.reset();
+    next.first_place.reset();
     next.intent = Intent{};
     next.lock_taken = false;
     next.failure.reset();

@@ -386,7 +386,7 @@ bool decode_failure(Reader& in, Failure& failure) {
   while (in.next()) {
     switch (in.field()) {
       case kFailureCode:
-        failure.code = in.one_of(ErrorCode::kCrossDevice);
+        failure.code = in.one_of(ErrorCode::kNoAccess);
         break;
       case kFailureMessage:
         failure.message = in.text();

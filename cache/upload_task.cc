@@ -536,6 +536,7 @@ Result<void> UploadTask::make_room_for_theirs(const RemoteEntry& theirs) {
     next.renamed = false;
     next.lock_taken = false;
     next.sent_place.reset();
+    next.first_place.reset();
     next.intent = Intent{};
     txn.put(std::move(next));
     TRY(txn.commit());
@@ -584,6 +585,7 @@ Result<void> UploadTask::settle(const RemoteEntry& entry, std::uint64_t generati
       next.parent = folder->ino;
     }
     next.renamed = !core_.shows_remote_name(next);
+    if (!next.deleted && !next.moved()) next.first_place.reset();
     next.intent = Intent{};
     next.failure.reset();
     if (!conflict_.empty()) {

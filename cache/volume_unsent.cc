@@ -136,8 +136,11 @@ Result<void> VolumeImpl::flush_to_server(const CallContext& call, InodeNumber in
           node != nullptr && node->lock_taken && !core_.files.has_writers(node->ino);
       if (node == nullptr || !(node->dirty() || locked)) continue;
       // Sent, and written to since.
-      const bool in_place = node->remote && !node->deleted && !node->moved() && !node->description;
-      if (in_place && generation > 0 && node->uploaded_generation >= generation) continue;
+      const bool only_content = node->remote && node->content_dirty && !node->deleted &&
+                                !node->moved() && !node->sent_place && !node->description;
+      const bool goes_on = node->generation > generation || core_.files.has_writers(each);
+      if (only_content && goes_on && generation > 0 && node->uploaded_generation >= generation)
+        continue;
       if (node->failure && node->failure->refused) {
         if (!refused) {
           refused = Error{node->failure->code, core_.tree.path_of(each).value_or(node->name) +

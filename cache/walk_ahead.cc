@@ -24,11 +24,17 @@ constexpr std::size_t kArchives = 4;   // of them at one time
 }  // namespace
 
 WalkAhead::WalkAhead(VolumeCore& core, ListingService& listings)
-    : core_(core), listings_(listings), pool_("walk-ahead", kFetchThreads) {}
+    : core_(core),
+      listings_(listings),
+      pool_("walk-ahead", kFetchThreads),
+      waited_for_("fetch-all", kFetchThreads) {}
 
 WalkAhead::~WalkAhead() { shutdown(); }
 
-void WalkAhead::shutdown() { pool_.shutdown(); }
+void WalkAhead::shutdown() {
+  pool_.shutdown();
+  waited_for_.shutdown();
+}
 
 void WalkAhead::listed(InodeNumber folder, InodeNumber parent, const DirListing& children) {
   if (!core_.options.walk_ahead || !core_.net.online()) return;
@@ -250,7 +256,7 @@ Result<void> WalkAhead::fetch_all(const CallContext& call, const std::vector<Ino
   const auto waiting = std::make_shared<Waiting>();
   const auto fetch_part = [this, call, waiting](Wanted part, bool bulk) {
     auto task = std::make_shared<Waiting::Task>(waiting);
-    pool_.submit([this, call, waiting, task = std::move(task), part = std::move(part), bulk] {
+    waited_for_.submit([this, call, waiting, task = std::move(task), part = std::move(part), bulk] {
       if (bulk) fetch_bulk(call, part);
       for (const auto& [id, content] : part.contents) {
         if (call.cancel.cancelled()) return;

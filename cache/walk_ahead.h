@@ -67,6 +67,7 @@ class WalkAhead {
   std::unordered_map<InodeNumber, SteadyTime> ahead_ GUARDED_BY(mutex_);
   SteadyTime reading_walk_ GUARDED_BY(mutex_){};  // last time that files were read in listing order
   Executor pool_;
+  Executor waited_for_;  // fetch_all(): takes as long as large files take
 };
 
 }  // namespace cabinetfs

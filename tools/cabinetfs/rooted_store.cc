@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <atomic>
+#include <memory>
+#include <vector>
 
 #include "backend/base/mutex.h"
 
@@ -12,21 +14,22 @@ namespace {
 class RootedStore final : public RemoteStore {
  public:
   RootedStore(RemoteStore& inner, std::vector<std::string> folder)
-      : inner_(inner), folder_(std::move(folder)), before_(adapt(inner.capabilities())) {}
+      : inner_(inner), folder_(std::move(folder)) {}
 
+  // What the inner store turns out not to have later is another object there.
   const Capabilities& capabilities() const override {
-    return (ready_.load() ? after_ : before_).get(inner_.capabilities().ranges);
+    const Capabilities& theirs = inner_.capabilities();
+    const Adapted* now = now_.load(std::memory_order_acquire);
+    if (now != nullptr && now->from == &theirs) return now->own;
+    MutexLock lock(mutex_);
+    all_.push_back(std::make_unique<const Adapted>(Adapted{&theirs, adapt(theirs)}));
+    now_.store(all_.back().get(), std::memory_order_release);
+    return all_.back()->own;
   }
   Result<RemoteAccount> account(const CallContext& call) override {
     auto out = inner_.account(call);
-    if (out) {
-      // The inner store's are fixed from now on; `after_` is written once, before it is shown.
-      MutexLock lock(mutex_);
-      if (!ready_.load()) {
-        after_ = RangedCapabilities(adapt(inner_.capabilities()));
-        ready_.store(true);
-      }
-    }
+    // What it said before may have been filled in where it stood.
+    if (out && !asked_.exchange(true)) now_.store(nullptr, std::memory_order_release);
     return out;
   }
   Result<RemoteEntry> root(const CallContext& call) override {
@@ -190,11 +193,15 @@ class RootedStore final : public RemoteStore {
 
   RemoteStore& inner_;
   const std::vector<std::string> folder_;
-  const RangedCapabilities before_;
-  Mutex mutex_;
-  std::atomic<bool> ready_{false};
-  // Not guarded: written once under the lock while nobody reads it, read once `ready_` says so.
-  RangedCapabilities after_{Capabilities()};
+  struct Adapted {
+    const Capabilities* from;
+    Capabilities own;
+  };
+  std::atomic<bool> asked_{false};
+  mutable std::atomic<const Adapted*> now_{nullptr};
+  mutable Mutex mutex_;
+  // All that was ever returned: references to it stay good.
+  mutable std::vector<std::unique_ptr<const Adapted>> all_ GUARDED_BY(mutex_);
 };
 
 }  // namespace

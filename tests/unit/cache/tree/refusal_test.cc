@@ -375,5 +375,33 @@ TEST(Refusal, ANameThatCannotBeSentIsShownAndKeepsNobodyWaiting) {
   EXPECT_ERROR(ErrorCode::kInvalid, h.rename("docs/plain", "docs/g:h"));
 }
 
+// Another object has taken the name since: where the first one came from is nothing to it.
+TEST(Refusal, AnObjectThatTookANameOverDoesNotGoWhereTheOtherBegan) {
+  VolumeHarness h({{"tmp/x", "X"}, {"docs/a", "A"}, {"docs/sub/", ""}});
+  if (h.remote.capabilities().ids_follow_path) GTEST_SKIP() << "one call does both";
+  ASSERT_OK(h.mount_tree());
+  h.faulty.script("move", RemoteFault::failing(ErrorCode::kBusy, "not now"), 1);
+  ASSERT_OK(h.rename("tmp/x", "docs/b"));
+  h.pass_quiet_time();
+  ASSERT_TRUE(h.eventually([&] { return h.remote_tree().contains("tmp/b"); }));
+  ASSERT_OK(h.rename("docs/b", "docs/a"));
+  ASSERT_TRUE(h.eventually([&] {
+    h.clock.advance(std::chrono::minutes(10));
+    return h.unsent() == 0;
+  }));
+  ASSERT_EQ(h.remote_tree(),
+            (TreeDump{{"tmp", "/"}, {"docs", "/"}, {"docs/a", "X"}, {"docs/sub", "/"}}));
+  h.faulty.script("move", RemoteFault::failing(ErrorCode::kDenied, "no"), 1000);
+  ASSERT_OK(h.rename("docs/a", "docs/sub/a"));
+  ASSERT_TRUE(h.eventually([&] {
+    h.clock.advance(std::chrono::minutes(10));
+    return h.unsent() == 0;
+  }));
+  EXPECT_EQ(h.remote_tree(),
+            (TreeDump{{"tmp", "/"}, {"docs", "/"}, {"docs/a", "X"}, {"docs/sub", "/"}}));
+  h.go_stale();
+  EXPECT_EQ(*h.mount_tree(), h.remote_tree());
+}
+
 }  // namespace
 }  // namespace cabinetfs
