@@ -25,8 +25,11 @@ constexpr std::uint64_t kMaxPages = 10'000;
 // Folders that a search for one id may list.
 constexpr std::size_t kMaxSearch = 20'000;
 constexpr std::chrono::seconds kRightsLife{60};
-// Of a search in vain.
-constexpr std::chrono::hours kNotFoundLife{1};
+// Whether a folder is a vault: told by the server, or searched for in vain.
+constexpr std::chrono::hours kVaultLife{1};
+constexpr std::chrono::seconds kVaultUnknownLife{60};
+// A listing that is there already waits no longer for that search.
+constexpr std::chrono::seconds kVaultSearch{3};
 // See recent_look(): half of what a look may be old when the upload that it was for is completed.
 constexpr std::chrono::milliseconds kRecent{500};
 
@@ -235,19 +238,25 @@ Result<bool> KenestoStore::is_vault(const CallContext& call, const RemoteId& fol
   };
   if (has_object_info()) {
     const auto info = fetch_object_info(call, NodeKind::kFolder, folder);
-    if (info && info->vault) return remember(*info->vault, kRightsLife);
+    if (info && info->vault) return remember(*info->vault, kVaultLife);
   }
   // Whoever searches lists each folder after the one that it is in.
   if (depth > 0) return false;
-  const auto parent = folder_of(call, folder, depth);
+  CallContext search = call;
+  search.deadline = std::min(call.deadline, std::chrono::steady_clock::now() + kVaultSearch);
+  const auto parent = folder_of(search, folder, depth);
   if (parent) {
     const auto known = known_.find(folder);
     return known && known->vault;
   }
+  // The listing of the folder itself is complete, whatever became of the search.
+  if (call.cancel.cancelled()) return fail(parent.error());
+  log_warn("kenesto: whether folder {} is a vault is not to be found out: {}", folder.value,
+           to_string(parent.error()));
   const ErrorCode code = parent.error().code;
-  if (code != ErrorCode::kNotFound && code != ErrorCode::kTryAgain) return fail(parent.error());
-  log_warn("kenesto: whether folder {} is a vault is not to be found out", folder.value);
-  return remember(false, kNotFoundLife);
+  const bool in_vain = code == ErrorCode::kNotFound || code == ErrorCode::kTryAgain ||
+                       (code == ErrorCode::kTimeout && search.deadline < call.deadline);
+  return remember(false, in_vain ? kVaultLife : kVaultUnknownLife);
 }
 
 Result<KenestoStore::Items> KenestoStore::finish_items(const CallContext& call,

@@ -208,6 +208,26 @@ TEST_F(KenestoClient, AnUnknownIdIsSearchedOnceAndThenRemembered) {
   EXPECT_EQ(code(store_->stat(soon(), NodeKind::kFile, RemoteId{kVersion3})), ErrorCode::kNotFound);
 }
 
+// What a remount of a folder below the root begins with.
+TEST_F(KenestoClient, AFolderIsListedThoughTheSearchForItsKindFails) {
+  expect_list(kFolder, {ItemJson()});
+  http_.lose(list_call(kRoot));
+  const auto entries = store_->list(soon(), RemoteId{kFolder});
+  ASSERT_TRUE(entries) << to_string(entries.error());
+  EXPECT_EQ(entries->size(), 1u);
+  EXPECT_FALSE(entries->at(0).lock_to_write);
+  // Not searched for each time.
+  expect_list(kFolder, {ItemJson()});
+  EXPECT_TRUE(store_->list(soon(), RemoteId{kFolder}));
+  // But again after a while.
+  clock_.advance(std::chrono::seconds(61));
+  expect_list(kFolder, {ItemJson()});
+  expect_list(kRoot, {folder_json(kFolder, true)});
+  const auto later = store_->list(soon(), RemoteId{kFolder});
+  ASSERT_TRUE(later);
+  EXPECT_TRUE(later->at(0).lock_to_write);
+}
+
 TEST_F(KenestoClient, WhatItsFolderDoesNotListIsGone) {
   listed({ItemJson()});
   expect_list(kFolder, {});
