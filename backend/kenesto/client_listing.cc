@@ -109,8 +109,9 @@ ApiResult<KenestoStore::Items> KenestoStore::fetch_all(const CallContext& call,
     const std::optional<std::uint64_t> parts = page->parts;
     // The larger one: to stop too early would lose something.
     const std::uint64_t most = std::max(total.value_or(0), parts.value_or(0));
-    // A page beyond the last one holds everything, so none is asked for.
-    std::uint64_t pages = total ? (most + kPageSize - 1) / kPageSize : kMaxPages;
+    // A page beyond the last one holds everything, so none is asked for but where the two differ.
+    const std::uint64_t told_pages = total ? (*total + kPageSize - 1) / kPageSize : kMaxPages;
+    const std::uint64_t pages = total ? (most + kPageSize - 1) / kPageSize : kMaxPages;
     if (pages > kMaxPages) {
       return tl::unexpected<ApiFailure>(
           not_told({ErrorCode::kCorrupt, "a folder of more than two million"}));
@@ -125,20 +126,27 @@ ApiResult<KenestoStore::Items> KenestoStore::fetch_all(const CallContext& call,
       if (!total && !page->more) break;
       page = fetch_page(call, folder, number);
       if (!page) return tl::unexpected<ApiFailure>(page.error());
-      in_page = page->ids.size();
-      take(*page);
       changed = changed || page->total != total;
       parts_hold = parts_hold && page->parts == parts;
+      const auto is_known = [&](const std::string& id) { return ids.count(id) != 0; };
+      if (number > told_pages && page->ids.size() == ids.size() &&
+          std::all_of(page->ids.begin(), page->ids.end(), is_known)) {
+        break;
+      }
+      in_page = page->ids.size();
+      take(*page);
       if (changed) break;
     }
     if (!changed && (!total || (ids.size() == *total && *total == most))) return items;
     // Some servers may list an id twice for good, or count other things than they list. Then the
     // same must come twice in a row and be as many as one of their numbers says: as many as were
-    // counted, with those that one page holds twice; or as many as there are files and folders. Two
-    // pages that overlap prove nothing: what the second one should have held instead is missing.
+    // counted, also with those that one page holds twice; or as many as there are files and
+    // folders. Two pages that overlap prove nothing: what the second one should have held instead
+    // is missing.
     const bool all_received = total && received == most && !overlap;
     const bool all_parts = parts_hold && ids.size() == *parts;
-    if (changed || page->more == true || !(all_received || all_parts)) {
+    const bool all_told = total && ids.size() == *total && !overlap;
+    if (changed || page->more == true || !(all_received || all_told || all_parts)) {
       doubtful.reset();
     } else if (doubtful == ids) {
       return items;
