@@ -292,6 +292,18 @@ TEST_F(KenestoClient, ADeadSessionIsFoundOutAndEndsAPastedToken) {
   EXPECT_EQ(code(store_->list(soon(), RemoteId{kFolder})), ErrorCode::kUnauthenticated);
 }
 
+// Of a proxy, while the session lives.
+TEST_F(KenestoClient, APageInTheAnswersPlaceIsAskedForAgainAndBrokenJsonIsNot) {
+  listed({});
+  const std::string count = "GET RetrieveNumberOfDocuments?t=tok%2B1";
+  http_.answer(list_call(kFolder), "\xef\xbb\xbf\r\n<!DOCTYPE html><p>One moment</p>");
+  http_.ok(count, R"({"TotalDocuments":"1"})");
+  EXPECT_EQ(code(store_->list(soon(), RemoteId{kFolder})), ErrorCode::kUnavailable);
+  http_.answer(list_call(kFolder), R"({"ResponseStatus":"OK","Respon)");
+  http_.ok(count, R"({"TotalDocuments":"1"})");
+  EXPECT_EQ(code(store_->list(soon(), RemoteId{kFolder})), ErrorCode::kCorrupt);
+}
+
 TEST_F(KenestoClient, ReadingAsksForTheCurrentVersionAndItsAddressOnce) {
   const RemoteEntry entry = listed({ItemJson()}).at(0);
   http_.ok(versions_call(kDoc), versions_json({{kDoc, 9, false}, {kVersion2, 5, true}}));
