@@ -163,9 +163,9 @@ ApiResult<KenestoStore::Items> KenestoStore::fetch_all(const CallContext& call,
 }
 
 Result<ListingPtr> KenestoStore::fetch_listing(const CallContext& call, const RemoteId& folder,
-                                               int depth) {
+                                               int depth, SteadyTime since) {
   ApiResult<ListingPtr> listing = listings_.get(
-      call, folder, [&](const CallContext& for_all) { return fetch_all(for_all, folder); });
+      call, folder, [&](const CallContext& for_all) { return fetch_all(for_all, folder); }, since);
   // What it means is found out by each caller for himself: that may take other listings.
   if (!listing) return fail(explain(call, NodeKind::kFolder, folder, listing.error(), depth));
   return *std::move(listing);
@@ -208,8 +208,9 @@ void KenestoStore::finish_item(const RemoteId& folder, bool vault, WireItem& ite
 }
 
 Result<KenestoStore::Items> KenestoStore::list_items(const CallContext& call,
-                                                     const RemoteId& folder, int depth) {
-  TRY_ASSIGN(const ListingPtr listing, fetch_listing(call, folder, depth));
+                                                     const RemoteId& folder, int depth,
+                                                     SteadyTime since) {
+  TRY_ASSIGN(const ListingPtr listing, fetch_listing(call, folder, depth, since));
   return finish_items(call, folder, *listing, depth);
 }
 
@@ -348,9 +349,9 @@ Result<WireItem> KenestoStore::item_of(const Result<Items>& listed, const Remote
 }
 
 Result<WireItem> KenestoStore::fetch_item(const CallContext& call, NodeKind kind,
-                                          const RemoteId& id, int depth) {
+                                          const RemoteId& id, int depth, SteadyTime since) {
   TRY_ASSIGN(const RemoteId folder, folder_of(call, id, depth));
-  return item_of(list_items(call, folder, depth), folder, kind, id);
+  return item_of(list_items(call, folder, depth, since), folder, kind, id);
 }
 
 Result<RemoteEntry> KenestoStore::stat(const CallContext& call, NodeKind kind, const RemoteId& id) {

@@ -506,6 +506,37 @@ TEST_F(KenestoProbe, AServerThatHasThemRenamesAndTellsTheUsedSpace) {
   EXPECT_EQ(store_->quota(soon())->used, 1234u);
 }
 
+TEST_F(KenestoProbe, RightsWithoutADateAreAskedForOnceToConfirmAVersion) {
+  http_.failed(asks("UpdateAssetName", "did"), "The document does not exist");
+  http_.failed(asks("EditFolder", "fid"), "The folder does not exist");
+  ASSERT_TRUE(store_->account(soon()));
+  ItemJson other;
+  other.id = kDoc2;
+  http_.ok(list_call(kRoot), page_json({folder_json()}));
+  http_.ok(list_call(kFolder), page_json({ItemJson(), other}));
+  ASSERT_TRUE(store_->list(soon(), RemoteId{kRoot}));
+  const auto entries = store_->list(soon(), RemoteId{kFolder});
+  ASSERT_TRUE(entries);
+  const auto ignore = [](Bytes) { return true; };
+  for (const auto& [entry, version] :
+       {std::pair(entries->at(0), kVersion2), std::pair(entries->at(1), kVersion3)}) {
+    ReadRequest whole{entry.id, VersionId{version}, 0, 5, 5, {}};
+    http_.ok("GET DownloadFile?", R"({"AccessUrl":")" + std::string(kStore) + "\"}");
+    http_.answer("GET " + std::string(kStore), "hello");
+    ASSERT_TRUE(store_->read(soon(), whole, ignore));
+    // Its address is known by now.
+    whole.version = {};
+    whole.validator = entry.validator;
+    http_.ok(versions_call(entry.id.value), versions_json({{version}}));
+    if (version == kVersion2) {
+      http_.ok("GET RetrieveObjectInfo?", R"({"ObjectPermissions":{"AllowView":true}})");
+    }
+    http_.ok(list_call(kFolder), page_json({ItemJson(), other}));
+    http_.answer("GET " + std::string(kStore), "hello");
+    EXPECT_TRUE(store_->read(soon(), whole, ignore));
+  }
+}
+
 TEST_F(KenestoProbe, WithoutOneOfTheCallsThatRenameNothingIsRenamed) {
   http_.failed(asks("UpdateAssetName", "did"), "The document does not exist");
   http_.answer(asks("EditFolder", "fid"), "<html>Endpoint not found.</html>", 404);
