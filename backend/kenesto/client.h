@@ -159,9 +159,9 @@ class KenestoStore final : public RemoteStore {
   Result<kenesto::KnownObjects::Held> version_of_size(const CallContext& call,
                                                       const ReadRequest& request);
   // Whether the file had this mark at a moment after `told`, when `version` was told to be the
-  // current one.
+  // current one. `to_be_read`: its address is asked for meanwhile.
   Result<bool> still_marked(const CallContext& call, const RemoteId& file, std::uint64_t mark,
-                            const VersionId& version, SteadyTime told);
+                            const VersionId& version, SteadyTime told, bool to_be_read);
   Result<std::string> access_url(const CallContext& call, const RemoteId& file,
                                  const VersionId& version);
   Result<void> read_range(const CallContext& call, const ReadRequest& request,

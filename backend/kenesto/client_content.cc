@@ -43,7 +43,8 @@ Result<VersionId> KenestoStore::version_to_read(const CallContext& call,
   if (any) return current.version;
   // What is current now may have come after what the mark is from: only a look from after it shows
   // that nothing has.
-  TRY_ASSIGN(const bool same, still_marked(call, request.file, wanted, current.version, told));
+  TRY_ASSIGN(const bool same,
+             still_marked(call, request.file, wanted, current.version, told, true));
   if (!same) {
     return fail(ErrorCode::kConflict, "id=" + request.file.value + ": another version by now");
   }
@@ -68,7 +69,7 @@ Result<KnownObjects::Held> KenestoStore::version_of_size(const CallContext& call
 
 Result<bool> KenestoStore::still_marked(const CallContext& call, const RemoteId& file,
                                         std::uint64_t mark, const VersionId& version,
-                                        SteadyTime told) {
+                                        SteadyTime told, bool to_be_read) {
   if (mark == mark_of(validator_of(version))) return true;
   // One object costs less than its folder's pages, where the server tells as much of it.
   if (has_object_info() && !undated_info_.load() && known_.find(file)) {
@@ -76,7 +77,9 @@ Result<bool> KenestoStore::still_marked(const CallContext& call, const RemoteId&
     // the look takes no time of its own.
     std::jthread address;
     try {
-      address = std::jthread([&] { static_cast<void>(access_url(call, file, version)); });
+      if (to_be_read) {
+        address = std::jthread([&] { static_cast<void>(access_url(call, file, version)); });
+      }
     } catch (const std::system_error&) {
       // No thread to be had: it is asked for afterwards.
     }
