@@ -37,6 +37,12 @@ ApiFailure failure(ErrorCode code, const ApiRequest& request, std::string_view w
   return failed;
 }
 
+// No answer of the service at all: something in between, or a page for logging in.
+bool is_web_page(std::string_view body) {
+  const std::size_t start = body.find_first_not_of("\xef\xbb\xbf \t\r\n");
+  return start != std::string_view::npos && body[start] == '<';
+}
+
 // After a change was sent, anything but a clear answer leaves open whether it has happened.
 ErrorCode unclear(ErrorCode code) {
   switch (code) {
@@ -146,7 +152,9 @@ ApiResult<WireEnvelope> Api::attempt(const CallContext& call, const ApiRequest& 
     return *std::move(envelope);
   }
   if (!envelope && response->status >= 200 && response->status < 300) {
-    const ErrorCode code = envelope.error().code;
+    // A page says nothing of what was asked for, so it may be asked for again.
+    const ErrorCode code =
+        is_web_page(response->body) ? ErrorCode::kUnavailable : envelope.error().code;
     ApiFailure failed =
         failure(request.mutates ? unclear(code) : code, request, envelope.error().context);
     failed.page = true;

@@ -123,9 +123,10 @@ class KenestoStore final : public RemoteStore {
   kenesto::ApiResult<Items> fetch_all(const CallContext& call, const RemoteId& folder);
   // As the server lists it now, also what it is removing.
   Result<kenesto::ListingPtr> fetch_listing(const CallContext& call, const RemoteId& folder,
-                                            int depth);
-  // A fresh and complete listing; ids are remembered.
-  Result<Items> list_items(const CallContext& call, const RemoteId& folder, int depth = 0);
+                                            int depth, SteadyTime since = SteadyTime::max());
+  // A complete listing that begins now, or that has begun after `since`; ids are remembered.
+  Result<Items> list_items(const CallContext& call, const RemoteId& folder, int depth = 0,
+                           SteadyTime since = SteadyTime::max());
   Result<Items> finish_items(const CallContext& call, const RemoteId& folder,
                              const kenesto::Listing& listing, int depth = 0);
   // Whether the folder is a vault; asked for, or searched, where no listing of this process has
@@ -147,9 +148,9 @@ class KenestoStore final : public RemoteStore {
   // The object in the listing of its folder, or kNotFound.
   Result<kenesto::WireItem> item_of(const Result<Items>& listed, const RemoteId& folder,
                                     NodeKind kind, const RemoteId& id);
-  // Fresh, or kNotFound.
+  // Fresh, or kNotFound. `since` as in list_items().
   Result<kenesto::WireItem> fetch_item(const CallContext& call, NodeKind kind, const RemoteId& id,
-                                       int depth = 0);
+                                       int depth = 0, SteadyTime since = SteadyTime::max());
   Result<std::uint64_t> fetch_count(const CallContext& call, const RemoteId& folder);
 
   // client_content.cc
@@ -157,9 +158,10 @@ class KenestoStore final : public RemoteStore {
   // The current version, or kConflict where it has another size.
   Result<kenesto::KnownObjects::Held> version_of_size(const CallContext& call,
                                                       const ReadRequest& request);
-  // Whether the file has this mark now. `version`: the one that was current a moment ago.
+  // Whether the file had this mark at a moment after `told`, when `version` was told to be the
+  // current one. `to_be_read`: its address is asked for meanwhile.
   Result<bool> still_marked(const CallContext& call, const RemoteId& file, std::uint64_t mark,
-                            const VersionId& version);
+                            const VersionId& version, SteadyTime told, bool to_be_read);
   Result<std::string> access_url(const CallContext& call, const RemoteId& file,
                                  const VersionId& version);
   Result<void> read_range(const CallContext& call, const ReadRequest& request,
@@ -213,6 +215,8 @@ class KenestoStore final : public RemoteStore {
   kenesto::AccessUrls urls_;
   kenesto::KenestoSequences sequences_;
   std::atomic<bool> object_info_ = false;
+  // What the server tells of an object lacks its date.
+  std::atomic<bool> undated_info_ = false;
   // `first` until an account() has asked what the server has.
   const Capabilities first_capabilities_;
   std::atomic<const Capabilities*> capabilities_;

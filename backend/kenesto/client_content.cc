@@ -39,10 +39,12 @@ Result<VersionId> KenestoStore::version_to_read(const CallContext& call,
     return fail(ErrorCode::kConflict, "id=" + request.file.value + ": another version by now");
   }
   TRY_ASSIGN(const KnownObjects::Held current, version_of_size(call, request));
+  const SteadyTime told = clock_.steady();
   if (any) return current.version;
   // What is current now may have come after what the mark is from: only a look from after it shows
   // that nothing has.
-  TRY_ASSIGN(const bool same, still_marked(call, request.file, wanted, current.version));
+  TRY_ASSIGN(const bool same,
+             still_marked(call, request.file, wanted, current.version, told, true));
   if (!same) {
     return fail(ErrorCode::kConflict, "id=" + request.file.value + ": another version by now");
   }
@@ -66,23 +68,28 @@ Result<KnownObjects::Held> KenestoStore::version_of_size(const CallContext& call
 }
 
 Result<bool> KenestoStore::still_marked(const CallContext& call, const RemoteId& file,
-                                        std::uint64_t mark, const VersionId& version) {
+                                        std::uint64_t mark, const VersionId& version,
+                                        SteadyTime told, bool to_be_read) {
   if (mark == mark_of(validator_of(version))) return true;
   // One object costs less than its folder's pages, where the server tells as much of it.
-  if (has_object_info() && known_.find(file)) {
+  if (has_object_info() && !undated_info_.load() && known_.find(file)) {
     // Most likely the version that is going to be read: its address is asked for meanwhile, so that
     // the look takes no time of its own.
     std::jthread address;
     try {
-      address = std::jthread([&] { static_cast<void>(access_url(call, file, version)); });
+      if (to_be_read) {
+        address = std::jthread([&] { static_cast<void>(access_url(call, file, version)); });
+      }
     } catch (const std::system_error&) {
       // No thread to be had: it is asked for afterwards.
     }
     const auto info = fetch_object_info(call, NodeKind::kFile, file);
     if (info && info->item && mark == mark_of(make_validator(info->item->entry))) return true;
     if (!info && gives_up(info.error().code)) return fail(info.error());
+    if (info && !info->item) undated_info_ = true;
   }
-  TRY_ASSIGN(const WireItem item, fetch_item(call, NodeKind::kFile, file));
+  // One look shows it of all files whose versions were asked for before it began.
+  TRY_ASSIGN(const WireItem item, fetch_item(call, NodeKind::kFile, file, 0, told));
   return mark == mark_of(item.entry.validator);
 }
 

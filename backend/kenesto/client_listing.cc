@@ -25,8 +25,11 @@ constexpr std::uint64_t kMaxPages = 10'000;
 // Folders that a search for one id may list.
 constexpr std::size_t kMaxSearch = 20'000;
 constexpr std::chrono::seconds kRightsLife{60};
-// Of a search in vain.
-constexpr std::chrono::hours kNotFoundLife{1};
+// Whether a folder is a vault: told by the server, or searched for in vain.
+constexpr std::chrono::hours kVaultLife{1};
+constexpr std::chrono::seconds kVaultUnknownLife{60};
+// A listing that is there already waits no longer for that search.
+constexpr std::chrono::seconds kVaultSearch{3};
 // See recent_look(): half of what a look may be old when the upload that it was for is completed.
 constexpr std::chrono::milliseconds kRecent{500};
 
@@ -106,8 +109,9 @@ ApiResult<KenestoStore::Items> KenestoStore::fetch_all(const CallContext& call,
     const std::optional<std::uint64_t> parts = page->parts;
     // The larger one: to stop too early would lose something.
     const std::uint64_t most = std::max(total.value_or(0), parts.value_or(0));
-    // A page beyond the last one holds everything, so none is asked for.
-    std::uint64_t pages = total ? (most + kPageSize - 1) / kPageSize : kMaxPages;
+    // A page beyond the last one holds everything, so none is asked for but where the two differ.
+    const std::uint64_t told_pages = total ? (*total + kPageSize - 1) / kPageSize : kMaxPages;
+    const std::uint64_t pages = total ? (most + kPageSize - 1) / kPageSize : kMaxPages;
     if (pages > kMaxPages) {
       return tl::unexpected<ApiFailure>(
           not_told({ErrorCode::kCorrupt, "a folder of more than two million"}));
@@ -122,20 +126,27 @@ ApiResult<KenestoStore::Items> KenestoStore::fetch_all(const CallContext& call,
       if (!total && !page->more) break;
       page = fetch_page(call, folder, number);
       if (!page) return tl::unexpected<ApiFailure>(page.error());
-      in_page = page->ids.size();
-      take(*page);
       changed = changed || page->total != total;
       parts_hold = parts_hold && page->parts == parts;
+      const auto is_known = [&](const std::string& id) { return ids.count(id) != 0; };
+      if (number > told_pages && page->ids.size() == ids.size() &&
+          std::all_of(page->ids.begin(), page->ids.end(), is_known)) {
+        break;
+      }
+      in_page = page->ids.size();
+      take(*page);
       if (changed) break;
     }
     if (!changed && (!total || (ids.size() == *total && *total == most))) return items;
     // Some servers may list an id twice for good, or count other things than they list. Then the
     // same must come twice in a row and be as many as one of their numbers says: as many as were
-    // counted, with those that one page holds twice; or as many as there are files and folders. Two
-    // pages that overlap prove nothing: what the second one should have held instead is missing.
+    // counted, also with those that one page holds twice; or as many as there are files and
+    // folders. Two pages that overlap prove nothing: what the second one should have held instead
+    // is missing.
     const bool all_received = total && received == most && !overlap;
     const bool all_parts = parts_hold && ids.size() == *parts;
-    if (changed || page->more == true || !(all_received || all_parts)) {
+    const bool all_told = total && ids.size() == *total && !overlap;
+    if (changed || page->more == true || !(all_received || all_told || all_parts)) {
       doubtful.reset();
     } else if (doubtful == ids) {
       return items;
@@ -152,9 +163,9 @@ ApiResult<KenestoStore::Items> KenestoStore::fetch_all(const CallContext& call,
 }
 
 Result<ListingPtr> KenestoStore::fetch_listing(const CallContext& call, const RemoteId& folder,
-                                               int depth) {
+                                               int depth, SteadyTime since) {
   ApiResult<ListingPtr> listing = listings_.get(
-      call, folder, [&](const CallContext& for_all) { return fetch_all(for_all, folder); });
+      call, folder, [&](const CallContext& for_all) { return fetch_all(for_all, folder); }, since);
   // What it means is found out by each caller for himself: that may take other listings.
   if (!listing) return fail(explain(call, NodeKind::kFolder, folder, listing.error(), depth));
   return *std::move(listing);
@@ -197,8 +208,9 @@ void KenestoStore::finish_item(const RemoteId& folder, bool vault, WireItem& ite
 }
 
 Result<KenestoStore::Items> KenestoStore::list_items(const CallContext& call,
-                                                     const RemoteId& folder, int depth) {
-  TRY_ASSIGN(const ListingPtr listing, fetch_listing(call, folder, depth));
+                                                     const RemoteId& folder, int depth,
+                                                     SteadyTime since) {
+  TRY_ASSIGN(const ListingPtr listing, fetch_listing(call, folder, depth, since));
   return finish_items(call, folder, *listing, depth);
 }
 
@@ -235,19 +247,25 @@ Result<bool> KenestoStore::is_vault(const CallContext& call, const RemoteId& fol
   };
   if (has_object_info()) {
     const auto info = fetch_object_info(call, NodeKind::kFolder, folder);
-    if (info && info->vault) return remember(*info->vault, kRightsLife);
+    if (info && info->vault) return remember(*info->vault, kVaultLife);
   }
   // Whoever searches lists each folder after the one that it is in.
   if (depth > 0) return false;
-  const auto parent = folder_of(call, folder, depth);
+  CallContext search = call;
+  search.deadline = std::min(call.deadline, std::chrono::steady_clock::now() + kVaultSearch);
+  const auto parent = folder_of(search, folder, depth);
   if (parent) {
     const auto known = known_.find(folder);
     return known && known->vault;
   }
+  // The listing of the folder itself is complete, whatever became of the search.
+  if (call.cancel.cancelled()) return fail(parent.error());
+  log_warn("kenesto: whether folder {} is a vault is not to be found out: {}", folder.value,
+           to_string(parent.error()));
   const ErrorCode code = parent.error().code;
-  if (code != ErrorCode::kNotFound && code != ErrorCode::kTryAgain) return fail(parent.error());
-  log_warn("kenesto: whether folder {} is a vault is not to be found out", folder.value);
-  return remember(false, kNotFoundLife);
+  const bool in_vain = code == ErrorCode::kNotFound || code == ErrorCode::kTryAgain ||
+                       (code == ErrorCode::kTimeout && search.deadline < call.deadline);
+  return remember(false, in_vain ? kVaultLife : kVaultUnknownLife);
 }
 
 Result<KenestoStore::Items> KenestoStore::finish_items(const CallContext& call,
@@ -331,9 +349,9 @@ Result<WireItem> KenestoStore::item_of(const Result<Items>& listed, const Remote
 }
 
 Result<WireItem> KenestoStore::fetch_item(const CallContext& call, NodeKind kind,
-                                          const RemoteId& id, int depth) {
+                                          const RemoteId& id, int depth, SteadyTime since) {
   TRY_ASSIGN(const RemoteId folder, folder_of(call, id, depth));
-  return item_of(list_items(call, folder, depth), folder, kind, id);
+  return item_of(list_items(call, folder, depth, since), folder, kind, id);
 }
 
 Result<RemoteEntry> KenestoStore::stat(const CallContext& call, NodeKind kind, const RemoteId& id) {

@@ -264,13 +264,20 @@ Result<RemoteEntry> KenestoStore::upload_version(const CallContext& call,
     return fail(ErrorCode::kConflict, about + ": another version by now");
   }
   // The version that the content is to follow: remembered from when it was read or sent, or asked
-  // for. Right before the completion it must still be the current one.
+  // for and confirmed. Right before the completion it must still be the current one.
   const std::uint64_t mark = mark_of(before.entry.validator);
   std::optional<KnownObjects::Held> follows = known_.held(file, mark);
   if (!follows || follows->size != before.entry.size) {
     TRY_ASSIGN(const Versions versions, fetch_versions(call, file));
+    const SteadyTime told = clock_.steady();
     TRY_ASSIGN(follows, current_of(versions, about));
-    if (follows->size == before.entry.size) known_.bind(file, mark, *follows);
+    // What is current may have come after the listing.
+    bool same = follows->size == before.entry.size;
+    if (same) {
+      TRY_ASSIGN(same, still_marked(call, file, mark, follows->version, told, false));
+    }
+    if (!same) return fail(ErrorCode::kConflict, about + ": another version by now");
+    known_.bind(file, mark, *follows);
   }
 
   TRY_ASSIGN(const Begun begun,

@@ -25,13 +25,18 @@ ApiFailure given_up(ErrorCode code, const char* why) {
 
 }  // namespace
 
-ApiResult<ListingPtr> Listings::get(const CallContext& call, const RemoteId& id,
-                                    const Fetch& fetch) {
+ApiResult<ListingPtr> Listings::get(const CallContext& call, const RemoteId& id, const Fetch& fetch,
+                                    SteadyTime since) {
   MutexLock lock(mutex_);
+  if (const ListingPtr last = last_locked(id, {}); last != nullptr && last->begun > since) {
+    return last;
+  }
   Folder& folder = folders_[id];  // stays in its place while somebody is in here
   ++folder.callers;
   folder.priority = std::min(folder.priority, call.priority);
-  const std::uint64_t wanted = folder.begun + 1;
+  const bool serves =
+      folder.running && folder.begun_at > since && !changed_since_locked(id, {}, folder.begun_at);
+  const std::uint64_t wanted = folder.begun + (serves ? 0 : 1);
   while (true) {
     if (folder.answered >= wanted) return leave_locked(id, *folder.answer);
     if (call.cancel.cancelled()) {
@@ -50,6 +55,7 @@ ApiResult<ListingPtr> Listings::get(const CallContext& call, const RemoteId& id,
   CallContext for_all = call;
   for_all.priority = std::exchange(folder.priority, Priority::kPrefetch);
   const SteadyTime begun = clock_.steady();
+  folder.begun_at = begun;
   lock.unlock();
   ApiResult<std::vector<WireItem>> items = fetch(for_all);
   lock.lock();
@@ -83,16 +89,27 @@ ApiResult<ListingPtr> Listings::leave_locked(const RemoteId& id, ApiResult<Listi
 ListingPtr Listings::recent(const RemoteId& folder, const std::string& name,
                             std::chrono::nanoseconds age) {
   MutexLock lock(mutex_);
+  ListingPtr last = last_locked(folder, name);
+  return last != nullptr && clock_.steady() - last->begun <= age ? last : nullptr;
+}
+
+ListingPtr Listings::last_locked(const RemoteId& folder, const std::string& name) const {
   const auto found = kept_.find(folder);
   if (found == kept_.end() || found->second.listing == nullptr) return nullptr;
+  const ListingPtr& last = found->second.listing;
+  return changed_since_locked(folder, name, last->begun) ? nullptr : last;
+}
+
+bool Listings::changed_since_locked(const RemoteId& folder, const std::string& name,
+                                    SteadyTime begun) const {
+  const auto found = kept_.find(folder);
+  if (found == kept_.end()) return false;
   const Kept& kept = found->second;
-  const SteadyTime begun = kept.listing->begun;
-  if (clock_.steady() - begun > age || begun <= kept.changed) return nullptr;
+  if (begun <= kept.changed) return true;
   const std::string folded = fold_name(name);
-  for (const auto& [changed_name, when] : kept.changes) {
-    if (begun <= when && (name.empty() || changed_name == folded)) return nullptr;
-  }
-  return kept.listing;
+  return std::any_of(kept.changes.begin(), kept.changes.end(), [&](const auto& change) {
+    return begun <= change.second && (name.empty() || change.first == folded);
+  });
 }
 
 void Listings::changed(const RemoteId& folder, const std::string& name) {

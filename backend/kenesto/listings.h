@@ -29,12 +29,14 @@ class Listings {
  public:
   explicit Listings(const Clock& clock) : clock_(clock) {}
 
-  // Begun after this call was made. `fetch` asks the server, for one of the callers in the name of
-  // all who wait with him; it must not ask for listings itself. An answer, also a failure, goes to
-  // all of them; a caller who gives up does so for himself.
+  // Begun after this call was made, or after `since`, where nothing of ours has changed anything in
+  // the folder in between: also one that is under way or was there already. `fetch` asks the
+  // server, for one of the callers in the name of all who wait with him; it must not ask for
+  // listings itself. An answer, also a failure, goes to all of them; a caller who gives up does so
+  // for himself.
   using Fetch = std::function<ApiResult<std::vector<WireItem>>(const CallContext& call)>;
-  ApiResult<ListingPtr> get(const CallContext& call, const RemoteId& folder, const Fetch& fetch)
-      EXCLUDES(mutex_);
+  ApiResult<ListingPtr> get(const CallContext& call, const RemoteId& folder, const Fetch& fetch,
+                            SteadyTime since = SteadyTime::max()) EXCLUDES(mutex_);
 
   // The last one, where it began within `age` and after the last change() of this name; else
   // nullptr. An empty name: of anything in the folder. For looks whose answer may be that old,
@@ -50,6 +52,7 @@ class Listings {
  private:
   struct Folder {
     std::uint64_t begun = 0;     // listings so far
+    SteadyTime begun_at{};       // the last one of these
     std::uint64_t answered = 0;  // number of the one that `answer` is of
     std::optional<ApiResult<ListingPtr>> answer;
     bool running = false;
@@ -61,6 +64,10 @@ class Listings {
     SteadyTime changed = SteadyTime::min();     // anything
     std::map<std::string, SteadyTime> changes;  // by folded name
   };
+  // The last one, where it began after all changes of ours to objects of that name.
+  ListingPtr last_locked(const RemoteId& folder, const std::string& name) const REQUIRES(mutex_);
+  bool changed_since_locked(const RemoteId& folder, const std::string& name, SteadyTime begun) const
+      REQUIRES(mutex_);
   ApiResult<ListingPtr> leave_locked(const RemoteId& folder, ApiResult<ListingPtr> answer)
       REQUIRES(mutex_);
   void forget_old_locked(SteadyTime now) REQUIRES(mutex_);

@@ -25,6 +25,11 @@ constexpr std::chrono::seconds kShortLife{10};
 constexpr int kShortLivesAllowed = 3;
 constexpr std::chrono::seconds kFirstPause{5};
 constexpr std::chrono::seconds kLongestPause{300};
+// Refusals in unknown words, in a row, after which the credentials count as refused: servers lock
+// accounts that try a wrong password again and again.
+constexpr int kRefusalsAllowed = 5;
+// Between two looks, during a pause, whether other credentials have been put there.
+constexpr std::chrono::seconds kBetweenLooks{1};
 // A caller that waits for another's login, or for the end of a pause, looks this often whether it
 // was cancelled.
 constexpr std::chrono::milliseconds kPoll{20};
@@ -96,16 +101,22 @@ class PastedSession final : public KenestoSession {
   bool rejected_ GUARDED_BY(mutex_) = false;
 };
 
+bool are_same(const KenestoCredentials& a, const KenestoCredentials& b) {
+  return a.stamp == b.stamp && a.access_key == b.access_key && a.user == b.user &&
+         a.password == b.password;
+}
+
 Error log_in_again(const KenestoLogin& login, std::string_view why) {
   return {ErrorCode::kUnauthenticated,
           fmt::format("{}: {}; run `cabinetfs login {}`", login.remote, why, login.remote)};
 }
 
-// One step of the login. `unknown_words`: set where the server refuses for a reason that is not
+// One step of the login. `unknown_words`: the server's, where it refuses for a reason that is not
 // known to be final.
 Result<WireEnvelope> ask(HttpClient& http, const CallContext& call, std::string url,
                          const char* label, const KenestoLogin& login,
-                         const std::vector<std::string>& secrets, bool& unknown_words) {
+                         const std::vector<std::string>& secrets,
+                         std::optional<std::string>& unknown_words) {
   HttpRequest request;
   request.url = std::move(url);
   request.label = label;
@@ -139,13 +150,13 @@ Result<WireEnvelope> ask(HttpClient& http, const CallContext& call, std::string 
   if (response.status == 401 || response.status == 403) {
     return fail(log_in_again(login, fmt::format("login refused ({})", words)));
   }
-  unknown_words = response.status < 500 && response.status != 429;
+  if (response.status < 500 && response.status != 429) unknown_words = words;
   return fail(ErrorCode::kUnavailable, fmt::format("{}: {} {}", label, response.status, words));
 }
 
 Result<KenestoTokens> both_steps(HttpClient& http, const CallContext& call,
                                  const KenestoLogin& login, const KenestoCredentials& credentials,
-                                 bool& unknown_words) {
+                                 std::optional<std::string>& unknown_words) {
   TRY_ASSIGN(const std::string base, service_base(login.base_url));
   if (credentials.access_key.empty() || credentials.user.empty()) {
     return fail(log_in_again(login, "an access key and a user are needed"));
@@ -205,7 +216,7 @@ Result<KenestoTokens> both_steps(HttpClient& http, const CallContext& call,
 Result<KenestoTokens> kenesto_login(HttpClient& http, const CallContext& call,
                                     const KenestoLogin& login,
                                     const KenestoCredentials& credentials) {
-  bool unknown_words = false;
+  std::optional<std::string> unknown_words;
   return both_steps(http, call, login, credentials, unknown_words);
 }
 
@@ -265,6 +276,12 @@ Result<std::string> KenestoLoginSession::token(const CallContext& call) {
     if (now >= call.deadline) return fail(ErrorCode::kTimeout, "login: the deadline has passed");
     const auto pause = not_before_ - std::min(clock_.steady(), not_before_);
     if (pause == pause.zero() && !logging_in_) break;
+    if (pause > pause.zero() && call.may_block && may_look_locked()) {
+      lock.unlock();
+      look_for_others(call);
+      lock.lock();
+      continue;
+    }
     // A pause that this caller has no time for.
     if (pause >= call.deadline - now) return fail(pause_);
     if (!call.may_block) return fail(ErrorCode::kWouldBlock, "login");
@@ -291,17 +308,32 @@ Result<std::string> KenestoLoginSession::token(const CallContext& call) {
   return fail(std::move(tokens).error());
 }
 
+bool KenestoLoginSession::may_look_locked() {
+  const SteadyTime now = clock_.steady();
+  if (!tried_ || (looked_at_ != SteadyTime::min() && now - looked_at_ < kBetweenLooks))
+    return false;
+  looked_at_ = now;
+  return true;
+}
+
+void KenestoLoginSession::look_for_others(const CallContext& call) {
+  const Result<KenestoCredentials> now = credentials_(call);
+  MutexLock lock(mutex_);
+  if (!now || !tried_ || are_same(*now, *tried_)) return;
+  not_before_ = SteadyTime::min();
+  short_lives_ = 0;
+  changed_.notify_all();
+}
+
 Result<KenestoTokens> KenestoLoginSession::log_in(const CallContext& call) {
   TRY_ASSIGN(KenestoCredentials credentials, credentials_(call));
   {
     MutexLock lock(mutex_);
-    if (refused_ && refused_->stamp == credentials.stamp &&
-        refused_->access_key == credentials.access_key && refused_->user == credentials.user &&
-        refused_->password == credentials.password) {
-      return fail(refusal_);
-    }
+    if (refused_ && are_same(*refused_, credentials)) return fail(refusal_);
+    if (!tried_ || !are_same(*tried_, credentials)) refusals_in_words_ = 0;
+    tried_ = credentials;
   }
-  bool unknown_words = false;
+  std::optional<std::string> unknown_words;
   Result<KenestoTokens> tokens = both_steps(http_, call, login_, credentials, unknown_words);
   MutexLock lock(mutex_);
   if (tokens) {
@@ -311,11 +343,16 @@ Result<KenestoTokens> KenestoLoginSession::log_in(const CallContext& call) {
   Error error = std::move(tokens).error();
   // An answer without a token is no verdict on what the session is wanted for.
   if (error.code == ErrorCode::kCorrupt) error.code = ErrorCode::kUnavailable;
+  if (unknown_words && ++refusals_in_words_ >= kRefusalsAllowed) {
+    error = log_in_again(
+        login_, fmt::format("login refused {} times ({})", refusals_in_words_, *unknown_words));
+  }
   if (error.code == ErrorCode::kUnauthenticated) {
     refused_ = std::move(credentials);
     refusal_ = error;
+  } else if (unknown_words) {
+    pause_locked(refusals_in_words_ - 1, error);
   }
-  if (unknown_words) pause_locked(refusals_in_words_++, error);
   return fail(std::move(error));
 }
 

@@ -76,11 +76,13 @@ std::unique_ptr<KenestoSession> make_pasted_kenesto_session(std::string remote,
 //
 // Never a loop: credentials that were refused are not tried again (kUnauthenticated) until
 // `credentials` gives others or a new stamp; a server that keeps ending fresh sessions, or refuses
-// in words that are not known, is asked ever more rarely.
-// Callers wait for that, and are told kUnavailable at once where it would outlast their deadline.
+// in words that are not known, is asked ever more rarely; five refusals of that kind in a row count
+// as one of the credentials. Callers wait for that, and are told kUnavailable at once where it
+// would outlast their deadline. Other credentials, or a new stamp, end the waiting.
 class KenestoLoginSession final : public KenestoSession {
  public:
-  // Where the secrets rest. Called before each login; may read a keyring, so it may block.
+  // Where the secrets rest. Called before each login, and once a second at most while the next one
+  // waits; may read a keyring, so it may block.
   using CredentialSource = std::function<Result<KenestoCredentials>(const CallContext&)>;
 
   // `http` outlives this.
@@ -93,6 +95,10 @@ class KenestoLoginSession final : public KenestoSession {
 
  private:
   Result<KenestoTokens> log_in(const CallContext& call) EXCLUDES(mutex_);
+  // Whether it is time to look again whether the credentials are still those that were tried.
+  bool may_look_locked() REQUIRES(mutex_);
+  // Ends a pause that was for other credentials than there are now.
+  void look_for_others(const CallContext& call) EXCLUDES(mutex_);
   // `before`: pauses in a row for the same reason.
   void pause_locked(int before, Error why) REQUIRES(mutex_);
 
@@ -115,6 +121,8 @@ class KenestoLoginSession final : public KenestoSession {
   Error pause_ GUARDED_BY(mutex_);                // why it is not before that
   int short_lives_ GUARDED_BY(mutex_) = 0;        // sessions in a row that ended at once
   int refusals_in_words_ GUARDED_BY(mutex_) = 0;  // logins in a row
+  std::optional<KenestoCredentials> tried_ GUARDED_BY(mutex_);  // in the last login
+  SteadyTime looked_at_ GUARDED_BY(mutex_) = SteadyTime::min();
   // Credentials that the server has refused, and its words.
   std::optional<KenestoCredentials> refused_ GUARDED_BY(mutex_);
   Error refusal_ GUARDED_BY(mutex_);

@@ -132,10 +132,15 @@ class WebDavStore final : public RemoteStore {
                                const RemoteId& to);
   Result<RemoteEntry> made(const CallContext& call, NodeKind kind, const RemoteId& id);
   Result<void> check_partial(const HttpResponse& response, const RemoteId& id);
-  void add_lock_tokens(const RemoteId& id, HttpHeaders& headers) const;
+  // False: there are none to send.
+  bool add_lock_tokens(const RemoteId& id, HttpHeaders& headers) const;
+  // A change of an object, with our locks in it.
+  Result<HttpResponse> send_with_locks(const CallContext& call, webdav::DavRequest request);
 
   // client_lock.cc
   Result<void> adopt_lock(const CallContext& call, const RemoteId& file);
+  // Asks for each lock of ours within the id; false: none had ended.
+  bool drop_ended_locks(const CallContext& call, const RemoteId& id);
   Result<void> refresh_lock(const CallContext& call, const RemoteId& file,
                             const std::string& token);
 

@@ -17,6 +17,9 @@ namespace {
 // So often a folder has to be listed as empty where no second way tells.
 constexpr int kEmptyLooks = 3;
 
+// More of them make a header that servers refuse.
+constexpr std::size_t kMaxTokens = 50;
+
 bool is_success(int status) { return status >= 200 && status < 300 && status != 207; }
 
 Error root_stays(const char* operation) {
@@ -26,14 +29,29 @@ Error root_stays(const char* operation) {
 }  // namespace
 
 // Of a folder: of all files in it, each told by its address (RFC 4918 10.4.2).
-void WebDavStore::add_lock_tokens(const RemoteId& id, HttpHeaders& headers) const {
+bool WebDavStore::add_lock_tokens(const RemoteId& id, HttpHeaders& headers) const {
+  const auto held = locks_.held_within(id);
+  if (held.empty() || held.size() > kMaxTokens) return false;
   std::string lists;
-  for (const auto& [file, token] : locks_.held_within(id)) {
+  for (const auto& [file, token] : held) {
     if (!lists.empty()) lists += ' ';
     if (file != id) lists += "<" + api_.paths().url(file, NodeKind::kFile) + "> ";
     lists += "(<" + token + ">)";
   }
-  if (!lists.empty()) headers.emplace_back("If", lists);
+  headers.emplace_back("If", lists);
+  return true;
+}
+
+Result<HttpResponse> WebDavStore::send_with_locks(const CallContext& call, DavRequest request) {
+  const HttpHeaders plain = request.headers;
+  const bool conditional = add_lock_tokens(request.id, request.headers);
+  Result<HttpResponse> response = api_.send(call, request);
+  // Nothing has happened then. One lock that has ended is enough for it.
+  if (!conditional || !response || response->status != 412) return response;
+  if (!drop_ended_locks(call, request.id)) return response;
+  request.headers = plain;
+  add_lock_tokens(request.id, request.headers);
+  return api_.send(call, request);
 }
 
 // What a change made, looked at: no answer tells it.
@@ -85,10 +103,9 @@ Result<RemoteEntry> WebDavStore::relocate(const CallContext& call, NodeKind kind
   request.id = id;
   request.kind = kind;
   request.headers = {{"Destination", api_.paths().url(to, kind)}, {"Overwrite", "F"}};
-  add_lock_tokens(id, request.headers);
   request.idempotent = false;
   const std::string what = fmt::format("{} to={}", about("MOVE", id), to.value);
-  const Result<HttpResponse> response = api_.send(call, request);
+  const Result<HttpResponse> response = send_with_locks(call, request);
   // A portal's page says nothing, whatever stands at the other end already.
   const bool page = response && response->status == 200 && is_html(*response);
   bool done = response && is_success(response->status) && !page;
@@ -215,8 +232,9 @@ Result<void> WebDavStore::remove(const CallContext& call, NodeKind kind, const R
   request.method = "DELETE";
   request.id = id;
   request.kind = kind;
-  add_lock_tokens(id, request.headers);
-  TRY_ASSIGN(const HttpResponse response, api_.send(call, request));
+  // An empty folder holds no lock, whatever we remember.
+  TRY_ASSIGN(const HttpResponse response,
+             kind == NodeKind::kFile ? send_with_locks(call, request) : api_.send(call, request));
   if (response.status == 207) {
     TRY(check_partial(response, id));
   } else if (!is_success(response.status) && response.status != 404 && response.status != 410) {

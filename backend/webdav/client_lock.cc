@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "backend/base/log.h"
 #include "backend/webdav/client.h"
 #include "backend/webdav/quirks.h"
 
@@ -108,6 +109,30 @@ Result<void> WebDavStore::adopt_lock(const CallContext& call, const RemoteId& fi
     }
   }
   return {};
+}
+
+bool WebDavStore::drop_ended_locks(const CallContext& call, const RemoteId& id) {
+  bool dropped = false;
+  for (const auto& [file, token] : locks_.held_within(id)) {
+    const auto found = api_.propfind(call, file, NodeKind::kFile, Depth::kSelf, wanted());
+    if (!found && found.error().code != ErrorCode::kNotFound) continue;
+    bool held = false;
+    if (found) {
+      for (const DavApi::Found& one : *found) {
+        for (const WireLock& lock : one.resource.locks) {
+          // Some servers do not show tokens.
+          const std::string shown = token_of(lock.token);
+          held = held ||
+                 (one.id == file && (shown.empty() ? lock.owner == lock_owner_ : shown == token));
+        }
+      }
+    }
+    if (held) continue;
+    log_info("{}: the server has ended our lock", about("PROPFIND", file));
+    locks_.drop(file);
+    dropped = true;
+  }
+  return dropped;
 }
 
 Result<RemoteEntry> WebDavStore::unlock(const CallContext& call, const RemoteId& file,

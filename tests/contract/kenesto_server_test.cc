@@ -84,7 +84,7 @@ TEST_F(KenestoServer, PagesThatStayCostOneLogin) {
   world().admin("POST", "expire_tokens", "{}");
   world().settings(R"({"expired_shape": "page", "access_lifetime": 0})");
   world().reset_requests();
-  for (int i = 0; i < 5; ++i) EXPECT_CODE(store().list(soon(), root_), ErrorCode::kCorrupt);
+  for (int i = 0; i < 5; ++i) EXPECT_CODE(store().list(soon(), root_), ErrorCode::kUnavailable);
   EXPECT_EQ(calls("Authenticate"), 1u);
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "backend/base/text.h"
 #include "tests/unit/kenesto/scripted_kenesto.h"
 
 namespace cabinetfs {
@@ -95,6 +96,25 @@ TEST_F(KenestoClient, ATotalOfFilesOnlyIsBelievedWithTheFoldersTheSecondTime) {
   EXPECT_EQ(entries->size(), 203u);
 }
 
+// Files and folders may be counted that nobody is shown.
+TEST_F(KenestoClient, ATotalThatIsListedIsBelievedTheSecondTimeWhateverIsCountedBesides) {
+  know_folder();
+  for (int i = 0; i < 2; ++i) http_.ok(page_call(1), page_json(many(0, 3), 3, "", 4));
+  const auto entries = store_->list(soon(), RemoteId{kFolder});
+  ASSERT_TRUE(entries) << to_string(entries.error());
+  EXPECT_EQ(entries->size(), 3u);
+  // A server that does not tell where its pages end, and answers with everything beyond them.
+  const std::string all =
+      replace_all(page_json(many(0, 200), 200, "", 203), R"("next_href":"",)", "");
+  for (int i = 0; i < 2; ++i) {
+    http_.ok(page_call(1), all);
+    http_.ok(page_call(2), all);
+  }
+  const auto full = store_->list(soon(), RemoteId{kFolder});
+  ASSERT_TRUE(full) << to_string(full.error());
+  EXPECT_EQ(full->size(), 200u);
+}
+
 TEST_F(KenestoClient, AListingThatMayLackSomethingIsNeverBelieved) {
   know_folder();
   // Each of these comes the same five times.
@@ -109,7 +129,7 @@ TEST_F(KenestoClient, AListingThatMayLackSomethingIsNeverBelieved) {
   };
   never("an entry of page 1 stands on page 2 where another one should",
         {page_json(many(0, 200), 201, "more", 201), page_json(many(199, 1), 201, "", 201)});
-  never("there is more than the total", {page_json(many(0, 3), 3, "", 4)});
+  never("the server says that there is more than the total", {page_json(many(0, 3), 3, "more", 4)});
   never("less than either number", {page_json(many(0, 3), 4, "", 5)});
   never("the server says that there is more", {page_json(many(0, 3), 2, "more", 3)});
 }
@@ -208,6 +228,26 @@ TEST_F(KenestoClient, AnUnknownIdIsSearchedOnceAndThenRemembered) {
   EXPECT_EQ(code(store_->stat(soon(), NodeKind::kFile, RemoteId{kVersion3})), ErrorCode::kNotFound);
 }
 
+// What a remount of a folder below the root begins with.
+TEST_F(KenestoClient, AFolderIsListedThoughTheSearchForItsKindFails) {
+  expect_list(kFolder, {ItemJson()});
+  http_.lose(list_call(kRoot));
+  const auto entries = store_->list(soon(), RemoteId{kFolder});
+  ASSERT_TRUE(entries) << to_string(entries.error());
+  EXPECT_EQ(entries->size(), 1u);
+  EXPECT_FALSE(entries->at(0).lock_to_write);
+  // Not searched for each time.
+  expect_list(kFolder, {ItemJson()});
+  EXPECT_TRUE(store_->list(soon(), RemoteId{kFolder}));
+  // But again after a while.
+  clock_.advance(std::chrono::seconds(61));
+  expect_list(kFolder, {ItemJson()});
+  expect_list(kRoot, {folder_json(kFolder, true)});
+  const auto later = store_->list(soon(), RemoteId{kFolder});
+  ASSERT_TRUE(later);
+  EXPECT_TRUE(later->at(0).lock_to_write);
+}
+
 TEST_F(KenestoClient, WhatItsFolderDoesNotListIsGone) {
   listed({ItemJson()});
   expect_list(kFolder, {});
@@ -250,6 +290,18 @@ TEST_F(KenestoClient, ADeadSessionIsFoundOutAndEndsAPastedToken) {
   http_.failed(list_call(kFolder), "Session has expired");
   http_.failed("GET RetrieveNumberOfDocuments?t=tok%2B1", "Session has expired");
   EXPECT_EQ(code(store_->list(soon(), RemoteId{kFolder})), ErrorCode::kUnauthenticated);
+}
+
+// Of a proxy, while the session lives.
+TEST_F(KenestoClient, APageInTheAnswersPlaceIsAskedForAgainAndBrokenJsonIsNot) {
+  listed({});
+  const std::string count = "GET RetrieveNumberOfDocuments?t=tok%2B1";
+  http_.answer(list_call(kFolder), "\xef\xbb\xbf\r\n<!DOCTYPE html><p>One moment</p>");
+  http_.ok(count, R"({"TotalDocuments":"1"})");
+  EXPECT_EQ(code(store_->list(soon(), RemoteId{kFolder})), ErrorCode::kUnavailable);
+  http_.answer(list_call(kFolder), R"({"ResponseStatus":"OK","Respon)");
+  http_.ok(count, R"({"TotalDocuments":"1"})");
+  EXPECT_EQ(code(store_->list(soon(), RemoteId{kFolder})), ErrorCode::kCorrupt);
 }
 
 TEST_F(KenestoClient, ReadingAsksForTheCurrentVersionAndItsAddressOnce) {
@@ -452,6 +504,37 @@ TEST_F(KenestoProbe, AServerThatHasThemRenamesAndTellsTheUsedSpace) {
   EXPECT_TRUE(store_->capabilities().rename);
   http_.ok("GET RetrieveStatistics?t=tok%2B1&tid=3", R"({"TotalUsageSpace":1234})");
   EXPECT_EQ(store_->quota(soon())->used, 1234u);
+}
+
+TEST_F(KenestoProbe, RightsWithoutADateAreAskedForOnceToConfirmAVersion) {
+  http_.failed(asks("UpdateAssetName", "did"), "The document does not exist");
+  http_.failed(asks("EditFolder", "fid"), "The folder does not exist");
+  ASSERT_TRUE(store_->account(soon()));
+  ItemJson other;
+  other.id = kDoc2;
+  http_.ok(list_call(kRoot), page_json({folder_json()}));
+  http_.ok(list_call(kFolder), page_json({ItemJson(), other}));
+  ASSERT_TRUE(store_->list(soon(), RemoteId{kRoot}));
+  const auto entries = store_->list(soon(), RemoteId{kFolder});
+  ASSERT_TRUE(entries);
+  const auto ignore = [](Bytes) { return true; };
+  for (const auto& [entry, version] :
+       {std::pair(entries->at(0), kVersion2), std::pair(entries->at(1), kVersion3)}) {
+    ReadRequest whole{entry.id, VersionId{version}, 0, 5, 5, {}};
+    http_.ok("GET DownloadFile?", R"({"AccessUrl":")" + std::string(kStore) + "\"}");
+    http_.answer("GET " + std::string(kStore), "hello");
+    ASSERT_TRUE(store_->read(soon(), whole, ignore));
+    // Its address is known by now.
+    whole.version = {};
+    whole.validator = entry.validator;
+    http_.ok(versions_call(entry.id.value), versions_json({{version}}));
+    if (version == kVersion2) {
+      http_.ok("GET RetrieveObjectInfo?", R"({"ObjectPermissions":{"AllowView":true}})");
+    }
+    http_.ok(list_call(kFolder), page_json({ItemJson(), other}));
+    http_.answer("GET " + std::string(kStore), "hello");
+    EXPECT_TRUE(store_->read(soon(), whole, ignore));
+  }
 }
 
 TEST_F(KenestoProbe, WithoutOneOfTheCallsThatRenameNothingIsRenamed) {

@@ -24,11 +24,12 @@ class ListingsTest : public ::testing::Test {
     item.entry.name = std::to_string(number);
     return Items{item};
   }
-  ApiResult<ListingPtr> get(const CallContext& call) {
-    return listings_.get(call, folder_, [this](const CallContext&) { return answer(); });
+  ApiResult<ListingPtr> get(const CallContext& call, SteadyTime since) {
+    return listings_.get(
+        call, folder_, [this](const CallContext&) { return answer(); }, since);
   }
-  std::string name(const CallContext& call = soon()) {
-    const auto listing = get(call);
+  std::string name(const CallContext& call = soon(), SteadyTime since = SteadyTime::max()) {
+    const auto listing = get(call, since);
     if (!listing) return std::string(to_string(listing.error().code));
     return (*listing)->items.front().entry.name;
   }
@@ -60,6 +61,23 @@ TEST_F(ListingsTest, OneServesAllWhoAskedBeforeItBegan) {
   for (const std::string& one : later) EXPECT_EQ(one, "2");
   EXPECT_EQ(asked_, 2);
   EXPECT_EQ(name(), "3") << "what has come before is no answer to a later question";
+}
+
+TEST_F(ListingsTest, OneServesWhoWantsToKnowOfAMomentBeforeItBegan) {
+  const SteadyTime before = clock_.steady();
+  clock_.advance(std::chrono::milliseconds(1));
+  gate_.close();
+  {
+    std::jthread leader([&] { EXPECT_EQ(name(), "1"); });
+    ASSERT_TRUE(gate_.wait_for_waiting(1));
+    std::jthread meanwhile([&] { EXPECT_EQ(name(soon(), before), "1"); });
+    while (listings_.waiting(folder_) < 2) std::this_thread::yield();
+    gate_.open();
+  }
+  EXPECT_EQ(name(soon(), before), "1") << "there already";
+  EXPECT_EQ(name(soon(), clock_.steady()), "2") << "as old as the moment";
+  listings_.changed(folder_, "a.txt");
+  EXPECT_EQ(name(soon(), before), "3") << "it may be of before our change";
 }
 
 TEST_F(ListingsTest, FoldersDoNotWaitForEachOther) {

@@ -122,6 +122,46 @@ TEST_F(KenestoLoginTest, UnknownWordsAreNotFinalAndAreAskedForEverMoreRarely) {
   EXPECT_EQ(*session_.token(soon()), "t");
 }
 
+TEST_F(KenestoLoginTest, FiveRefusalsInUnknownWordsAreFinalForTheseCredentials) {
+  const auto refuse_all = [&] {
+    for (const int pause : {5, 10, 20, 40}) {
+      http_.answer(kAuthenticate, refused("Contrasena incorrecta"));
+      EXPECT_EQ(session_.token(soon()).error().code, ErrorCode::kUnavailable);
+      clock_.advance(std::chrono::seconds(pause));
+    }
+    http_.answer(kAuthenticate, refused("Contrasena incorrecta"));
+    for (int i = 0; i < 3; ++i) {
+      const auto token = session_.token(soon());
+      ASSERT_FALSE(token);
+      EXPECT_EQ(token.error().code, ErrorCode::kUnauthenticated);
+      EXPECT_NE(token.error().context.find("Contrasena"), std::string::npos);
+      clock_.advance(std::chrono::hours(1));
+    }
+  };
+  refuse_all();
+  EXPECT_EQ(http_.take_seen().size(), 5u);
+  // Others are counted anew.
+  stamp_ = "2";
+  refuse_all();
+  password_ = "another one";
+  expect_login("t");
+  EXPECT_EQ(*session_.token(soon()), "t");
+}
+
+TEST_F(KenestoLoginTest, ANewLoginEndsThePauseAfterUnknownWords) {
+  for (const int pause : {5, 10, 20, 40}) {
+    http_.answer(kAuthenticate, refused("Contrasena incorrecta"));
+    EXPECT_EQ(session_.token(soon()).error().code, ErrorCode::kUnavailable);
+    if (pause != 40) clock_.advance(std::chrono::seconds(pause));
+  }
+  // What is put there is looked at once a second.
+  EXPECT_EQ(session_.token(soon()).error().code, ErrorCode::kUnavailable) << "the same still";
+  stamp_ = "2";
+  clock_.advance(std::chrono::seconds(1));
+  expect_login("t");
+  EXPECT_EQ(session_.token(soon()).value_or("-"), "t");
+}
+
 TEST_F(KenestoLoginTest, OfAnAnswerWithAStatusTheStatusCounts) {
   const std::string envelope = refused("Sorry");
   http_.answer(kAuthenticate, envelope, 403);

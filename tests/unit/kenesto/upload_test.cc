@@ -23,12 +23,16 @@ class KenestoUpload : public KenestoClient {
   // is remembered from before.
   void expect_sent(bool known = false) {
     expect_list(kFolder, {ItemJson()});
-    if (!known) http_.ok(versions_call(kDoc), versions_json({{kDoc}}));
+    if (!known) expect_confirmed(versions_json({{kDoc}}));
     http_.ok("GET UploadFile?t=tok%2B1&p=a.txt&fid=" + std::string(kFolder) +
                  "&bid=" + std::string(kDoc),
              kAnswer);
     http_.answer("PUT " + kAddress, "");
     http_.ok(versions_call(kDoc), versions_json({{kDoc}}));
+  }
+  void expect_confirmed(const std::string& versions) {
+    http_.ok(versions_call(kDoc), versions);
+    expect_list(kFolder, {ItemJson()});
   }
   void expect_seen() {
     expect_list(kFolder, {newer_});
@@ -85,12 +89,27 @@ TEST_F(KenestoUpload, ANewVersionIsSentInThreeSteps) {
 
 TEST_F(KenestoUpload, SomebodyElsesVersionInBetweenIsAConflictBeforeCompletion) {
   expect_list(kFolder, {ItemJson()});
-  http_.ok(versions_call(kDoc), versions_json({{kDoc}}));
+  expect_confirmed(versions_json({{kDoc}}));
   http_.ok("GET UploadFile?", kAnswer);
   http_.answer("PUT ", "");
   http_.ok(versions_call(kDoc), versions_json({{kDoc, 5, false}, {kVersion3, 9, true}}));
   EXPECT_EQ(code(overwrite()), ErrorCode::kConflict);
   EXPECT_EQ(count("GET UploadFileCompleted"), 0u);
+}
+
+// The new content would follow what the caller has never seen.
+TEST_F(KenestoUpload, AVersionThatCameRightAfterTheListingIsAConflictBeforeAnythingIsSent) {
+  expect_list(kFolder, {ItemJson()});
+  http_.ok(versions_call(kDoc), versions_json({{kDoc, 5, false}, {kVersion3, 9, true}}));
+  EXPECT_EQ(code(overwrite()), ErrorCode::kConflict);
+  // Of the same size.
+  ItemJson theirs;
+  theirs.modified = newer_.modified;
+  expect_list(kFolder, {ItemJson()});
+  http_.ok(versions_call(kDoc), versions_json({{kDoc, 5, false}, {kVersion3, 5, true}}));
+  expect_list(kFolder, {theirs});
+  EXPECT_EQ(code(overwrite()), ErrorCode::kConflict);
+  EXPECT_EQ(count("GET UploadFile"), 0u);
 }
 
 TEST_F(KenestoUpload, AnotherContentThanTheCallerKnowsIsAConflict) {
@@ -141,7 +160,7 @@ TEST_F(KenestoUpload, AVersionThatTheLastListingMissedIsAConflictAllTheSame) {
   EXPECT_EQ(count("GET UploadFileCompleted"), 0u);
   // The next try, after a look, goes on from theirs.
   expect_list(kFolder, {ItemJson()});
-  http_.ok(versions_call(kDoc), theirs);
+  expect_confirmed(theirs);
   http_.ok("GET UploadFile?", kAnswer);
   http_.answer("PUT ", "");
   http_.ok(versions_call(kDoc), theirs);
@@ -220,7 +239,7 @@ TEST_F(KenestoUpload, UnknownWordsRefuseNothingForGood) {
 
 TEST_F(KenestoUpload, OtherBytesAtTheStoreAreNoticed) {
   expect_list(kFolder, {ItemJson()});
-  http_.ok(versions_call(kDoc), versions_json({{kDoc}}));
+  expect_confirmed(versions_json({{kDoc}}));
   http_.ok("GET UploadFile?", kAnswer);
   http_.answer("PUT ", "", 200, {{"etag", "\"9e107d9d372bb6826bd81d3542a419d6\""}});
   EXPECT_EQ(code(overwrite()), ErrorCode::kUnavailable);
@@ -240,7 +259,7 @@ TEST_F(KenestoUpload, OtherBytesAtTheStoreAreNoticed) {
 
 TEST_F(KenestoUpload, AnExpiredUploadAddressIsRenewedOnce) {
   expect_list(kFolder, {ItemJson()});
-  http_.ok(versions_call(kDoc), versions_json({{kDoc}}));
+  expect_confirmed(versions_json({{kDoc}}));
   for (int i = 0; i < 2; ++i) {
     http_.ok("GET UploadFile?", kAnswer);
     http_.answer("PUT ", "<Error>Expired</Error>", 403);
@@ -363,7 +382,7 @@ TEST_F(KenestoUpload, ALargeContentIsStreamedAndCheckedAsItGoes) {
   const std::string content(100'000, 'x');
   newer_.size = content.size();
   expect_list(kFolder, {ItemJson()});
-  http_.ok(versions_call(kDoc), versions_json({{kDoc}}));
+  expect_confirmed(versions_json({{kDoc}}));
   http_.ok("GET UploadFile?", kAnswer);
   http_.answer("PUT ", "", 200, {{"etag", "\"9e107d9d372bb6826bd81d3542a419d6\""}});
   ContentSource source;

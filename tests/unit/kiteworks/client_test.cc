@@ -226,6 +226,21 @@ TEST_F(KiteworksClient, AnUploadOntoWhatItWasPlannedForLooksOnceMore) {
   EXPECT_TRUE(done->has_value());
 }
 
+// 403 may mean that it is gone; what becomes of the session shows it.
+TEST_F(KiteworksClient, AFileThatIsNotShownIsNoVerdictOnTheUpload) {
+  list_with(file_json("f1", "a"));
+  http_.answer("GET /rest/files/f1", 200, file_json("f1", "a"));
+  const auto before = store_->stat(soon(), NodeKind::kFile, RemoteId{"f1"});
+  ASSERT_TRUE(before);
+  const std::string content(1500, 'x');
+  UploadSession session = begun_session(*store_, http_, before->validator, content);
+  http_.answer("GET /rest/files/f1", 403, R"({"errors":{"code":"ERR_ACCESS_USER"}})");
+  http_.answer("GET /rest/folders/d1/children", 503, "");
+  http_.answer("POST /n1/rest/uploads/7", 404, R"({"errors":{"code":"ERR_ENTITY_NOT_FOUND"}})");
+  EXPECT_EQ(store_->upload_chunk(soon(), session, as_bytes(content).subspan(1000)).error().code,
+            ErrorCode::kConflict);
+}
+
 TEST_F(KiteworksClient, AFirewallThatStopsACreateMindsTheName) {
   http_.answer("POST /rest/folders/d1/actions/file", 490, "");
   EXPECT_EQ(store_->put(soon(), {{}, RemoteId{"d1"}, "b", {}}, as_bytes("x")).error().code,

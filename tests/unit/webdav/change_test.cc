@@ -39,23 +39,88 @@ TEST_F(WebDavClient, AMoveWhoseAnswerIsLostIsLookedUpAtBothEnds) {
             ErrorCode::kUnavailable);
 }
 
-TEST_F(WebDavClient, AFolderMovesWithTheLocksInIt) {
-  http_.answer("OPTIONS /dav/", 200, "", {{"dav", "1, 2"}});
-  found("", folder("/dav/"));
-  ASSERT_TRUE(store_->account(soon()));
-  for (const std::string path : {"d/a%20b", "d/e/c", "other"}) {
+class WebDavLocksWithin : public WebDavClient {
+ protected:
+  void SetUp() override {
+    http_.answer("OPTIONS /dav/", 200, "", {{"dav", "1, 2"}});
+    found("", folder("/dav/"));
+    ASSERT_TRUE(store_->account(soon()));
+  }
+  void take(const std::string& path, const std::string& token) {
     found(path, file("/dav/" + path, 1));
-    http_.answer("LOCK /dav/" + path, 200, "", {{"lock-token", "<urn:" + path.substr(0, 3) + ">"}});
+    http_.answer("LOCK /dav/" + path, 200, "", {{"lock-token", "<" + token + ">"}});
     found(path, file("/dav/" + path, 1));
     ASSERT_TRUE(store_->lock(soon(), {webdav::percent_decode(path)}));
   }
-  http_.take_seen();
+  void take_all() {
+    for (const std::string path : {"d/a%20b", "d/e/c", "other"}) {
+      take(path, "urn:" + path.substr(0, 3));
+    }
+    http_.take_seen();
+  }
+  static std::string lock_of(const std::string& owner, const std::string& token) {
+    return "<D:lockdiscovery><D:activelock><D:owner>" + owner + "</D:owner><D:locktoken><D:href>" +
+           token + "</D:href></D:locktoken></D:activelock></D:lockdiscovery>";
+  }
+};
+
+TEST_F(WebDavLocksWithin, AFolderMovesWithThem) {
+  take_all();
   http_.answer("MOVE /dav/d/", 201, "");
   found("n/", folder("/dav/n/"));
   ASSERT_TRUE(store_->rename(soon(), NodeKind::kFolder, {"d"}, "n"));
   EXPECT_EQ(header(http_.take_seen()[0], "If"),
             "<https://dav.example.com/dav/d/a%20b> (<urn:d/a>) "
             "<https://dav.example.com/dav/d/e/c> (<urn:d/e>)");
+}
+
+TEST_F(WebDavLocksWithin, OneThatHasEndedDoesNotTakeANameAway) {
+  take_all();
+  http_.answer("MOVE /dav/d/", 412, "");
+  found("d/a%20b", file("/dav/d/a%20b", 1));
+  found("d/e/c", file("/dav/d/e/c", 1, "\"1\"", lock_of("alice here", "urn:d/e")));
+  http_.answer("MOVE /dav/d/", 201, "");
+  found("n/", folder("/dav/n/"));
+  const auto moved = store_->rename(soon(), NodeKind::kFolder, {"d"}, "n");
+  ASSERT_TRUE(moved) << to_string(moved.error());
+  EXPECT_EQ(header(http_.take_seen()[3], "If"), "<https://dav.example.com/dav/d/e/c> (<urn:d/e>)");
+}
+
+TEST_F(WebDavLocksWithin, ATakenNameIsOneWhileTheyLive) {
+  take_all();
+  http_.answer("MOVE /dav/d/", 412, "");
+  found("d/a%20b", file("/dav/d/a%20b", 1, "\"1\"", lock_of("alice here", "urn:d/a")));
+  http_.answer("PROPFIND /dav/d/e/c", 503, "");
+  EXPECT_EQ(code_of(store_->rename(soon(), NodeKind::kFolder, {"d"}, "n")), ErrorCode::kExists);
+}
+
+TEST_F(WebDavLocksWithin, AFileIsRemovedThoughItsLockHasEnded) {
+  take_all();
+  found("other", file("/dav/other", 1));
+  http_.answer("DELETE /dav/other", 412, "");
+  found("other", file("/dav/other", 1));
+  http_.answer("DELETE /dav/other", 204, "");
+  const auto removed = store_->remove(soon(), NodeKind::kFile, {"other"});
+  ASSERT_TRUE(removed) << to_string(removed.error());
+  EXPECT_EQ(header(http_.take_seen()[3], "If"), "");
+}
+
+TEST_F(WebDavLocksWithin, AnEmptyFolderIsRemovedWithoutAny) {
+  take_all();
+  found("d/", folder("/dav/d/"));
+  found("d/", folder("/dav/d/"));
+  http_.answer("DELETE /dav/d/", 204, "");
+  const auto removed = store_->remove(soon(), NodeKind::kFolder, {"d"});
+  ASSERT_TRUE(removed) << to_string(removed.error());
+  EXPECT_EQ(header(http_.take_seen()[2], "If"), "");
+}
+
+TEST_F(WebDavLocksWithin, TooManyForAHeaderAreNotSent) {
+  for (int i = 0; i < 51; ++i) take("d/" + std::to_string(i), "urn:" + std::to_string(i));
+  http_.take_seen();
+  http_.answer("MOVE /dav/d/", 423, "");
+  EXPECT_EQ(code_of(store_->rename(soon(), NodeKind::kFolder, {"d"}, "n")), ErrorCode::kBusy);
+  EXPECT_EQ(header(http_.take_seen()[0], "If"), "");
 }
 
 TEST_F(WebDavClient, RefusalsOfAMove) {
