@@ -229,7 +229,8 @@ TEST_F(KenestoRequests, OfAVersion) {
   const RemoteEntry made = save({{}, work_, "a.txt", {}, {}}, "first");
   later();
   RemoteEntry now = save({made.id, work_, "a.txt", {}, made.validator}, "second");
-  EXPECT_EQ(cost(), "2 3 3") << "of a file that was neither read nor saved here before";
+  EXPECT_EQ(cost(), "2 3 4") << "of a file that was neither read nor saved here before: a look "
+                                "confirms the version that it follows";
   later();
   now = save({now.id, work_, "a.txt", {}, now.validator}, "third");
   EXPECT_EQ(cost(), "2 2 3") << "of one that was";
