@@ -125,9 +125,10 @@ Result<void> VolumeImpl::take_answer(InodeNumber ino, const RemoteEntry& entry) 
     RemoteEntry merged = entry;
     if (!merged.rights) merged.rights = node->remote->rights;
     TRY(apply_entry(core_, txn, node->remote_parent, merged, core_.clock.steady(), notices));
+    // Inside: a listing that was asked for earlier may be waiting for the tree.
+    core_.recent.confirmed(ino, core_.clock.steady());
     TRY(txn.commit());
   }
-  core_.recent.confirmed(ino, core_.clock.steady());
   {
     MutexLock lock(mutex_);
     versions_.erase(ino);

@@ -201,7 +201,7 @@ ExitCode run_doctor(const Paths& paths, const std::string& remote) {
   check_disk(report, "cache directory", paths.cache_dir);
   if (const auto volumes = mounted_volumes()) {
     for (const MountedVolume& volume : *volumes)
-      if (!volume.alive)
+      if (!volume.alive && (remote.empty() || volume.remote == remote))
         report.bad(fmt::format("the mount at {} has lost its server", volume.mount_point),
                    fmt::format("cabinetfs mount {} {}", volume.remote, volume.mount_point));
   }
