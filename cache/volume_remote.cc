@@ -72,7 +72,8 @@ Result<InodeNumber> VolumeImpl::find_path(const CallContext& call, const std::st
 }
 
 Result<std::vector<RemoteVersion>> VolumeImpl::versions(const CallContext& call, InodeNumber ino) {
-  if (!core_.remote.capabilities().versions) return fail(ErrorCode::kNotSupported, "versions");
+  if (!core_.remote.capabilities().versions)
+    return fail(ErrorCode::kNotSupported, "this server keeps no versions that can be asked for");
   TRY_ASSIGN(const NodePtr known, existing(ino));
   if (known->kind != NodeKind::kFile) return fail(ErrorCode::kNoData, "folders have no versions");
   const SteadyTime now = core_.clock.steady();
@@ -138,7 +139,9 @@ Result<void> VolumeImpl::take_answer(InodeNumber ino, const RemoteEntry& entry) 
 }
 
 Result<void> VolumeImpl::promote(const CallContext& call, InodeNumber ino, std::uint32_t number) {
-  if (!core_.remote.capabilities().promote) return fail(ErrorCode::kNotSupported, "promote");
+  if (!core_.remote.capabilities().promote)
+    return fail(ErrorCode::kNotSupported,
+                "this server does not make an old version the current one");
   TRY_ASSIGN(const NodePtr node, remote_file(call, ino));
   if (node->content_dirty)
     return fail(ErrorCode::kBusy, node->name + ": changes made here are not at the server yet");
@@ -210,7 +213,8 @@ Result<void> VolumeImpl::lock_for_change(const CallContext& call, InodeNumber in
 }
 
 Result<void> VolumeImpl::lock(const CallContext& call, InodeNumber ino) {
-  if (!core_.remote.capabilities().locks) return fail(ErrorCode::kNotSupported, "locks");
+  if (!core_.remote.capabilities().locks)
+    return fail(ErrorCode::kNotSupported, "this server has no locks");
   TRY(wait_unlocked(call, ino));
   TRY_ASSIGN(const NodePtr node, remote_file(call, ino));
   if (node->kind != NodeKind::kFile) return fail(ErrorCode::kNotSupported, "only files are locked");
@@ -222,7 +226,8 @@ Result<void> VolumeImpl::lock(const CallContext& call, InodeNumber ino) {
 
 Result<void> VolumeImpl::unlock(const CallContext& call, InodeNumber ino,
                                 const std::string& comment) {
-  if (!core_.remote.capabilities().locks) return fail(ErrorCode::kNotSupported, "locks");
+  if (!core_.remote.capabilities().locks)
+    return fail(ErrorCode::kNotSupported, "this server has no locks");
   TRY_ASSIGN(const NodePtr node, remote_file(call, ino));
   if (node->kind != NodeKind::kFile) return fail(ErrorCode::kNotSupported, "only files are locked");
   TRY_ASSIGN(const RemoteEntry now,
@@ -234,7 +239,7 @@ Result<void> VolumeImpl::unlock(const CallContext& call, InodeNumber ino,
 Result<std::vector<RemotePermission>> VolumeImpl::permissions(const CallContext& call,
                                                               InodeNumber ino) {
   if (!core_.remote.capabilities().permissions)
-    return fail(ErrorCode::kNotSupported, "permissions");
+    return fail(ErrorCode::kNotSupported, "this server does not tell or change permissions");
   TRY_ASSIGN(const NodePtr node, remote_file(call, ino));
   return core_.seen(core_.remote.permissions(core_.bounded(call), node->kind, node->remote->id));
 }
@@ -242,7 +247,7 @@ Result<std::vector<RemotePermission>> VolumeImpl::permissions(const CallContext&
 Result<void> VolumeImpl::share(const CallContext& call, InodeNumber ino, const std::string& who,
                                AccessLevel level) {
   if (!core_.remote.capabilities().permissions)
-    return fail(ErrorCode::kNotSupported, "permissions");
+    return fail(ErrorCode::kNotSupported, "this server does not tell or change permissions");
   TRY_ASSIGN(const NodePtr node, remote_file(call, ino));
   return core_.seen(
       core_.remote.share(core_.bounded(call), node->kind, node->remote->id, who, level));
@@ -250,20 +255,21 @@ Result<void> VolumeImpl::share(const CallContext& call, InodeNumber ino, const s
 
 Result<void> VolumeImpl::unshare(const CallContext& call, InodeNumber ino, const std::string& who) {
   if (!core_.remote.capabilities().permissions)
-    return fail(ErrorCode::kNotSupported, "permissions");
+    return fail(ErrorCode::kNotSupported, "this server does not tell or change permissions");
   TRY_ASSIGN(const NodePtr node, remote_file(call, ino));
   return core_.seen(core_.remote.unshare(core_.bounded(call), node->kind, node->remote->id, who));
 }
 
 Result<std::vector<RemoteEvent>> VolumeImpl::history(const CallContext& call, InodeNumber ino) {
-  if (!core_.remote.capabilities().history) return fail(ErrorCode::kNotSupported, "history");
+  if (!core_.remote.capabilities().history)
+    return fail(ErrorCode::kNotSupported, "this server tells no history");
   TRY_ASSIGN(const NodePtr node, remote_file(call, ino));
   return core_.seen(core_.remote.history(core_.bounded(call), node->kind, node->remote->id));
 }
 
 Result<void> VolumeImpl::set_description(InodeNumber ino, const std::string& text) {
   if (!core_.remote.capabilities().description)
-    return fail(ErrorCode::kNotSupported, "description");
+    return fail(ErrorCode::kNotSupported, "this server keeps no descriptions");
   TRY(update(ino, [this, &text](NodeRecord& node) -> Result<void> {
     if (!is_valid_utf8(text)) return fail(ErrorCode::kInvalid, "a description is UTF-8 text");
     node.description = text;
@@ -292,7 +298,8 @@ Result<void> VolumeImpl::set_sync(InodeNumber ino, SyncMode mode) {
 }
 
 Result<void> VolumeImpl::send_mail(const CallContext& call, const Mail& mail) {
-  if (!core_.remote.capabilities().mail) return fail(ErrorCode::kNotSupported, "mail");
+  if (!core_.remote.capabilities().mail)
+    return fail(ErrorCode::kNotSupported, "this server sends no mail");
   return core_.seen(core_.remote.send_mail(call, mail));
 }
 

@@ -54,7 +54,7 @@ Result<RemotePermission> Volume::permission_of(const CallContext& call, InodeNum
 }
 
 Result<void> Volume::unshare_all(const CallContext&, InodeNumber) {
-  return fail(ErrorCode::kNotSupported, "taking all permissions away");
+  return fail(ErrorCode::kNotSupported, "this server does not take all permissions away at once");
 }
 
 std::vector<Result<void>> VolumeImpl::lock_together(
@@ -133,7 +133,8 @@ std::vector<Result<void>> VolumeImpl::share_many(const CallContext& call,
 }
 
 Result<void> VolumeImpl::discard_lock(const CallContext& call, InodeNumber ino) {
-  if (!core_.remote.capabilities().locks) return fail(ErrorCode::kNotSupported, "locks");
+  if (!core_.remote.capabilities().locks)
+    return fail(ErrorCode::kNotSupported, "this server has no locks");
   TRY(discard(call, ino));
   TRY_ASSIGN(const NodePtr node, remote_file(call, ino));
   if (node->remote->lock == LockState::kFree) return {};
@@ -145,7 +146,7 @@ Result<void> VolumeImpl::discard_lock(const CallContext& call, InodeNumber ino) 
 Result<RemotePermission> VolumeImpl::permission_of(const CallContext& call, InodeNumber ino,
                                                    const std::string& who) {
   if (!core_.remote.capabilities().permissions)
-    return fail(ErrorCode::kNotSupported, "permissions");
+    return fail(ErrorCode::kNotSupported, "this server does not tell or change permissions");
   TRY_ASSIGN(const NodePtr node, remote_file(call, ino));
   return core_.seen(
       core_.remote.permission_of(core_.bounded(call), node->kind, node->remote->id, who));
