@@ -14,7 +14,9 @@ json versions_to_json(const std::vector<RemoteVersion>& versions) {
     out.push_back({{"number", version.number},
                    {"id", version.id.value},
                    {"size", version.size},
-                   {"modified", format_rfc3339(version.modified)},
+                   // Empty where the server does not tell.
+                   {"modified", version.modified == WallTime{} ? std::string()
+                                                               : format_rfc3339(version.modified)},
                    {"author", version.author},
                    {"current", version.current}});
   }

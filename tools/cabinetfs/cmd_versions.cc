@@ -50,10 +50,11 @@ ExitCode run_versions(const Paths& paths, const std::string& file, bool as_json)
   return print_items(
       paths, file, "versions", as_json, {"VERSION", "SIZE", "MODIFIED", "AUTHOR", ""},
       "no versions", [](const json& item) {
-        return std::vector<std::string>{std::to_string(number_field(item, "number")),
-                                        format_size(number_field(item, "size")),
-                                        text_field(item, "modified"), text_field(item, "author"),
-                                        bool_field(item, "current", false) ? "current" : ""};
+        const std::string modified = text_field(item, "modified");
+        return std::vector<std::string>{
+            std::to_string(number_field(item, "number")), format_size(number_field(item, "size")),
+            modified.empty() ? "-" : modified, text_field(item, "author"),
+            bool_field(item, "current", false) ? "current" : ""};
       });
 }
 

@@ -1,4 +1,5 @@
 #include "fs/control_server.h"
+#include "fs/status_json.h"
 
 #include <dlfcn.h>
 #include <gmock/gmock.h>
@@ -229,6 +230,14 @@ TEST_F(Control, EndsWhileRequestsRun) {
   ASSERT_TRUE(volume_.gate().wait_for_waiting(1));
   server_.reset();
   client.join();
+}
+
+TEST(StatusJson, AVersionWithoutATimeIsNotFrom1970) {
+  RemoteVersion told, silent;
+  told.modified = WallTime(std::chrono::seconds(1'000'000'000));
+  const json versions = versions_to_json({told, silent});
+  EXPECT_EQ(versions[0]["modified"], "2001-09-09T01:46:40Z");
+  EXPECT_EQ(versions[1]["modified"], "");
 }
 
 }  // namespace
