@@ -302,6 +302,14 @@ Result<void> VolumeImpl::discard_one(InodeNumber ino) {
         txn.put(std::move(next));
       }
       if (node->base) TRY(bring_back(txn, node->base->file, ino, notices));
+      // What it was to replace, and whose identity it has not taken over yet.
+      const bool has_its_own_place = node->remote && !node->moved();
+      const Result<std::string> place = core_.codec.to_remote(node->name);
+      if (!node->deleted && !has_its_own_place && place) {
+        TRY_ASSIGN(const NodePtr replaced, txn.displaced_at(node->parent, *place, ino));
+        if (replaced != nullptr && replaced->deleted && replaced->remote)
+          TRY(bring_back(txn, replaced->remote->id, ino, notices));
+      }
       TRY(txn.commit());
     }
     if (staged != nullptr) {
