@@ -16,6 +16,7 @@
 
 #include "backend/base/log.h"
 #include "backend/base/mutex.h"
+#include "backend/http/curl_reactor.h"
 #include "backend/http/curl_transfer.h"
 #include "backend/http/exchange.h"
 #include "backend/http/request_queue.h"
@@ -37,9 +38,12 @@ Error proxy_refusal(const Exchange& exchange) {
                       exchange.name(), exchange.url.origin())};
 }
 
-void init_curl_once() {
+std::unique_ptr<CURLM, MultiDeleter> new_multi() {
   static std::once_flag flag;
   std::call_once(flag, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
+  std::unique_ptr<CURLM, MultiDeleter> multi(curl_multi_init());
+  if (multi == nullptr) throw std::bad_alloc();
+  return multi;
 }
 
 const std::string& label_of(const HttpRequest& request) {
@@ -85,7 +89,8 @@ class CurlHttpClient::Engine {
   const RetryTimes times_;
   HttpStatsCollector stats_;
   std::atomic<std::uint64_t> next_id_ = 1;
-  std::unique_ptr<CURLM, MultiDeleter> multi_;  // curl_multi_wakeup may be called by any thread
+  std::unique_ptr<CURLM, MultiDeleter> multi_;
+  CurlReactor reactor_;
 
   Mutex mutex_;
   std::vector<std::shared_ptr<Exchange>> inbox_ GUARDED_BY(mutex_);
@@ -111,14 +116,15 @@ CurlHttpClient::Engine::Engine(HttpClientOptions options)
     : options_(std::move(options)),
       times_{options_.backoff_first, options_.backoff_max, options_.throttle_first,
              options_.retry_after_max},
-      multi_((init_curl_once(), curl_multi_init())),
+      multi_(new_multi()),
+      reactor_(multi_.get()),
       share_(curl_share_init()),
       slots_(options_.first_connections, options_.max_connections),
       bucket_(options_.requests_per_second, options_.request_burst,
               std::chrono::steady_clock::now()),
       download_(static_cast<double>(options_.max_download_rate), std::chrono::steady_clock::now()),
       upload_(static_cast<double>(options_.max_upload_rate), std::chrono::steady_clock::now()) {
-  if (multi_ == nullptr || share_ == nullptr) throw std::bad_alloc();
+  if (share_ == nullptr) throw std::bad_alloc();
   curl_share_setopt(share_.get(), CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
   const auto connections = static_cast<long>(std::max<std::size_t>(options_.max_connections, 1));
   curl_multi_setopt(multi_.get(), CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
@@ -140,7 +146,7 @@ CurlHttpClient::Engine::~Engine() {
     MutexLock lock(mutex_);
     stopping_ = true;
   }
-  curl_multi_wakeup(multi_.get());
+  reactor_.wake();
   thread_.join();
   // A share must outlive the handles that use it.
   idle_handles_.clear();
@@ -180,17 +186,17 @@ Result<HttpResponse> CurlHttpClient::Engine::perform(const CallContext& call, Ht
     if (stopping_) return fail(ErrorCode::kCancelled, label + ": shutting down");
     inbox_.push_back(exchange);
   }
-  curl_multi_wakeup(multi_.get());
+  reactor_.wake();
   const auto registration = call.cancel.on_cancel([this, exchange] {
     exchange->cancel();
-    curl_multi_wakeup(multi_.get());
+    reactor_.wake();
   });
   return exchange->wait();
 }
 
 void CurlHttpClient::Engine::run() {
   while (true) {
-    SteadyTime now = std::chrono::steady_clock::now();
+    const SteadyTime now = std::chrono::steady_clock::now();
     take_inbox(now);
     {
       MutexLock lock(mutex_);
@@ -199,14 +205,9 @@ void CurlHttpClient::Engine::run() {
     enforce_limits(now);
     resume_paused(now);
     start_ready(now);
-    int still_running = 0;
-    curl_multi_perform(multi_.get(), &still_running);
-    collect_finished();
-    now = std::chrono::steady_clock::now();
-    start_ready(now);
     stats_.set_load(running_.size(), queue_.size());
-    const auto wait = next_poll(now);
-    curl_multi_poll(multi_.get(), nullptr, 0, static_cast<int>(wait.count()), nullptr);
+    reactor_.turn(next_poll(now));
+    collect_finished();
   }
   while (!running_.empty()) detach(running_.begin());
   while (!exchanges_.empty()) {
