@@ -71,25 +71,39 @@ Result<bool> KenestoStore::still_marked(const CallContext& call, const RemoteId&
                                         std::uint64_t mark, const VersionId& version,
                                         SteadyTime told, bool to_be_read) {
   if (mark == mark_of(validator_of(version))) return true;
-  // One object costs less than its folder's pages, where the server tells as much of it.
-  if (has_object_info() && !undated_info_.load() && known_.find(file)) {
-    // Most likely the version that is going to be read: its address is asked for meanwhile, so that
-    // the look takes no time of its own.
-    std::jthread address;
-    try {
-      if (to_be_read) {
-        address = std::jthread([&] { static_cast<void>(access_url(call, file, version)); });
-      }
-    } catch (const std::system_error&) {
-      // No thread to be had: it is asked for afterwards.
+  const auto known = known_.find(file);
+  // Most likely the version that is going to be read: its address is asked for meanwhile, so that
+  // the look takes no time of its own.
+  std::jthread address;
+  try {
+    if (to_be_read && known && has_object_info()) {
+      address = std::jthread([&] { static_cast<void>(access_url(call, file, version)); });
     }
+  } catch (const std::system_error&) {
+    // No thread to be had: it is asked for afterwards.
+  }
+  if (!known) {
+    TRY_ASSIGN(const WireItem item, fetch_item(call, NodeKind::kFile, file, 0, told));
+    return mark == mark_of(item.entry.validator);
+  }
+  const Listings::Look look(listings_, known->parent);
+  // One object costs less than its folder's pages, where the server tells as much of it.
+  if (has_object_info() && !undated_info_.load() && !look.shared()) {
     const auto info = fetch_object_info(call, NodeKind::kFile, file);
     if (info && info->item && mark == mark_of(make_validator(info->item->entry))) return true;
     if (!info && gives_up(info.error().code)) return fail(info.error());
     if (info && !info->item) undated_info_ = true;
   }
-  // One look shows it of all files whose versions were asked for before it began.
-  TRY_ASSIGN(const WireItem item, fetch_item(call, NodeKind::kFile, file, 0, told));
+  // One listing shows it of all files whose versions were asked for before it began.
+  TRY_ASSIGN(const ListingPtr listing, fetch_listing(call, known->parent, 0, told));
+  const bool same =
+      std::any_of(listing->items.begin(), listing->items.end(), [&](const WireItem& item) {
+        return item.entry.id == file && mark_of(make_validator(item.entry)) == mark;
+      });
+  if (same) return true;
+  // What the listing tells instead is remembered.
+  TRY_ASSIGN(const WireItem item, item_of(finish_items(call, known->parent, *listing),
+                                          known->parent, NodeKind::kFile, file));
   return mark == mark_of(item.entry.validator);
 }
 

@@ -15,6 +15,12 @@ constexpr std::chrono::seconds kListingKept{2};
 // Some 500 bytes an entry.
 constexpr std::size_t kKeptEntries = 2000;
 constexpr std::size_t kKeptFolders = 16;
+// Some 100 bytes each.
+constexpr std::size_t kSizedFolders = 4096;
+// A listing is for at least so many, and an entry of it takes about a fiftieth of what a question
+// does.
+constexpr int kTogether = 4;
+constexpr std::size_t kEntriesPerLook = 50;
 
 ApiFailure given_up(ErrorCode code, const char* why) {
   ApiFailure failed;
@@ -74,6 +80,8 @@ ApiResult<ListingPtr> Listings::get(const CallContext& call, const RemoteId& id,
   const auto listing = std::make_shared<const Listing>(Listing{begun, *std::move(items)});
   folder.answered = number;
   folder.answer = ApiResult<ListingPtr>(listing);
+  if (entries_.size() >= kSizedFolders && entries_.count(id) == 0) entries_.erase(entries_.begin());
+  entries_[id] = listing->items.size();
   // Before what is old is forgotten: the changes that this listing may have missed stay with it.
   kept_[id].listing = listing->items.size() <= kKeptEntries ? listing : nullptr;
   forget_old_locked(clock_.steady());
@@ -123,6 +131,26 @@ void Listings::changed(const RemoteId& folder, const std::string& name) {
   } else {
     kept.changes[fold_name(name)] = now;
   }
+}
+
+Listings::Look::Look(Listings& listings, const RemoteId& folder)
+    : listings_(listings), folder_(folder) {
+  MutexLock lock(listings_.mutex_);
+  ++listings_.looks_[folder_];
+}
+
+Listings::Look::~Look() {
+  MutexLock lock(listings_.mutex_);
+  const auto found = listings_.looks_.find(folder_);
+  if (--found->second == 0) listings_.looks_.erase(found);
+}
+
+bool Listings::Look::shared() const {
+  MutexLock lock(listings_.mutex_);
+  const int looks = listings_.looks_.at(folder_);
+  const auto entries = listings_.entries_.find(folder_);
+  return looks >= kTogether && entries != listings_.entries_.end() &&
+         entries->second <= kEntriesPerLook * static_cast<std::size_t>(looks);
 }
 
 int Listings::waiting(const RemoteId& folder) const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -46,6 +47,22 @@ class Listings {
   // A change of ours to an object of that name has ended, whatever came of it: a listing that began
   // before proves nothing about it. An empty name: to anything in the folder.
   void changed(const RemoteId& folder, const std::string& name) EXCLUDES(mutex_);
+
+  // Somebody asks about one object of the folder, as long as this lives.
+  class Look {
+   public:
+    Look(Listings& listings, const RemoteId& folder);
+    ~Look();
+    Look(const Look&) = delete;
+    Look& operator=(const Look&) = delete;
+    // So many ask at this time that a listing for all of them costs less than a question for each.
+    bool shared() const;
+
+   private:
+    Listings& listings_;
+    const RemoteId folder_;
+  };
+
   // Callers of get() for this folder, for tests.
   int waiting(const RemoteId& folder) const EXCLUDES(mutex_);
 
@@ -77,6 +94,8 @@ class Listings {
   CondVar woken_;
   std::map<RemoteId, Folder> folders_ GUARDED_BY(mutex_);  // with callers
   std::map<RemoteId, Kept> kept_ GUARDED_BY(mutex_);
+  std::map<RemoteId, int> looks_ GUARDED_BY(mutex_);
+  std::map<RemoteId, std::size_t> entries_ GUARDED_BY(mutex_);  // of the last listing of each
 };
 
 }  // namespace cabinetfs::kenesto
