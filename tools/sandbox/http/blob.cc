@@ -45,8 +45,8 @@ void each_piece(const Blob& blob, const std::function<void(std::string_view)>& t
   }
   const int fd = ::open(blob.file().c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) fail("open", blob.file());
-  std::vector<char> buffer(1 << 18);
   std::int64_t left = blob.size();
+  std::vector<char> buffer(static_cast<std::size_t>(std::clamp<std::int64_t>(left, 1, 1 << 18)));
   while (left > 0) {
     const ssize_t n = ::read(fd, buffer.data(), buffer.size());
     if (n < 0 && errno == EINTR) continue;

@@ -112,8 +112,8 @@ class HttpServer::Impl {
     std::vector<MHD_OptionItem> items = {
         {MHD_OPTION_SOCK_ADDR, 0, &address},
         {MHD_OPTION_CONNECTION_LIMIT, 1000, nullptr},
-        // Half of it is the read buffer: large bodies in large steps.
-        {MHD_OPTION_CONNECTION_MEMORY_LIMIT, 512 * 1024, nullptr},
+        // Half of it is the read buffer; all of it is cleared for each request.
+        {MHD_OPTION_CONNECTION_MEMORY_LIMIT, 128 * 1024, nullptr},
     };
     if (options.tls != nullptr) {
       flags |= MHD_USE_TLS;

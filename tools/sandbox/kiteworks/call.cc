@@ -175,7 +175,7 @@ void Call::check_scan(const Node& file, const Version& version) const {
 }
 
 Response Call::reply(int status, const json& body) const {
-  return Response::json_text(status, body.dump(-1, ' ', false, json::error_handler_t::replace));
+  return Response::json_text(status, to_text(body));
 }
 
 Response Call::created(int status, const Node& node) const {
@@ -216,17 +216,22 @@ Call::Page Call::page() const {
 
 Response Call::list(const json& items, std::size_t total, const Page& page, bool spec_bare,
                     const json* extra_metadata) const {
+  return list_text(to_text(items), total, page, spec_bare, extra_metadata);
+}
+
+Response Call::list_text(std::string items, std::size_t total, const Page& page, bool spec_bare,
+                         const json* extra_metadata) const {
   if (settings.list_shape == "bare" || (settings.list_shape == "spec" && spec_bare))
-    return reply(200, items);
-  json out = {{"data", items}};
+    return Response::json_text(200, std::move(items));
+  std::string out = "{\"data\":" + std::move(items);
   if (settings.list_metadata) {
     json metadata = {{"total", total}, {"offset", page.offset}};
     metadata["limit"] = page.asked ? json(*request.arg("limit")) : json(nullptr);
     if (page.asked) metadata["limit"] = std::stoll(*request.arg("limit"));
     if (extra_metadata != nullptr) metadata.update(*extra_metadata);
-    out["metadata"] = metadata;
+    out += ",\"metadata\":" + to_text(metadata);
   }
-  return reply(200, out);
+  return Response::json_text(200, out + "}");
 }
 
 void Api::plain(const char* method, const char* path_template, Router::Handler handler) {

@@ -69,6 +69,9 @@ struct Call {
   Page page() const;
   Response list(const nlohmann::json& items, std::size_t total, const Page& page,
                 bool spec_bare = false, const nlohmann::json* extra_metadata = nullptr) const;
+  // `items`: an array, written already.
+  Response list_text(std::string items, std::size_t total, const Page& page, bool spec_bare = false,
+                     const nlohmann::json* extra_metadata = nullptr) const;
 
   [[noreturn]] void missing() const;
 };

@@ -182,23 +182,26 @@ Response children(Call& call, bool folders, bool files, bool spec_bare) {
   const Selection selection(call);
   const Call::Page page = call.page();
   Wire wire = call.wire();
-  json items = json::array();
+  std::string items = "[";
+  std::size_t count = 0;
+  const auto add = [&](const Node& node) {
+    if (count++ > 0) items += ',';
+    wire.append(items, node);
+  };
   std::size_t total = 0;
   if (selection.natural()) {
     const std::size_t folder_count = folders && selection.wants('d') ? folder.folders.size() : 0;
     const std::size_t file_count = files && selection.wants('f') ? folder.files.size() : 0;
     total = folder_count + file_count;
-    for (std::size_t i = page.offset; i < total && items.size() < page.limit; ++i) {
-      items.push_back(
-          wire.node(i < folder_count ? *folder.folders[i] : *folder.files[i - folder_count]));
+    for (std::size_t i = page.offset; i < total && count < page.limit; ++i) {
+      add(i < folder_count ? *folder.folders[i] : *folder.files[i - folder_count]);
     }
   } else {
     const std::vector<Node*> all = select(folder, selection, folders, files);
     total = all.size();
-    for (std::size_t i = page.offset; i < total && items.size() < page.limit; ++i)
-      items.push_back(wire.node(*all[i]));
+    for (std::size_t i = page.offset; i < total && count < page.limit; ++i) add(*all[i]);
   }
-  return call.list(items, total, page, spec_bare);
+  return call.list_text(items + "]", total, page, spec_bare);
 }
 
 Response top(Call& call) {

@@ -40,6 +40,10 @@ json snake_case(const json& object) {
 
 }  // namespace
 
+std::string to_text(const json& value) {
+  return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
 std::string format_time(Millis time, const Settings& settings) {
   const std::time_t seconds = time / 1000;
   std::tm parts{};
@@ -98,6 +102,18 @@ Wire::Wire(State& state, const Settings& settings, const User& viewer, std::stri
 }
 
 json Wire::node(const Node& node) { return node.folder ? folder(node) : file(node); }
+
+void Wire::append(std::string& out, const Node& node) {
+  const auto with_permissions = with_.extract("permissions");
+  out += to_text(this->node(node));
+  if (with_permissions.empty()) return;
+  const auto [text, first] = permission_texts_.try_emplace(
+      {state_.tree.role(viewer_, node), node.type(), node.special, node.secure});
+  if (first) text->second = ",\"permissions\":" + to_text(permissions(node)) + "}";
+  out.pop_back();
+  out += text->second;
+  with_.insert(with_permissions.value());
+}
 
 std::string Wire::path(const Node& node) {
   if (node.parent == nullptr || node.parent == &state_.tree.root()) return node.name;

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 
 #include "tools/sandbox/kiteworks/model.h"
 
@@ -14,6 +16,7 @@ namespace cabinetfs::sandbox::kiteworks {
 struct Settings;
 struct State;
 
+std::string to_text(const nlohmann::json& value);
 std::string format_time(Millis time, const Settings& settings);
 // `2026-01-21T20:43:42` with `+0000`, `+00:00`, another offset, or `Z`, and optional fractions.
 std::optional<Millis> parse_time(std::string_view text);
@@ -27,6 +30,8 @@ class Wire {
   Wire(State& state, const Settings& settings, const User& viewer, std::string_view with = {});
 
   nlohmann::json node(const Node& node);
+  // Appends what node() is as text. For long lists: what is alike in all of them is written once.
+  void append(std::string& out, const Node& node);
   nlohmann::json folder(const Node& node);
   nlohmann::json file(const Node& node);
   nlohmann::json version(const Node& file, std::size_t index);
@@ -51,6 +56,8 @@ class Wire {
   // again.
   const Node* last_parent_ = nullptr;
   std::string last_parent_path_;
+  // As text, by what they depend on.
+  std::map<std::tuple<Role, char, Special, bool>, std::string> permission_texts_;
 };
 
 }  // namespace cabinetfs::sandbox::kiteworks
