@@ -93,6 +93,7 @@ class FuseRequest {
   ~FuseRequest();
 
   void watch(std::function<void()> interrupted);
+  pid_t caller() const { return fuse_req_ctx(req_)->pid; }
   void fail(const Error& error);
   void fail(ErrorCode code) { fail(Error{code, {}}); }
 

@@ -1,16 +1,23 @@
 #include "fs/request_runner.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "backend/base/log.h"
 
 namespace cabinetfs {
+namespace {
+
+// How long a program that is to end waits at most for a call of which the kernel told us earlier.
+constexpr std::chrono::milliseconds kSignalPoll{100};
+
+}  // namespace
 
 RequestRunner::RequestRunner(RequestRunnerOptions options)
-    : options_(options),
-      names_("cabinet-names", options.waiting_threads, options.max_waiting),
-      data_("cabinet-data", options.waiting_threads, options.max_waiting),
-      sync_("cabinet-sync", options.waiting_threads, options.max_waiting),
+    : options_(std::move(options)),
+      names_("cabinet-names", options_.waiting_threads, options_.max_waiting),
+      data_("cabinet-data", options_.waiting_threads, options_.max_waiting),
+      sync_("cabinet-sync", options_.waiting_threads, options_.max_waiting),
       time_keeper_([this] { keep_time(); }) {}
 
 RequestRunner::~RequestRunner() { shutdown(); }
@@ -78,6 +85,32 @@ void RequestRunner::answered(const Job& job) {
 }
 
 // Runs inside the kernel request's own lock (libfuse), so it may not answer; the time keeper does.
+void RequestRunner::interrupted(const std::shared_ptr<Job>& job) {
+  if (options_.ends_call(job->caller_)) {
+    job->cancel_.cancel();
+    give_up(job);
+    return;
+  }
+  MutexLock lock(mutex_);
+  if (interrupted_jobs_.empty()) next_look_ = Clock::system().steady() + kSignalPoll;
+  interrupted_jobs_.push_back(job);
+  wake_.notify_all();
+}
+
+std::vector<std::shared_ptr<RequestRunner::Job>> RequestRunner::end_interrupted(
+    std::vector<std::shared_ptr<Job>> jobs) {
+  std::vector<std::shared_ptr<Job>> others;
+  for (auto& job : jobs) {
+    if (options_.ends_call(job->caller_)) {
+      job->cancel_.cancel();
+      give_up(std::move(job));
+    } else {
+      others.push_back(std::move(job));
+    }
+  }
+  return others;
+}
+
 void RequestRunner::give_up(std::shared_ptr<Job> job) {
   MutexLock lock(mutex_);
   given_up_.push_back(std::move(job));
@@ -89,17 +122,32 @@ void RequestRunner::keep_time() {
   while (true) {
     std::shared_ptr<Job> job;
     bool late = false;
+    const SteadyTime now = Clock::system().steady();
+    if (next_look_ <= now) {
+      std::vector<std::shared_ptr<Job>> jobs;
+      for (auto& each : interrupted_jobs_) {
+        if (jobs_.contains(each->number_)) jobs.push_back(std::move(each));
+      }
+      interrupted_jobs_.clear();
+      lock.unlock();
+      jobs = end_interrupted(std::move(jobs));
+      lock.lock();
+      interrupted_jobs_.insert(interrupted_jobs_.end(), jobs.begin(), jobs.end());
+      next_look_ = interrupted_jobs_.empty() ? SteadyTime::max() : now + kSignalPoll;
+      continue;
+    }
     const auto next = jobs_.lower_bound(next_overdue_);
     if (!given_up_.empty()) {
       job = std::move(given_up_.front());
       given_up_.pop_front();
     } else if (ending_) {
       return;
-    } else if (next == jobs_.end()) {
+    } else if (next == jobs_.end() && next_look_ == SteadyTime::max()) {
       wake_.wait(mutex_);
       continue;
-    } else if (const SteadyTime until = next->second->deadline_; until > Clock::system().steady()) {
-      wake_.wait_until(mutex_, until);
+    } else if (next == jobs_.end() || next->second->deadline_ > now) {
+      wake_.wait_until(mutex_, std::min(next_look_, next == jobs_.end() ? SteadyTime::max()
+                                                                        : next->second->deadline_));
       continue;
     } else {
       next_overdue_ = next->first + 1;

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <atomic>
 #include <chrono>
+#include <concepts>
 #include <cstdint>
 #include <deque>
 #include <exception>
@@ -11,11 +14,13 @@
 #include <thread>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "backend/base/call.h"
 #include "backend/base/executor.h"
 #include "backend/base/mutex.h"
 #include "backend/base/result.h"
+#include "fs/signals.h"
 
 namespace cabinetfs {
 
@@ -28,6 +33,8 @@ struct RequestRunnerOptions {
   unsigned waiting_threads = 64;   // of each family
   std::size_t max_waiting = 8192;  // of each family; more are refused with kTryAgain
   std::chrono::milliseconds call_timeout{60'000};
+  // Whether what interrupted this thread is to end what it does (see signals.h). Any thread.
+  std::function<bool(pid_t)> ends_call = is_ended_by_signal;
 };
 
 struct RequestRunnerStats {
@@ -42,19 +49,23 @@ struct RequestRunnerStats {
 //
 // `watch` makes the kernel's interrupt call `interrupted` (from any thread, at once if it came
 // before; it must not answer the request); a null function takes that away and returns only when no
-// call of it is running. `fail` answers with an error. Called by one thread at a time.
+// call of it is running. `caller`: the thread whose call it is, 0 where that is not known. `fail`
+// answers with an error. Called by one thread at a time.
 template <class T>
 concept KernelRequest = std::is_nothrow_move_constructible_v<T> &&
     requires(T request, std::function<void()> interrupted, const Error& error) {
   request.watch(std::move(interrupted));
+  { request.caller() } -> std::same_as<pid_t>;
   request.fail(error);
 };
 
 // Runs operations of the kernel: first on the calling (FUSE) thread with `may_block` false, and,
 // where that would block, again on a pool, with a deadline counted from the request's arrival and a
 // cancellation that the kernel's interrupt fires. A request that is interrupted or out of time
-// while it stands in the queue is answered without waiting for its turn. What an operation throws
-// becomes kInternal and a log line.
+// while it stands in the queue is answered without waiting for its turn. The kernel interrupts for
+// any signal that has a handler, also for a timer or an ended child, and does not go on with the
+// call afterwards: such a signal waits until the request is answered, as on a local disk. What an
+// operation throws becomes kInternal and a log line.
 //
 // Thread safe. shutdown() (or the destructor) cancels what runs, answers what is queued and waits.
 class RequestRunner {
@@ -131,9 +142,13 @@ class RequestRunner {
   Error crashed(const char* name, const char* what);
   void submit(RequestFamily family, std::shared_ptr<Job> job) EXCLUDES(mutex_);
   void run_job(const std::shared_ptr<Job>& job) EXCLUDES(mutex_);
+  void interrupted(const std::shared_ptr<Job>& job) EXCLUDES(mutex_);
   void give_up(std::shared_ptr<Job> job) EXCLUDES(mutex_);
   void answered(const Job& job) EXCLUDES(mutex_);
   void keep_time() EXCLUDES(mutex_);
+  // Of these, those whose call goes on.
+  std::vector<std::shared_ptr<Job>> end_interrupted(std::vector<std::shared_ptr<Job>> jobs)
+      EXCLUDES(mutex_);
   Executor& pool(RequestFamily family);
 
   const RequestRunnerOptions options_;
@@ -150,6 +165,9 @@ class RequestRunner {
   std::uint64_t next_number_ GUARDED_BY(mutex_) = 1;
   std::uint64_t next_overdue_ GUARDED_BY(mutex_) = 1;  // the first whose deadline was not looked at
   std::deque<std::shared_ptr<Job>> given_up_ GUARDED_BY(mutex_);
+  // Interrupted by a signal that ends nothing: the kernel does not tell of the next one.
+  std::vector<std::shared_ptr<Job>> interrupted_jobs_ GUARDED_BY(mutex_);
+  SteadyTime next_look_ GUARDED_BY(mutex_) = SteadyTime::max();
 
   Executor names_;
   Executor data_;
@@ -161,7 +179,8 @@ class RequestRunner {
 // then to whoever claims it first: a thread of the pool, or the time keeper.
 class RequestRunner::Job : public std::enable_shared_from_this<Job> {
  public:
-  Job(RequestRunner& runner, const char* name) : runner_(runner), name_(name) {}
+  Job(RequestRunner& runner, const char* name, pid_t caller)
+      : runner_(runner), name_(name), caller_(caller) {}
   virtual ~Job() = default;
 
   void queued() { state_.store(State::kQueued, std::memory_order_release); }
@@ -175,6 +194,7 @@ class RequestRunner::Job : public std::enable_shared_from_this<Job> {
 
   RequestRunner& runner_;
   const char* const name_;
+  const pid_t caller_;
   CancelSource cancel_;
   // Set before the job is shared.
   SteadyTime deadline_{};
@@ -190,7 +210,7 @@ class RequestRunner::JobOf final : public Job {
  public:
   JobOf(RequestRunner& runner, const char* name, Request request, Operation operation,
         Answer answer)
-      : Job(runner, name),
+      : Job(runner, name, request.caller()),
         request_(std::move(request)),
         operation_(std::move(operation)),
         answer_(std::move(answer)) {}
@@ -199,10 +219,7 @@ class RequestRunner::JobOf final : public Job {
     if (!on) return request_.watch({});
     std::weak_ptr<Job> self = weak_from_this();
     request_.watch([self] {
-      if (const auto job = self.lock()) {
-        job->cancel_.cancel();
-        job->runner_.give_up(job);
-      }
+      if (const auto job = self.lock()) job->runner_.interrupted(job);
     });
   }
   void work() override {

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -95,6 +96,26 @@ TEST_F(Channel, AnInterruptCancelsTheCallItself) {
   lookup.signal(SIGINT);
   EXPECT_EQ(lookup.wait(), 128 + SIGINT);
   EXPECT_EQ(volume_.gate().waiting(), 0);
+}
+
+TEST_F(Channel, ASignalWithAHandlerEndsNoCall) {
+  volume_.add_folder("slow");
+  volume_.add_file("other", "x");
+  volume_.make_remote("slow");
+  volume_.gate().close();
+  TestMount mount(volume_);
+  ShellProcess lookup(
+      "exec perl -e '$SIG{ALRM} = sub { $rang = 1 }; stat($ARGV[0]) or exit 1; exit($rang ? 0 : "
+      "2)' " +
+      mount.path("slow"));
+  ASSERT_TRUE(volume_.gate().wait_for_waiting(1));
+  lookup.signal(SIGALRM);
+  // The kernel passes interrupts on before all else.
+  struct statvfs space {};
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(::statvfs(mount.path().c_str(), &space), 0);
+  EXPECT_EQ(volume_.gate().waiting(), 1);
+  volume_.gate().open();
+  EXPECT_EQ(lookup.wait(), 0);
 }
 
 TEST_F(Channel, AKillEndsAReadThatWaitsForItsTurn) {

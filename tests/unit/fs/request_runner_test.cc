@@ -1,5 +1,7 @@
 #include "fs/request_runner.h"
 
+#include <fmt/format.h>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -51,6 +53,7 @@ class FakeRequest {
     wire_->interrupt = std::move(interrupted);
     if (wire_->interrupted && wire_->interrupt) wire_->interrupt();
   }
+  pid_t caller() const { return 0; }
   void fail(const Error& error) { wire_->reply(std::string(to_string(error.code))); }
   void succeed(const std::string& text) { wire_->reply(text); }
 
@@ -59,6 +62,15 @@ class FakeRequest {
 };
 
 const auto kAnswer = [](FakeRequest& request, const std::string& text) { request.succeed(text); };
+
+bool eventually(const std::function<bool()>& condition) {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > until) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return true;
+}
 
 class Runner : public ::testing::Test {
  protected:
@@ -136,6 +148,66 @@ TEST_F(Runner, InterruptCancelsWhatRuns) {
   ASSERT_TRUE(gate_.wait_for_waiting(1));
   wire->send_interrupt();
   EXPECT_THAT(wire->wait(), ElementsAre("cancelled"));
+}
+
+TEST_F(Runner, ASignalThatEndsNothingWaitsForTheAnswer) {
+  gate_.close();
+  std::atomic<int> looks = 0;
+  RequestRunnerOptions options;
+  options.ends_call = [&](pid_t) {
+    ++looks;
+    return false;
+  };
+  RequestRunner runner(options);
+  const auto wire = run(runner, "slow");
+  ASSERT_TRUE(gate_.wait_for_waiting(1));
+  wire->send_interrupt();
+  EXPECT_TRUE(eventually([&] { return looks >= 3; })) << "another may come";
+  EXPECT_EQ(gate_.waiting(), 1);
+  gate_.open();
+  EXPECT_THAT(wire->wait(), ElementsAre("slow"));
+  EXPECT_EQ(runner.stats().interrupted, 0u);
+}
+
+TEST_F(Runner, ASignalThatComesAfterOneThatEndsNothingCancels) {
+  gate_.close();
+  std::atomic<bool> ends = false;
+  RequestRunnerOptions options;
+  options.ends_call = [&](pid_t) { return ends.load(); };
+  RequestRunner runner(options);
+  const auto wire = run(runner, "never");
+  ASSERT_TRUE(gate_.wait_for_waiting(1));
+  wire->send_interrupt();
+  ends = true;
+  EXPECT_THAT(wire->wait(), ElementsAre("cancelled"));
+}
+
+std::string status_with(const char* own, const char* shared, const char* blocked,
+                        const char* ignored, const char* caught) {
+  return fmt::format(
+      "Name:\tcat\nSigPnd:\t{}\nShdPnd:\t{}\nSigBlk:\t{}\nSigIgn:\t{}\nSigCgt:\t{}\n", own, shared,
+      blocked, ignored, caught);
+}
+
+TEST(Signals, WhatEndsAProgramEndsItsCall) {
+  const char* const none = "0000000000000000";
+  const char* const kill = "0000000000000100";
+  const char* const interrupt = "0000000000000002";
+  const char* const alarm = "0000000000002000";
+  const char* const stop = "0000000000080000";  // SIGTSTP
+  EXPECT_TRUE(tells_of_an_ending_signal(status_with(kill, none, none, none, none)));
+  EXPECT_TRUE(tells_of_an_ending_signal(status_with(none, kill, none, none, none)));
+  EXPECT_TRUE(tells_of_an_ending_signal(status_with(none, interrupt, none, none, none)));
+  EXPECT_TRUE(tells_of_an_ending_signal(status_with(none, interrupt, none, none, interrupt)))
+      << "somebody wants it to end";
+  EXPECT_TRUE(tells_of_an_ending_signal(status_with(none, alarm, none, none, none)))
+      << "nobody catches it";
+  EXPECT_FALSE(tells_of_an_ending_signal(status_with(none, alarm, none, none, alarm)));
+  EXPECT_FALSE(tells_of_an_ending_signal(status_with(none, none, none, none, alarm)));
+  EXPECT_FALSE(tells_of_an_ending_signal(status_with(none, interrupt, interrupt, none, none)));
+  EXPECT_FALSE(tells_of_an_ending_signal(status_with(none, interrupt, none, interrupt, none)));
+  EXPECT_FALSE(tells_of_an_ending_signal(status_with(none, stop, none, none, none)));
+  EXPECT_TRUE(tells_of_an_ending_signal("")) << "it cannot be told";
 }
 
 TEST_F(Runner, InterruptAnswersWhatStandsInTheQueue) {
