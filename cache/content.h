@@ -151,6 +151,10 @@ class ContentStore {
   virtual void rename_cached(const std::vector<ContentRename>& renames) = 0;
   // What is pinned is not evicted: these contents, and no others.
   virtual void set_pins(const std::vector<ContentKey>& keys) = 0;
+  // An unsent change stands on this content, or does no more; counted. What is held is not evicted:
+  // the server may not have it any longer. Not stored: told anew after each start. A leaf in the
+  // order of locks.
+  virtual void hold(const ContentKey& key, bool held) = 0;
 
   // A new staged content over `base` (nullopt: empty file).
   virtual Result<std::shared_ptr<StagedContent>> create_staged(

@@ -189,6 +189,21 @@ void ContentStoreImpl::set_pins(const std::vector<ContentKey>& keys) {
   index_->set_pins(names);
 }
 
+void ContentStoreImpl::hold(const ContentKey& key, bool held) {
+  const Name name = name_of(key);
+  MutexLock lock(held_mutex_);
+  if (held) {
+    ++held_[name];
+  } else if (const auto found = held_.find(name); found != held_.end() && --found->second == 0) {
+    held_.erase(found);
+  }
+}
+
+bool ContentStoreImpl::is_held(const Name& name) {
+  MutexLock lock(held_mutex_);
+  return held_.contains(name);
+}
+
 void ContentStoreImpl::changed(std::shared_ptr<CachedFile> file) {
   MutexLock lock(changed_mutex_);
   changed_.insert(std::move(file));
@@ -354,7 +369,7 @@ std::uint64_t ContentStoreImpl::evict_locked(std::uint64_t need, std::uint64_t w
     // All rows when the oldest are all in use.
     for (const std::size_t limit : {kEvictBatch, SIZE_MAX}) {
       for (const auto& row : index_->oldest(limit, true))
-        if (gone < want && evict_one(row)) gone += row.bytes;
+        if (gone < want && !is_held(row.name) && evict_one(row)) gone += row.bytes;
       if (gone != before) break;
     }
     if (gone == before) break;

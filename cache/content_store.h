@@ -39,6 +39,7 @@ class ContentStoreImpl final : public ContentStore, public CachedHost, public St
   void drop_cached(const ContentKey& key) override;
   void rename_cached(const std::vector<ContentRename>& renames) override;
   void set_pins(const std::vector<ContentKey>& keys) override;
+  void hold(const ContentKey& key, bool held) override EXCLUDES(held_mutex_);
   Result<std::shared_ptr<StagedContent>> create_staged(
       const std::optional<ContentKey>& base) override;
   Result<std::shared_ptr<StagedContent>> load_staged(
@@ -98,12 +99,14 @@ class ContentStoreImpl final : public ContentStore, public CachedHost, public St
   // Removes what has been retired, once no row can name it any more. False: nothing went.
   bool remove_retired() EXCLUDES(row_sync_mutex_, changed_mutex_);
 
+  bool is_held(const Name& name) EXCLUDES(held_mutex_);
+
   Name name_of(const ContentKey& key) const;
   std::shared_ptr<CachedFile> find_file(const Name& name) EXCLUDES(mutex_);
   void rename_one(const Name& from, const Name& to) EXCLUDES(evict_mutex_, mutex_);
   bool is_known_locked(const Name& name) const REQUIRES(mutex_);
-  // Evicts contents that nobody holds or has pinned, oldest first, until `need` bytes went or none
-  // is left; then on to `want`. Returns what went.
+  // Evicts contents that nobody uses, holds or has pinned, oldest first, until `need` bytes went or
+  // none is left; then on to `want`. Returns what went.
   std::uint64_t evict_locked(std::uint64_t need, std::uint64_t want) REQUIRES(evict_mutex_)
       EXCLUDES(mutex_);
   std::uint64_t evict(std::uint64_t bytes) EXCLUDES(evict_mutex_, mutex_);
@@ -130,6 +133,9 @@ class ContentStoreImpl final : public ContentStore, public CachedHost, public St
   std::atomic<std::uint64_t> free_checked_{0};   // free bytes of the disk when last looked
   std::atomic<std::uint64_t> charged_since_{0};  // since then
   std::atomic<bool> stopped_{false};
+
+  Mutex held_mutex_;  // leaf
+  std::unordered_map<Name, std::size_t, NameHash> held_ GUARDED_BY(held_mutex_);
 
   Mutex evict_mutex_;  // one eviction at a time
   mutable Mutex mutex_;

@@ -30,6 +30,12 @@ bool FileTable::has_writers(InodeNumber ino) {
   return state != nullptr && (state->writers > 0 || state->live);
 }
 
+bool FileTable::waits_for_writers(const NodeRecord& node) {
+  if (node.upload_soon || !has_writers(node.ino)) return false;
+  const std::shared_ptr<FileState> state = find(node.ino);
+  return state == nullptr || state->closed_generation <= node.uploaded_generation;
+}
+
 bool FileTable::is_open(InodeNumber ino) {
   const std::shared_ptr<FileState> state = find(ino);
   return state != nullptr && state->handles > 0;

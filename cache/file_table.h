@@ -25,11 +25,17 @@ struct FileState {
   const InodeNumber ino;
   std::atomic<int> handles = 0;
   std::atomic<int> writers = 0;
+  // The committed state that somebody who wrote was told is saved when he closed it: it does not
+  // wait for those who go on writing.
+  std::atomic<std::uint64_t> closed_generation = 0;
   // Written but not committed: what getattr shows instead of the row. Written under `mutex`, read
   // without.
   std::atomic<bool> live = false;
   std::atomic<std::uint64_t> live_size = 0;
   std::atomic<std::int64_t> live_mtime = 0;  // ns since 1970
+
+  // The content is a copy of what only the server has: saved when the server has made it.
+  std::atomic<bool> borrowed = false;
 
   // Taken before the tree's mutex; held while a write goes to memory or the slot file, and over a
   // commit. Never over the network.
@@ -60,6 +66,8 @@ class FileTable {
   std::shared_ptr<FileState> acquire(InodeNumber ino) EXCLUDES(mutex_);
   std::shared_ptr<FileState> find(InodeNumber ino) EXCLUDES(mutex_);
   bool has_writers(InodeNumber ino) EXCLUDES(mutex_);
+  // Somebody writes it, and what is committed may wait until he closes it.
+  bool waits_for_writers(const NodeRecord& node) EXCLUDES(mutex_);
   bool is_open(InodeNumber ino) EXCLUDES(mutex_);
   std::vector<std::shared_ptr<FileState>> open_files() EXCLUDES(mutex_);
   void purge() EXCLUDES(mutex_);
@@ -97,8 +105,9 @@ class OpenFileImpl final : public OpenFile {
 
  public:
   bool keep_cache_ = false;  // set before the handle is given out
-  std::uint64_t epoch = 0;   // of `clean`; the same
-  Mutex mutex;               // leaf
+  std::atomic<bool> wrote = false;
+  std::uint64_t epoch = 0;  // of `clean`; the same
+  Mutex mutex;              // leaf
   std::shared_ptr<CachedContent> clean GUARDED_BY(mutex);
   ReadAhead ahead GUARDED_BY(mutex);
   std::uint64_t ahead_seen GUARDED_BY(mutex) =

@@ -271,12 +271,22 @@ std::chrono::nanoseconds ListingService::worth_keeping(InodeNumber folder) {
 
 Result<bool> ListingService::merge(InodeNumber folder, const RemoteId& id,
                                    const std::vector<RemoteEntry>& entries, SteadyTime asked) {
+  Notices notices;
+  const Result<bool> taken = merge_rows(folder, id, entries, asked, notices);
+  // Also when it broke off: what was committed by then is shown, and the next listing finds nothing
+  // new in it.
+  notices.send(core_.notifier);
+  return taken;
+}
+
+Result<bool> ListingService::merge_rows(InodeNumber folder, const RemoteId& id,
+                                        const std::vector<RemoteEntry>& entries, SteadyTime asked,
+                                        Notices& notices) {
   // Where ids are places, an answer about the old place says nothing about the new one.
   const bool follows = core_.remote.capabilities().ids_follow_path;
   const auto elsewhere = [&](const NodeRecord& node) {
     return follows && (!node.remote || node.remote->id != id);
   };
-  Notices notices;
   bool moved = false;
   std::unordered_set<std::string> present;
   present.reserve(entries.size());
@@ -322,7 +332,6 @@ Result<bool> ListingService::merge(InodeNumber folder, const RemoteId& id,
       TRY(txn.commit());
     }
   }
-  notices.send(core_.notifier);
   return !moved;
 }
 

@@ -51,6 +51,9 @@ class ListingService {
   // False: the folder is not `id` any more.
   Result<bool> merge(InodeNumber folder, const RemoteId& id,
                      const std::vector<RemoteEntry>& entries, SteadyTime asked);
+  Result<bool> merge_rows(InodeNumber folder, const RemoteId& id,
+                          const std::vector<RemoteEntry>& entries, SteadyTime asked,
+                          Notices& notices);
   Result<void> check_vanished(const CallContext& call, InodeNumber folder, const RemoteId& id,
                               const std::vector<RemoteEntry>& entries, SteadyTime asked);
   Result<bool> moved_on(const CallContext& call, InodeNumber folder, const RemoteId& id)

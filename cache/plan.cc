@@ -138,7 +138,7 @@ Result<Plan> Planner::decide(Tree::Txn& txn, InodeNumber ino) {
   }
   if (node->content_dirty) {
     const bool writing = core_.files.has_writers(ino);
-    if (writing && !node->upload_soon) return Plan{};  // close wakes it
+    if (core_.files.waits_for_writers(*node)) return Plan{};  // close wakes it
     // What is committed is at the server; what is being written comes with the next commit. Without
     // a writer (he crashed) the upload finds that there is nothing left to send.
     if (writing && node->uploaded_generation == node->generation && node->generation != 0)
@@ -209,8 +209,7 @@ Result<Plan> Planner::plan_creation(Tree::Txn& txn, const NodePtr& node) {
   }
   if (!parent->remote || parent->deleted)
     return blocked_by(node, parent->ino, core_.clock.steady());
-  if (node->kind == NodeKind::kFile && core_.files.has_writers(node->ino) && !node->upload_soon)
-    return Plan{};
+  if (node->kind == NodeKind::kFile && core_.files.waits_for_writers(*node)) return Plan{};
   TRY_ASSIGN(const std::string name, core_.codec.to_remote(node->name));
   TRY_ASSIGN(Plan taken, place_free(txn, node, parent->ino, name));
   if (taken.action != Plan::Action::kBlocked) return act(create, node);

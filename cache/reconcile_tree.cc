@@ -363,6 +363,7 @@ Result<void> Reconciler::confirm(InodeNumber ino, const RemoteEntry& entry,
   NewNames names;
   names.ino = ino;
   std::vector<ContentRename> contents;
+  Notices notices;
   {
     Tree::Txn txn(core_.tree);
     TRY_ASSIGN(const NodePtr known, txn.find(ino));
@@ -377,8 +378,12 @@ Result<void> Reconciler::confirm(InodeNumber ino, const RemoteEntry& entry,
       // What a listing told of the old id before is not news any more.
       core_.recent.removed(old->id, now);
       TRY_ASSIGN(const NodePtr other, txn.find_remote(entry.id));
-      if (other != nullptr && other->ino != ino && (other->deleted || !other->dirty()))
-        txn.erase(other->ino);  // what stood there is gone, else ours could not stand there now
+      if (other != nullptr && other->ino != ino && (other->deleted || !other->dirty())) {
+        // What stood there is gone, else ours could not stand there now.
+        if (!other->deleted && (other->parent != known->parent || other->name != known->name))
+          notices.entry(other->parent, other->name);
+        txn.erase(other->ino);
+      }
     }
     // Answers to changes often leave out what a listing tells.
     if (old && (old->id == entry.id || follows)) {
@@ -416,6 +421,7 @@ Result<void> Reconciler::confirm(InodeNumber ino, const RemoteEntry& entry,
       if (same_content && entry.modified != old->modified) next.times_local = true;
       show_remote(next,
                   !same_content && (entry.size != old->size || entry.modified != old->modified));
+      notices.inode(ino, !same_content);
     }
     // A content that was sent without an answer is still to be looked for.
     if (next.intent.kind == Intent::Kind::kCreateFolder) next.intent = Intent{};
@@ -424,6 +430,7 @@ Result<void> Reconciler::confirm(InodeNumber ino, const RemoteEntry& entry,
     if (names.any()) TRY(rebase_rows(core_, txn, ino, names, contents));
     TRY(txn.commit());
   }
+  notices.send(core_.notifier);
   core_.recent.confirmed(ino, now);
   if (names.any()) return rebase_files(core_, names, contents);
   return {};

@@ -46,8 +46,8 @@ Result<NodePtr> to_ptr(Result<std::optional<NodeRecord>> found) {
 
 }  // namespace
 
-Tree::Tree(MetaStore& meta, std::size_t loaded_nodes, std::function<bool()> make_room)
-    : meta_(meta), make_room_(std::move(make_room)), nodes_(loaded_nodes) {}
+Tree::Tree(MetaStore& meta, std::size_t loaded_nodes, std::function<bool()> make_room, Hold hold)
+    : meta_(meta), make_room_(std::move(make_room)), hold_(std::move(hold)), nodes_(loaded_nodes) {}
 
 Result<void> Tree::load() {
   MutexLock lock(mutex_);
@@ -59,7 +59,10 @@ Result<void> Tree::load() {
 void Tree::index_locked(const NodeRecord& node) {
   if (is_unsent(node)) unsent_.insert(node.ino);
   for (auto& place : displaced_places(node)) displaced_.emplace(std::move(place), node.ino);
-  if (stands_on_base(node)) bases_.emplace(node.base->file.value, node.ino);
+  if (stands_on_base(node)) {
+    bases_.emplace(node.base->file.value, node.ino);
+    if (hold_) hold_(*node.base, true);
+  }
 }
 
 void Tree::unindex_locked(const NodeRecord& node) {
@@ -74,7 +77,10 @@ void Tree::unindex_locked(const NodeRecord& node) {
     }
   };
   for (const auto& place : displaced_places(node)) drop(displaced_, place);
-  if (stands_on_base(node)) drop(bases_, node.base->file.value);
+  if (stands_on_base(node)) {
+    drop(bases_, node.base->file.value);
+    if (hold_) hold_(*node.base, false);
+  }
 }
 
 void Tree::remember_locked(const NodePtr& node) {

@@ -28,9 +28,12 @@ namespace cabinetfs {
 // network.
 class Tree {
  public:
-  // `make_room` is asked when the disk is too full for a commit: true when it may fit now. Called
-  // with the tree's mutex held.
-  Tree(MetaStore& meta, std::size_t loaded_nodes, std::function<bool()> make_room = {});
+  // Both are called with the tree's mutex held. `make_room` is asked when the disk is too full for
+  // a commit: true when it may fit now. `hold` is told of each cached content that an unsent change
+  // stands on, and when it does no more.
+  using Hold = std::function<void(const ContentKey& base, bool held)>;
+  Tree(MetaStore& meta, std::size_t loaded_nodes, std::function<bool()> make_room = {},
+       Hold hold = {});
 
   // Reads what is unsent. Call once, first.
   Result<void> load() EXCLUDES(mutex_);
@@ -64,6 +67,7 @@ class Tree {
 
   MetaStore& meta_;
   const std::function<bool()> make_room_;
+  const Hold hold_;
   mutable Mutex mutex_;
   LruCache<InodeNumber, NodePtr> nodes_ GUARDED_BY(mutex_);
   std::unordered_map<InodeNumber, std::uint64_t> stamps_ GUARDED_BY(mutex_);

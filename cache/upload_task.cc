@@ -545,12 +545,20 @@ Result<void> UploadTask::make_room_for_theirs(const RemoteEntry& theirs) {
   return reconciler_.give_way(ino_, "changed on the server since the edit began");
 }
 
+// Whether all of what the staged content stands on is on this disk, and known to be right.
+bool UploadTask::holds_base() {
+  if (!file_->base) return false;
+  const auto content = core_.contents.open_cached(*file_->base);
+  return content && (*content)->complete() && !(*content)->needs_validation();
+}
+
 Result<void> UploadTask::settle(const RemoteEntry& entry, std::uint64_t generation) {
   const SteadyTime now = core_.clock.steady();
   const ContentKey key = VolumeCore::content_key(entry);
   MutexLock lock(file_->mutex);
   bool clean = false;
   bool deleted = false;
+  const bool base_is_here = holds_base();
   {
     Tree::Txn txn(core_.tree);
     core_.recent.wrote(entry.id, now);
@@ -601,8 +609,9 @@ Result<void> UploadTask::settle(const RemoteEntry& entry, std::uint64_t generati
       next.upload_soon = false;
       next.staged.clear();
       next.base.reset();
-    } else if (next.base && generation != 0) {
+    } else if (next.base && generation != 0 && !base_is_here) {
       // Generation 0 is another content's, which this one has replaced: it stands on its own base.
+      // And what is here need not be fetched again, perhaps from where it is no more.
       next.base = key;
     }
     txn.put(std::move(next));
@@ -616,7 +625,7 @@ Result<void> UploadTask::settle(const RemoteEntry& entry, std::uint64_t generati
   const std::shared_ptr<StagedContent> staged = file_->staged;
   snapshot_.reset();
   if (!clean) {
-    if (staged != nullptr && file_->base && generation != 0) {
+    if (staged != nullptr && file_->base && generation != 0 && !base_is_here) {
       staged->rebase(key);
       file_->base = key;
     }

@@ -48,7 +48,10 @@ bool VolumeImpl::waits_for_server(InodeNumber ino) {
 }
 
 Result<void> VolumeImpl::wait_if_remote(const CallContext& call, InodeNumber ino) {
-  if (!waits_for_server(ino)) return {};
+  return waits_for_server(ino) ? wait_sent(call, ino) : Result<void>();
+}
+
+Result<void> VolumeImpl::wait_sent(const CallContext& call, InodeNumber ino) {
   const Result<void> soon = update(ino, [](NodeRecord& node) -> Result<void> {
     node.upload_soon = node.upload_soon || node.dirty();
     return {};

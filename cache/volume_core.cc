@@ -88,7 +88,9 @@ VolumeCore::VolumeCore(VolumeOptions volume_options, RemoteStore& remote_store,
       meta(meta_store),
       contents(content_store),
       clock(time_source),
-      tree(meta_store, options.loaded_nodes, [this] { return contents.make_room(kRoomForRows); }),
+      tree(
+          meta_store, options.loaded_nodes, [this] { return contents.make_room(kRoomForRows); },
+          [this](const ContentKey& base, bool held) { contents.hold(base, held); }),
       codec(remote_store.capabilities().names, options.names),
       net(time_source) {
   contents.set_row_sync([&rows = meta] { return rows.sync(); });

@@ -79,6 +79,7 @@ Result<std::shared_ptr<OpenFile>> VolumeImpl::open_file(const CallContext& call,
     if (staged->size() > 0) {
       TRY(staged->truncate(0));
       mark_written(state, *staged);
+      handle->wrote = true;
       // A handle that is no writer has nobody to do it later.
       if (!flags.write) TRY(core_.commit(state));
     } else {
@@ -99,7 +100,8 @@ Result<std::shared_ptr<StagedContent>> VolumeImpl::stage(FileState& file, OpenFi
     // Unless an upload of ours has made a newer version since.
     if (through->clean != nullptr && through->epoch == file.epoch) base = through->clean->key();
   }
-  if (!base && file.clean != nullptr) base = file.clean->key();  // what our last upload made of it
+  // What our last upload made of it. A path means the version that is shown.
+  if (!base && through != nullptr && file.clean != nullptr) base = file.clean->key();
   TRY_ASSIGN(const NodePtr node, core_.tree.find(file.ino));
   if (!base) {
     const NodePtr source = node != nullptr ? node : file.orphan;
@@ -348,9 +350,13 @@ Result<std::uint64_t> VolumeImpl::write_at(const CallContext& call, OpenFileImpl
   if (at_end) offset = staged->size();
   if (offset > kMaxFileSize - bytes.size())
     return fail(ErrorCode::kTooLarge, "beyond the largest offset");
+  const std::uint64_t before = staged->size();
   const Result<void> written = staged->write(offset, bytes);
+  // Nothing of it lies behind the end: the next append would go behind a torn piece.
+  if (!written && staged->size() > before) static_cast<void>(staged->truncate(before));
   // Also when it failed: a part of it may be there.
   if (written || state.live) mark_written(state, *staged);
+  file.wrote = true;
   if (!written) return fail(written.error());
   return offset;
 }
@@ -358,17 +364,17 @@ Result<std::uint64_t> VolumeImpl::write_at(const CallContext& call, OpenFileImpl
 Result<void> VolumeImpl::flush(const CallContext& call, OpenFile& open) {
   OpenFileImpl& file = impl(open);
   if (!file.flags().write) return {};
-  if (!call.may_block && waits_for_server(file.ino()))
-    return fail(ErrorCode::kWouldBlock, "sync = remote");
+  const bool waits = file.file->borrowed || waits_for_server(file.ino());
+  if (!call.may_block && waits) return fail(ErrorCode::kWouldBlock, "sync = remote");
   {
     MutexLock lock(file.file->mutex);
     TRY(core_.commit(*file.file));
   }
   core_.wake(file.ino());
-  if (!waits_for_server(file.ino())) return {};
+  if (!waits) return {};
   const Result<NodePtr> node = core_.tree.find(file.ino());
   if (!node || *node == nullptr || (*node)->deleted) return {};
-  return wait_if_remote(call, file.ino());
+  return wait_at_server(call, *file.file);
 }
 
 Result<void> VolumeImpl::fsync(const CallContext& call, OpenFile& open) {
@@ -393,7 +399,14 @@ Result<void> VolumeImpl::fsync(const CallContext& call, OpenFile& open) {
   TRY(core_.meta.sync());
   if (staged != nullptr) staged->row_synced(state);
   core_.wake(file.ino());
-  return wait_if_remote(call, file.ino());
+  return wait_at_server(call, *file.file);
+}
+
+Result<void> VolumeImpl::wait_at_server(const CallContext& call, FileState& file) {
+  if (!file.borrowed) return wait_if_remote(call, file.ino);
+  TRY(wait_sent(call, file.ino));
+  file.borrowed = false;
+  return {};
 }
 
 Result<void> VolumeImpl::fsync_folder(const CallContext& call, InodeNumber folder) {
@@ -405,13 +418,28 @@ Result<void> VolumeImpl::fsync_folder(const CallContext& call, InodeNumber folde
 void VolumeImpl::release(std::shared_ptr<OpenFile> open) {
   OpenFileImpl& file = impl(*open);
   const std::shared_ptr<FileState> state = file.file;
+  bool lost = false;
   if (file.flags().write) {
     // Pages that were mapped and written come after the last flush.
     MutexLock lock(state->mutex);
     if (const Result<void> done = core_.commit(*state); !done) {
       log_error("storing what was written to node {}: {}", state->ino.value,
                 to_string(done.error()));
+      lost = true;
+    } else if (file.wrote) {
+      const Result<NodePtr> node = core_.tree.find(state->ino);
+      if (node && *node != nullptr) state->closed_generation = (*node)->generation;
     }
+  }
+  if (lost) {
+    // The kernel's pages show it still.
+    {
+      MutexLock lock(mutex_);
+      opened_content_.erase(state->ino);
+    }
+    Notices notices;
+    notices.inode(state->ino, true);
+    notices.send(core_.notifier);
   }
   bool check = false;
   {
@@ -442,6 +470,7 @@ Result<void> VolumeImpl::allocate(const CallContext& call, OpenFile& open, std::
   if (punches && offset < size) TRY(staged->punch(offset, std::min(length, size - offset)));
   if (grows && offset + length > size) TRY(staged->truncate(offset + length));
   if (punches || (grows && offset + length > size)) mark_written(state, *staged);
+  file.wrote = true;
   return {};
 }
 
@@ -495,7 +524,11 @@ Result<std::uint64_t> VolumeImpl::copy_range(const CallContext& call, OpenFile& 
                          (row != nullptr && row->intent.kind != Intent::Kind::kNone);
     const bool kept = core_.remote.capabilities().versions;
     const bool there = origin != nullptr && !origin->deleted;
-    if (clean != nullptr && there && kept && !sending && old->size() == 0 &&
+    // Where its bytes are not all here, the source may be gone before the copy is made. So the copy
+    // counts as saved when the server has made it; and where it cannot, they are fetched.
+    const bool here = clean != nullptr && clean->complete() && !clean->needs_validation();
+    const bool copied = core_.remote.capabilities().copy && core_.net.online();
+    if ((here || copied) && clean != nullptr && there && kept && !sending && old->size() == 0 &&
         old->staged_bytes() == 0) {
       TRY_ASSIGN(const std::shared_ptr<StagedContent> staged, core_.contents.create_staged(key));
       core_.contents.discard_staged(old);
@@ -506,7 +539,9 @@ Result<std::uint64_t> VolumeImpl::copy_range(const CallContext& call, OpenFile& 
       state.base_modified = told ? origin->remote->modified : WallTime{};
       state.base_version = told ? origin->remote->version_count : 0;
       state.fresh_edit = true;
+      state.borrowed = !here;
       mark_written(state, *staged);
+      impl(out).wrote = true;
       // From here on its row says that the source is still needed.
       TRY(core_.commit(state));
       return size;

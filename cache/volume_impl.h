@@ -145,6 +145,9 @@ class VolumeImpl final : public Volume {
   void touch_folder(Tree::Txn& txn, InodeNumber folder);
   bool waits_for_server(InodeNumber ino);
   Result<void> wait_if_remote(const CallContext& call, InodeNumber ino);
+  Result<void> wait_sent(const CallContext& call, InodeNumber ino);
+  // As wait_if_remote(); also where the bytes are nowhere else yet.
+  Result<void> wait_at_server(const CallContext& call, FileState& file);
   // Close-to-open: the server's word about a clean file, at most `fresh` old.
   Result<NodePtr> fresh_file(const CallContext& call, NodePtr node);
   // `through`: the handle that is written to; null for a change by path.

@@ -33,6 +33,16 @@ Result<VirtualNodes::Opened> open_virtual(Shell& shell, const CallContext& call,
   return shell.virtual_nodes.open(call, ino);
 }
 
+// What is appended directly goes where the kernel believes the end to be. Where that may be the end
+// of another version it is told first: ESTALE makes it look the name up again, and open once more.
+Result<std::shared_ptr<OpenFile>> open_to_append_directly(Shell& shell, const CallContext& call,
+                                                          InodeNumber ino, OpenFlags flags) {
+  TRY_ASSIGN(std::shared_ptr<OpenFile> file, shell.volume.open_file(call, ino, flags));
+  if (file->keep_cache()) return file;
+  shell.volume.release(std::move(file));
+  return fail(ErrorCode::kStale, "another version than the kernel knows");
+}
+
 void op_open(fuse_req_t req, fuse_ino_t number, fuse_file_info* in) {
   const InodeNumber ino{number};
   const OpenFlags flags = to_open_flags(in->flags);
@@ -51,8 +61,11 @@ void op_open(fuse_req_t req, fuse_ino_t number, fuse_file_info* in) {
   }
   run(
       req, RequestFamily::kNames, "open",
-      [&shell = Shell::of(req), ino, flags](const CallContext& call) {
-        return shell.volume.open_file(call, ino, flags);
+      [&shell = Shell::of(req), ino, flags, in_flags = in->flags](const CallContext& call) {
+        constexpr int kDirectAppend = O_APPEND | O_DIRECT;
+        const bool direct = (in_flags & kDirectAppend) == kDirectAppend && !flags.truncate;
+        return direct && flags.write ? open_to_append_directly(shell, call, ino, flags)
+                                     : shell.volume.open_file(call, ino, flags);
       },
       [in_flags = in->flags, ino](FuseRequest& request, std::shared_ptr<OpenFile> file) {
         Shell& shell = request.shell();

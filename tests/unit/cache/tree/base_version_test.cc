@@ -1,6 +1,7 @@
 // A large file is changed in part, most of it was never fetched, and others save a newer version.
 #include <gtest/gtest.h>
 
+#include "tests/support/gate.h"
 #include "tests/unit/cache/tree/volume_harness.h"
 
 namespace cabinetfs {
@@ -128,6 +129,71 @@ TEST_F(BaseVersion, WhatWasFetchedInTimeNeedsNoVersion) {
   h.remote.write_file_as_other("d/a", pattern_text(kFetchedInParts, 2));
   ASSERT_OK(h.drain());
   EXPECT_TRUE(h.remote.content("d/a") == edited(old));
+}
+
+// Of a vendor that keeps no versions, nobody has it any more when it is evicted here.
+TEST_F(BaseVersion, IsNotEvictedWhileAnEditStandsOnIt) {
+  const std::string old = pattern_text(kFetchedInParts, 1);
+  VolumeHarness h({{"d/a", old}, {"d/b", old}}, with_versions(false, true));
+  for (const char* path : {"d/a", "d/b"}) {
+    ASSERT_TRUE(h.text(path) == old);
+    ASSERT_OK(h.volume->prefetch(h.call(), h.must(path)));
+  }
+  ASSERT_OK(h.write_at("d/a", 1'500'000, "CHANGED"));
+  h.contents().clear_cache();
+  h.remote.write_file_as_other("d/a", pattern_text(kFetchedInParts, 2));
+  const std::uint64_t read = h.remote.bytes_read();
+  ASSERT_OK(h.drain());
+  EXPECT_TRUE(h.remote.content("d/a") == edited(old));
+  EXPECT_LT(h.remote.bytes_read() - read, kFetchedInParts) << "it was here";
+  // What is sent is held no longer; nor is what no edit stands on.
+  h.contents().clear_cache();
+  EXPECT_EQ(h.contents().stats().cache_bytes, 0u);
+}
+
+TEST_F(BaseVersion, IsHeldAfterARestartToo) {
+  const std::string old = pattern_text(kFetchedInParts, 1);
+  HarnessOptions options = with_versions(false, true);
+  VolumeHarness h({{"d/a", old}}, options);
+  ASSERT_TRUE(h.text("d/a") == old);
+  ASSERT_OK(h.volume->prefetch(h.call(), h.must("d/a")));
+  ASSERT_OK(h.write_at("d/a", 1'500'000, "CHANGED"));
+  h.restart();
+  h.contents().clear_cache();
+  h.remote.remove_as_other("d/a");
+  ASSERT_OK(h.drain());
+  EXPECT_TRUE(h.text("d/a") == edited(old));
+  EXPECT_TRUE(h.remote.content("d/a") == edited(old));
+}
+
+// Written on while the first state is sent: what that one stood on is still all here.
+TEST_F(BaseVersion, StaysTheOneThatIsHereWhenAnUploadEnds) {
+  const std::string old = pattern_text(kFetchedInParts, 1);
+  VolumeHarness h({{"d/a", old}}, with_versions(false, true));
+  ASSERT_TRUE(h.text("d/a") == old);
+  ASSERT_OK(h.volume->prefetch(h.call(), h.must("d/a")));
+  auto file = h.open_rw("d/a");
+  ASSERT_OK(file);
+  ASSERT_OK(h.pwrite(**file, 1'500'000, "CHANGED"));
+  Gate gate;
+  gate.close();
+  for (const char* call : {"put", "put_stream", "upload_begin"}) h.remote.set_gate(call, &gate);
+  ASSERT_OK(h.volume->fsync(h.call(), **file));
+  ASSERT_TRUE(gate.wait_for_waiting(1));
+  ASSERT_OK(h.pwrite(**file, 2'500'000, "TWICE"));
+  gate.open();
+  ASSERT_TRUE(h.eventually([&] { return h.remote.content("d/a") == edited(old); }));
+  ASSERT_TRUE(h.eventually([&] { return h.volume->status().uploads_done == 1; }));
+  for (const char* call : {"put", "put_stream", "upload_begin"}) h.remote.set_gate(call, nullptr);
+  const std::uint64_t read = h.remote.bytes_read();
+  h.remote.remove_as_other("d/a");
+  ASSERT_OK(h.close(*file));
+  ASSERT_OK(h.drain());
+  std::string twice = edited(old);
+  twice.replace(2'500'000, 5, "TWICE");
+  EXPECT_TRUE(h.remote.content("d/a") == twice);
+  EXPECT_TRUE(h.text("d/a") == twice);
+  EXPECT_EQ(h.remote.bytes_read(), read) << "nothing of it had to be fetched again";
 }
 
 }  // namespace

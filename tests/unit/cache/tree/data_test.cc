@@ -144,6 +144,70 @@ TEST(Data, CopyingAWholeCleanFileIsAServerSideCopy) {
   EXPECT_EQ(h.text("docs/b.bin"), content);
 }
 
+// Its bytes are nowhere but in the source, which may be gone a moment later.
+TEST(Data, ACopyOfWhatIsNotHereCountsAsSavedWhenTheServerHasMadeIt) {
+  const std::string content = pattern_text(300'000);
+  VolumeHarness h({{"docs/a.bin", content}});
+  auto in = h.open_read("docs/a.bin");
+  auto out = h.create("docs/b.bin");
+  ASSERT_OK(in);
+  ASSERT_OK(out);
+  ASSERT_OK(h.volume->copy_range(h.call(), **in, 0, **out, 0, content.size()));
+  ASSERT_OK(h.close(*out));
+  h.remote.remove_as_other("docs/a.bin");
+  EXPECT_EQ(h.remote.content("docs/b.bin"), content);
+  ASSERT_OK(h.close(*in));
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.text("docs/b.bin"), content);
+}
+
+TEST(Data, WithoutANetworkNothingIsCopiedThatIsNotHere) {
+  const std::string content = pattern_text(300'000);
+  VolumeHarness h({{"docs/a.bin", content}, {"docs/c.bin", content}});
+  ASSERT_EQ(h.text("docs/c.bin"), content);
+  ASSERT_OK(h.volume->prefetch(h.call(), h.must("docs/c.bin")));
+  auto in = h.open_read("docs/a.bin");
+  auto here = h.open_read("docs/c.bin");
+  ASSERT_OK(in);
+  ASSERT_OK(here);
+  auto out = h.create("docs/b.bin");
+  auto other = h.create("docs/d.bin");
+  ASSERT_OK(out);
+  ASSERT_OK(other);
+  h.faulty.set_offline(true);
+  h.go_stale();
+  EXPECT_FALSE(h.names("").has_value() && h.volume->status().online) << "it is noticed";
+  EXPECT_FALSE(h.volume->copy_range(h.call(), **in, 0, **out, 0, content.size()).has_value());
+  const auto copied = h.volume->copy_range(h.call(), **here, 0, **other, 0, content.size());
+  ASSERT_OK(copied);
+  ASSERT_OK(h.close(*other));
+  EXPECT_EQ(h.text("docs/d.bin"), content);
+  h.faulty.heal();
+  ASSERT_OK(h.close(*out));
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.remote.content("docs/d.bin"), content);
+}
+
+// A service holds it open for days; what somebody else has closed is sent.
+TEST(Data, WhatOneWriterHasClosedDoesNotWaitForAnother) {
+  VolumeHarness h({{"docs/a", "first"}});
+  auto holder = h.open_rw("docs/a");
+  ASSERT_OK(holder);
+  ASSERT_OK(h.write_at("docs/a", 0, "SAVED"));
+  h.pass_quiet_time();
+  EXPECT_TRUE(h.eventually([&] { return h.remote.content("docs/a") == "SAVED"; }));
+  // What the holder writes waits until he closes it.
+  ASSERT_OK(h.pwrite(**holder, 0, "LATER"));
+  h.pass_quiet_time();
+  ASSERT_OK(h.write_file("docs/b", "b"));
+  h.pass_quiet_time();
+  EXPECT_TRUE(h.eventually([&] { return h.remote.content("docs/b") == "b"; }));
+  EXPECT_EQ(h.remote.content("docs/a"), "SAVED");
+  ASSERT_OK(h.close(*holder));
+  h.pass_quiet_time();
+  EXPECT_TRUE(h.eventually([&] { return h.remote.content("docs/a") == "LATER"; }));
+}
+
 TEST(Data, ACopyThatIsEditedBeforeItIsSentHasBoth) {
   const std::string content = pattern_text(300'000);
   VolumeHarness h({{"docs/a.bin", content}});

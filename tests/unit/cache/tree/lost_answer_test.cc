@@ -418,6 +418,8 @@ TEST(ServerSideCopy, OfASourceThatChangesMeanwhileIsSentInstead) {
 
 TEST_P(LostAnswer, OfAServerSideCopy) {
   VolumeHarness h({{"docs/a.bin", pattern_text(kSeveralChunks)}});
+  // What is here is copied in the background.
+  ASSERT_EQ(h.text("docs/a.bin"), pattern_text(kSeveralChunks));
   auto in = h.open_read("docs/a.bin");
   auto out = h.create("docs/b.bin");
   ASSERT_OK(in);
