@@ -78,7 +78,9 @@ Result<Sealer::Key> load_store_key(const std::string& dir, const std::string& na
   if (store_exists)
     return fail(ErrorCode::kDenied,
                 fmt::format("the key of the store in {} is neither in {} nor in the keyring ({}): "
-                            "put it back, or move the directory away to begin with an empty store",
+                            "mount it from the session that it was made in, whose keyring may have "
+                            "it, or put it back. With the directory moved away an empty store is "
+                            "made; what is unsent stays behind",
                             dir, path, name));
   TRY_ASSIGN(const Sealer::Key key, random_key());
   if (secrets != nullptr) {

@@ -95,8 +95,12 @@ class FileSecretStore final : public SecretStore {
   template <class Change>
   Result<void> change(Change apply) {
     MutexLock threads(mutex_);
-    TRY_ASSIGN(const FileLock processes,
-               FileLock::acquire(path_ + ".lock", CallContext::within(kLockWait)));
+    const auto processes = FileLock::acquire(path_ + ".lock", CallContext::within(kLockWait));
+    if (!processes) {
+      // kTimeout is the server's.
+      const bool late = processes.error().code == ErrorCode::kTimeout;
+      return fail(late ? ErrorCode::kBusy : processes.error().code, processes.error().context);
+    }
     TRY_ASSIGN(json all, load());
     apply(all);
     std::string text = all.dump(1);

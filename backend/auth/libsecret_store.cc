@@ -16,7 +16,8 @@
 namespace cabinetfs {
 namespace {
 
-// Reading an unlocked keyring takes milliseconds. Writing may ask the user to unlock it.
+// An unlocked keyring is read in milliseconds; the user may be asked to unlock it for a change, and
+// for what is known to be locked.
 constexpr std::chrono::milliseconds kReadTimeout{5000};
 
 constexpr const char* kService = "org.freedesktop.secrets";
@@ -41,15 +42,21 @@ struct FreeVariant {
   void operator()(GVariant* variant) const { g_variant_unref(variant); }
 };
 
-// Cancels a blocking GLib call when it takes too long: libsecret's own calls have no deadline, and
-// a prompt that nobody answers would block for ever.
+// Cancels a blocking GLib call when it takes too long or the caller gives up: libsecret's own calls
+// have no deadline, and a prompt that nobody answers would block for ever.
 class Watchdog {
  public:
-  explicit Watchdog(std::chrono::nanoseconds span)
+  Watchdog(std::chrono::nanoseconds span, const CancelToken& cancel)
       : cancellable_(g_cancellable_new()), deadline_(std::chrono::steady_clock::now() + span) {
     thread_ = std::thread([this] { watch(); });
+    given_up_ = cancel.on_cancel([this] {
+      MutexLock lock(mutex_);
+      late_ = true;
+      changed_.notify_all();
+    });
   }
   ~Watchdog() {
+    given_up_ = {};
     {
       MutexLock lock(mutex_);
       finished_ = true;
@@ -65,7 +72,7 @@ class Watchdog {
   void watch() {
     {
       MutexLock lock(mutex_);
-      while (!finished_) {
+      while (!finished_ && !late_) {
         if (!changed_.wait_until(mutex_, deadline_)) break;
       }
       if (finished_) return;
@@ -78,15 +85,17 @@ class Watchdog {
   Mutex mutex_;
   CondVar changed_;
   bool finished_ GUARDED_BY(mutex_) = false;
+  bool late_ GUARDED_BY(mutex_) = false;
   std::thread thread_;
+  CancelToken::Registration given_up_;
 };
 
 Error take_error(GError* error, std::string_view what) {
   const bool cancelled = g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED) != 0;
   // GLib's messages name services and objects, never values.
-  Error out{cancelled ? ErrorCode::kTimeout : ErrorCode::kIo,
-            "Secret Service, " + std::string(what) + ": " +
-                (cancelled ? "no answer in time" : error->message)};
+  // Never kTimeout, which is the server's.
+  Error out{ErrorCode::kIo, "Secret Service, " + std::string(what) + ": " +
+                                (cancelled ? "no answer in time" : error->message)};
   g_error_free(error);
   return out;
 }
@@ -107,11 +116,46 @@ Error take_store_error(GError* error, std::string_view what) {
 
 class LibsecretStore final : public SecretStore {
  public:
-  explicit LibsecretStore(std::chrono::milliseconds unlock_timeout)
-      : unlock_timeout_(unlock_timeout), read_timeout_(std::min(kReadTimeout, unlock_timeout)) {}
+  LibsecretStore(std::chrono::milliseconds unlock_timeout, CancelToken cancel)
+      : unlock_timeout_(unlock_timeout),
+        read_timeout_(std::min(kReadTimeout, unlock_timeout)),
+        cancel_(std::move(cancel)) {}
 
   Result<std::optional<SecretString>> get(std::string_view remote, std::string_view key) override {
-    Watchdog watchdog(read_timeout_);
+    const auto value = read(remote, key);
+    if (!value && cancel_.cancelled()) return fail(given_up("reading"));
+    return value;
+  }
+
+  Result<void> set(std::string_view remote, std::string_view key,
+                   const SecretString& value) override {
+    const auto saved = save(remote, key, value);
+    if (!saved && cancel_.cancelled()) return fail(given_up("saving"));
+    return saved;
+  }
+
+  Result<void> erase(std::string_view remote, std::string_view key) override {
+    const auto removed = remove(remote, key);
+    if (!removed && cancel_.cancelled()) return fail(given_up("removing"));
+    return removed;
+  }
+
+  std::string description() const override { return "Secret Service"; }
+
+ private:
+  static Error given_up(std::string_view what) {
+    return {ErrorCode::kCancelled, "Secret Service, " + std::string(what) + ": interrupted"};
+  }
+
+  Result<std::optional<SecretString>> read(std::string_view remote, std::string_view key) {
+    Place place;
+    {
+      Watchdog watchdog(read_timeout_, cancel_);
+      TRY_ASSIGN(place, find(remote, key, watchdog.cancellable(), "reading"));
+    }
+    if (place == Place::kNowhere) return std::optional<SecretString>();
+    // The lookup asks the user to unlock it.
+    Watchdog watchdog(place == Place::kLocked ? unlock_timeout_ : read_timeout_, cancel_);
     GError* error = nullptr;
     gchar* value = secret_password_lookup_sync(schema(), watchdog.cancellable(), &error, "remote",
                                                std::string(remote).c_str(), "key",
@@ -126,9 +170,8 @@ class LibsecretStore final : public SecretStore {
     return std::optional<SecretString>(std::move(secret));
   }
 
-  Result<void> set(std::string_view remote, std::string_view key,
-                   const SecretString& value) override {
-    Watchdog watchdog(unlock_timeout_);
+  Result<void> save(std::string_view remote, std::string_view key, const SecretString& value) {
+    Watchdog watchdog(unlock_timeout_, cancel_);
     const std::string label = "cabinetfs: " + std::string(remote) + " (" + std::string(key) + ")";
     GError* error = nullptr;
     secret_password_store_sync(schema(), SECRET_COLLECTION_DEFAULT, label.c_str(),
@@ -139,8 +182,8 @@ class LibsecretStore final : public SecretStore {
     return {};
   }
 
-  Result<void> erase(std::string_view remote, std::string_view key) override {
-    Watchdog watchdog(unlock_timeout_);
+  Result<void> remove(std::string_view remote, std::string_view key) {
+    Watchdog watchdog(unlock_timeout_, cancel_);
     GError* error = nullptr;
     // What is locked is passed over by the removal, without a word; looking it up unlocks it.
     gchar* value = secret_password_lookup_sync(schema(), watchdog.cancellable(), &error, "remote",
@@ -157,13 +200,19 @@ class LibsecretStore final : public SecretStore {
     return {};
   }
 
-  std::string description() const override { return "Secret Service"; }
-
- private:
   // The library finds nothing, and says no more, where the user did not want to unlock what is
   // there.
   static Result<void> check_unlocked(std::string_view remote, std::string_view key,
                                      GCancellable* cancellable, std::string_view what) {
+    TRY_ASSIGN(const Place place, find(remote, key, cancellable, what));
+    if (place != Place::kLocked) return {};
+    return fail(ErrorCode::kIo,
+                "Secret Service, " + std::string(what) + ": it is locked" + kWayOut);
+  }
+
+  enum class Place { kNowhere, kOpen, kLocked };
+  static Result<Place> find(std::string_view remote, std::string_view key,
+                            GCancellable* cancellable, std::string_view what) {
     GError* error = nullptr;
     const std::unique_ptr<GDBusConnection, Unref> bus(
         g_bus_get_sync(G_BUS_TYPE_SESSION, cancellable, &error));
@@ -178,14 +227,15 @@ class LibsecretStore final : public SecretStore {
         g_variant_new("(a{ss})", &attributes), G_VARIANT_TYPE("(aoao)"), G_DBUS_CALL_FLAGS_NONE, -1,
         cancellable, &error));
     if (found == nullptr) return fail(take_store_error(error, what));
+    const std::unique_ptr<GVariant, FreeVariant> open(g_variant_get_child_value(found.get(), 0));
     const std::unique_ptr<GVariant, FreeVariant> locked(g_variant_get_child_value(found.get(), 1));
-    if (g_variant_n_children(locked.get()) == 0) return {};
-    return fail(ErrorCode::kIo,
-                "Secret Service, " + std::string(what) + ": it is locked" + kWayOut);
+    if (g_variant_n_children(open.get()) > 0) return Place::kOpen;
+    return g_variant_n_children(locked.get()) > 0 ? Place::kLocked : Place::kNowhere;
   }
 
   const std::chrono::milliseconds unlock_timeout_;
   const std::chrono::milliseconds read_timeout_;
+  const CancelToken cancel_;
 };
 
 // Without this look, GDBus would try to start a bus of its own with dbus-launch, which hangs on
@@ -198,10 +248,11 @@ bool session_bus_exists() {
 
 }  // namespace
 
-Result<std::unique_ptr<SecretStore>> make_libsecret_store(
-    std::chrono::milliseconds probe_timeout, std::chrono::milliseconds unlock_timeout) {
+Result<std::unique_ptr<SecretStore>> make_libsecret_store(std::chrono::milliseconds probe_timeout,
+                                                          std::chrono::milliseconds unlock_timeout,
+                                                          CancelToken cancel) {
   if (!session_bus_exists()) return fail(ErrorCode::kNotSupported, "there is no session bus");
-  Watchdog watchdog(probe_timeout);
+  Watchdog watchdog(probe_timeout, cancel);
   GError* error = nullptr;
   const std::unique_ptr<GDBusConnection, Unref> bus(
       g_bus_get_sync(G_BUS_TYPE_SESSION, watchdog.cancellable(), &error));
@@ -218,7 +269,7 @@ Result<std::unique_ptr<SecretStore>> make_libsecret_store(
   if (answer == nullptr) {
     return fail(ErrorCode::kNotSupported, take_error(error, "first contact").context);
   }
-  return std::make_unique<LibsecretStore>(unlock_timeout);
+  return std::make_unique<LibsecretStore>(unlock_timeout, std::move(cancel));
 }
 
 }  // namespace cabinetfs

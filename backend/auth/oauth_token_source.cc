@@ -71,7 +71,12 @@ std::optional<StoredTokens> decode_tokens(const SecretString& text) {
 
 Result<void> save_login(SecretStore& store, const std::string& remote, const std::string& lock_file,
                         const OAuthTokens& tokens, WallTime now, const CallContext& call) {
-  TRY_ASSIGN(const FileLock lock, FileLock::acquire(lock_file, call));
+  const auto lock = FileLock::acquire(lock_file, call);
+  if (!lock) {
+    // Another process of this machine; kTimeout would be the server.
+    const bool late = lock.error().code == ErrorCode::kTimeout;
+    return fail(late ? ErrorCode::kBusy : lock.error().code, lock.error().context);
+  }
   constexpr std::chrono::seconds kAssumedLife{3600};
   return store.set(remote, kTokensKey,
                    encode_tokens(to_stored(tokens, now, kAssumedLife, SecretString())));

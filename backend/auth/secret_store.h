@@ -1,12 +1,14 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "backend/auth/secret_string.h"
+#include "backend/base/cancel.h"
 #include "backend/base/result.h"
 
 namespace cabinetfs {
@@ -17,7 +19,8 @@ namespace cabinetfs {
 class SecretStore {
  public:
   virtual ~SecretStore() = default;
-  // nullopt when there is none. kIo, kDenied (a file that others can read), kTimeout.
+  // nullopt when there is none. kIo (also a keyring that is locked or out of reach), kDenied (a
+  // file that others can read), kBusy (another process has the file), kCancelled.
   virtual Result<std::optional<SecretString>> get(std::string_view remote,
                                                   std::string_view key) = 0;
   // Durable when it returns.
@@ -25,7 +28,8 @@ class SecretStore {
                            const SecretString& value) = 0;
   // Succeeds when there is none.
   virtual Result<void> erase(std::string_view remote, std::string_view key) = 0;
-  // For messages: "Secret Service" or the file's path.
+  // For messages: "Secret Service" or the file's path; of two places the one that was used last, or
+  // else would be.
   virtual std::string description() const = 0;
 };
 
@@ -36,19 +40,30 @@ struct SecretStoreOptions {
   Kind kind = Kind::kAutomatic;
   // How long to wait for the Secret Service to answer at all, before the file is used.
   std::chrono::milliseconds probe_timeout = std::chrono::milliseconds(700);
+  // How long the user may take to unlock the keyring.
+  std::chrono::milliseconds unlock_timeout = std::chrono::seconds(60);
+  CancelToken cancel = {};  // gives up such a wait
 };
 
-// The Secret Service where the session has one, else the file. kNotSupported when the Secret
-// Service was asked for and is not there.
+// One of both, or with kAutomatic what make_automatic_secret_store() says. kNotSupported when the
+// Secret Service was asked for and is not there.
 Result<std::unique_ptr<SecretStore>> open_secret_store(const SecretStoreOptions& options);
 
 // A JSON file, mode 0600, replaced atomically and synced.
 std::unique_ptr<SecretStore> make_file_secret_store(std::string path);
 
 // kNotSupported when built without libsecret, or no Secret Service answers within `probe_timeout`.
-// `unlock_timeout`: how long a change waits for the user to unlock the keyring (kTimeout).
+// `unlock_timeout`: how long a call waits for the user to unlock the keyring (kIo).
 Result<std::unique_ptr<SecretStore>> make_libsecret_store(
     std::chrono::milliseconds probe_timeout,
-    std::chrono::milliseconds unlock_timeout = std::chrono::seconds(60));
+    std::chrono::milliseconds unlock_timeout = std::chrono::seconds(60), CancelToken cancel = {});
+
+// Both: a desktop session has a keyring, cron and ssh have none, and the same login serves them. A
+// secret stays in the place where it is; a new one goes into the keyring that `keyring` opens, or
+// into the file where that fails. The file remembers, without its value, what the keyring was
+// given: where that is out of reach, reading is kIo and not "there is none".
+std::unique_ptr<SecretStore> make_automatic_secret_store(
+    std::unique_ptr<SecretStore> file,
+    std::function<Result<std::unique_ptr<SecretStore>>()> keyring);
 
 }  // namespace cabinetfs

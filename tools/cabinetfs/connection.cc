@@ -71,9 +71,12 @@ HttpClientOptions http_options(const std::string& remote, const Options& options
   return out;
 }
 
-Result<std::unique_ptr<SecretStore>> open_secrets(const Paths& paths, const Options& options) {
+Result<std::unique_ptr<SecretStore>> open_secrets(const Paths& paths, const Options& options,
+                                                  SecretPatience patience) {
   SecretStoreOptions out;
   out.file = paths.secrets_file();
+  out.unlock_timeout = patience.unlock;
+  out.cancel = std::move(patience.cancel);
   switch (options.remote.secret_store) {
     case RemoteOptions::Secrets::kAutomatic:
       out.kind = SecretStoreOptions::Kind::kAutomatic;
@@ -96,16 +99,24 @@ Result<void> check_credentials(SecretStore& secrets, const std::string& remote,
 
 Result<void> forget_credentials(const Paths& paths, SecretStore& secrets, const std::string& remote,
                                 const Options& options) {
-  TRY_ASSIGN(const FileLock lock, FileLock::acquire(token_lock_file(paths, remote),
-                                                    CallContext::within(kRefreshPatience)));
+  const auto lock =
+      FileLock::acquire(token_lock_file(paths, remote), CallContext::within(kRefreshPatience));
+  if (!lock) {
+    // Another process of this machine; kTimeout would be the server.
+    const bool late = lock.error().code == ErrorCode::kTimeout;
+    return fail(late ? ErrorCode::kBusy : lock.error().code, lock.error().context);
+  }
   for (const char* key : vendor_of(options).secret_keys()) TRY(secrets.erase(remote, key));
   return {};
 }
 
 Result<std::unique_ptr<Connection>> Connection::open(const Paths& paths, const std::string& remote,
-                                                     const Options& options) {
+                                                     const Options& options,
+                                                     const CancelToken& cancel) {
   TRY(check_url(remote, options));
-  TRY_ASSIGN(auto secrets, open_secrets(paths, options));
+  SecretPatience patience;
+  patience.cancel = cancel;
+  TRY_ASSIGN(auto secrets, open_secrets(paths, options, std::move(patience)));
   TRY(check_credentials(*secrets, remote, options));
   auto out = std::make_unique<VendorConnection>(remote, options, std::move(secrets));
   TRY(out->connect(paths, remote, options));

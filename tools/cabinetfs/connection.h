@@ -1,8 +1,10 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 
+#include "backend/base/cancel.h"
 #include "backend/base/result.h"
 #include "backend/http/http_stats.h"
 #include "tools/cabinetfs/options.h"
@@ -15,8 +17,17 @@ class RemoteStore;
 class SecretStore;
 struct HttpClientOptions;
 
+// For a keyring to be unlocked.
+struct SecretPatience {
+  std::chrono::milliseconds unlock = std::chrono::seconds(60);
+  CancelToken cancel = {};
+};
+// Where the answer is only shown, nobody waits for a person.
+inline constexpr std::chrono::seconds kShortUnlock{3};
+
 // The secret store that a remote's options choose.
-Result<std::unique_ptr<SecretStore>> open_secrets(const Paths& paths, const Options& options);
+Result<std::unique_ptr<SecretStore>> open_secrets(const Paths& paths, const Options& options,
+                                                  SecretPatience patience = {});
 
 // Whether the options suffice (kInvalid) and somebody has logged in (kUnauthenticated says what to
 // do); without a network.
@@ -24,7 +35,7 @@ Result<void> check_credentials(SecretStore& secrets, const std::string& remote,
                                const Options& options);
 
 // Forgets what logins have saved. A token refresh that is under way, in a mount or another command,
-// is waited for: its result would put the login back.
+// is waited for: its result would put the login back. kBusy when that takes too long.
 Result<void> forget_credentials(const Paths& paths, SecretStore& secrets, const std::string& remote,
                                 const Options& options);
 
@@ -37,7 +48,8 @@ class Connection {
   // kUnauthenticated before any network use when nobody has logged in; kInvalid for options that do
   // not fit together.
   static Result<std::unique_ptr<Connection>> open(const Paths& paths, const std::string& remote,
-                                                  const Options& options);
+                                                  const Options& options,
+                                                  const CancelToken& cancel = {});
   virtual ~Connection() = default;
   // Below Options::mount.root.
   virtual RemoteStore& store() = 0;

@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <sstream>
 #include <thread>
 
 #include "tests/unit/auth/auth_test_util.h"
@@ -118,6 +119,71 @@ TEST(SecretStore, FallsBackToTheFileQuicklyWithoutABus) {
   ASSERT_FALSE(service.has_value());
   EXPECT_EQ(service.error().code, ErrorCode::kNotSupported);
   EXPECT_LT(took, std::chrono::seconds(5));
+}
+
+// The keyring is another file here, which some sessions do not have.
+class AutomaticStore : public testing::Test {
+ protected:
+  std::unique_ptr<SecretStore> session(bool with_keyring) const {
+    return make_automatic_secret_store(
+        make_file_secret_store(file_), [=, this]() -> Result<std::unique_ptr<SecretStore>> {
+          if (!with_keyring) return fail(ErrorCode::kNotSupported, "there is no session bus");
+          return make_file_secret_store(ring_);
+        });
+  }
+  std::unique_ptr<SecretStore> desktop() const { return session(true); }
+  std::unique_ptr<SecretStore> cron() const { return session(false); }
+  static std::string value_of(SecretStore& store, const char* key = "password") {
+    const auto value = store.get("work", key);
+    if (!value) return to_string(value.error());
+    return *value ? (*value)->reveal() : "none";
+  }
+
+  const TemporaryDirectory directory_;
+  const std::string file_ = directory_.file("c.json"), ring_ = directory_.file("ring.json");
+};
+
+TEST_F(AutomaticStore, ALoginInTheKeyringIsNotMissingWhereThereIsNone) {
+  ASSERT_TRUE(desktop()->set("work", "password", SecretString("hush")).has_value());
+  EXPECT_EQ(value_of(*desktop()), "hush");
+  const auto missed = cron()->get("work", "password");
+  ASSERT_FALSE(missed.has_value());
+  EXPECT_EQ(missed.error().code, ErrorCode::kIo);
+  EXPECT_THAT(missed.error().context,
+              testing::HasSubstr("the keyring that holds the login of work is not reachable"));
+  EXPECT_EQ(value_of(*cron(), "another"), "none");
+  EXPECT_FALSE(cron()->erase("work", "password").has_value()) << "it would come back";
+  std::stringstream text;
+  text << std::ifstream(file_).rdbuf();
+  EXPECT_THAT(text.str(), testing::Not(testing::HasSubstr("hush")));
+}
+
+TEST_F(AutomaticStore, WhatIsInTheFileStaysThereAndIsFoundByAll) {
+  ASSERT_TRUE(cron()->set("work", "store_key", SecretString("old")).has_value());
+  const auto store = desktop();
+  EXPECT_EQ(value_of(*store, "store_key"), "old");
+  EXPECT_EQ(store->description(), file_);
+  ASSERT_TRUE(store->set("work", "store_key", SecretString("new")).has_value());
+  EXPECT_EQ(value_of(*cron(), "store_key"), "new");
+  EXPECT_FALSE(std::filesystem::exists(ring_));
+}
+
+TEST_F(AutomaticStore, ANewLoginWithoutTheKeyringCountsForAll) {
+  ASSERT_TRUE(desktop()->set("work", "password", SecretString("old")).has_value());
+  ASSERT_TRUE(cron()->set("work", "password", SecretString("new")).has_value());
+  EXPECT_EQ(value_of(*cron()), "new");
+  EXPECT_EQ(value_of(*desktop()), "new");
+  ASSERT_TRUE(desktop()->erase("work", "password").has_value());
+  EXPECT_EQ(value_of(*desktop()), "none") << "from both places";
+  EXPECT_EQ(value_of(*cron()), "none");
+}
+
+TEST_F(AutomaticStore, WhatAnOlderVersionLeftInTheKeyringIsRemembered) {
+  ASSERT_TRUE(
+      make_file_secret_store(ring_)->set("work", "password", SecretString("hush")).has_value());
+  EXPECT_EQ(value_of(*cron()), "none");
+  EXPECT_EQ(value_of(*desktop()), "hush");
+  EXPECT_FALSE(cron()->get("work", "password").has_value());
 }
 
 TEST(SecretString, MovesAndComparesLikeAValue) {
