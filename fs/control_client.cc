@@ -28,7 +28,7 @@ Result<void> send_all(int fd, std::string_view text) {
     const ssize_t sent = ::send(fd, text.data(), text.size(), MSG_NOSIGNAL);
     if (sent < 0 && errno == EINTR) continue;
     if (sent <= 0) {
-      return fail(ErrorCode::kUnavailable, fmt::format("control socket: {}", std::strerror(errno)));
+      return fail(ErrorCode::kIo, fmt::format("control socket: {}", std::strerror(errno)));
     }
     text.remove_prefix(static_cast<std::size_t>(sent));
   }
@@ -86,10 +86,11 @@ Result<std::string> ControlClient::read_line(steady_clock::time_point until,
       return line;
     }
     searched = buffer_.size();
-    if (searched > kMaxLine) return fail(ErrorCode::kUnavailable, "control socket: endless line");
+    if (searched > kMaxLine) return fail(ErrorCode::kIo, "control socket: endless line");
     if (cancel.cancelled()) return fail(ErrorCode::kCancelled, "control request");
     const auto now = steady_clock::now();
-    if (now >= until) return fail(ErrorCode::kTimeout, "no answer on the control socket");
+    if (now >= until)
+      return fail(ErrorCode::kIo, "the mount does not answer on its control socket");
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - now).count();
     pollfd poller{fd_, POLLIN, 0};
     const int ready =
@@ -101,14 +102,14 @@ Result<std::string> ControlClient::read_line(steady_clock::time_point until,
     char chunk[16384];
     const ssize_t got = ::recv(fd_, chunk, sizeof(chunk), 0);
     if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return fail(ErrorCode::kUnavailable, "the mount closed the control socket");
+    if (got <= 0) return fail(ErrorCode::kIo, "the mount closed the control socket");
     buffer_.append(chunk, static_cast<std::size_t>(got));
   }
 }
 
 Result<json> ControlClient::call(const json& request, std::chrono::milliseconds patience,
                                  const Progress& progress, const CancelToken& cancel) {
-  if (fd_ < 0) return fail(ErrorCode::kUnavailable, "control socket is closed");
+  if (fd_ < 0) return fail(ErrorCode::kIo, "control socket is closed");
   const auto until = patience.count() == 0 ? steady_clock::time_point::max() - std::chrono::hours(1)
                                            : steady_clock::now() + patience;
   const std::string text = request.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
@@ -125,7 +126,7 @@ Result<json> ControlClient::call(const json& request, std::chrono::milliseconds 
     json answer = json::parse(*line, nullptr, false);
     if (!answer.is_object()) {
       close();
-      return fail(ErrorCode::kUnavailable, "control socket: the answer is not JSON");
+      return fail(ErrorCode::kIo, "control socket: the answer is not JSON");
     }
     if (const auto step = answer.find("progress"); step != answer.end()) {
       if (progress) progress(*step);

@@ -53,9 +53,9 @@ class ControlClient {
   ~ControlClient();
 
   using Progress = std::function<void(const nlohmann::json&)>;
-  // The "result" of the answer, or its "error". kTimeout when no answer came within `patience`
-  // (zero: wait as long as the server lives); kCancelled; kUnavailable when the server is gone.
-  // After any of these three the connection is closed.
+  // The "result" of the answer, or its "error". kCancelled; kIo when no answer came within
+  // `patience` (zero: wait as long as the server lives) or the server is gone, so that kTimeout and
+  // kUnavailable are what the remote has done. After either the connection is closed.
   Result<nlohmann::json> call(const nlohmann::json& request,
                               std::chrono::milliseconds patience = std::chrono::milliseconds(0),
                               const Progress& progress = {}, const CancelToken& cancel = {});
