@@ -9,8 +9,10 @@
 #include <cerrno>
 #include <istream>
 #include <map>
+#include <optional>
 
 #include "backend/base/text.h"
+#include "tools/cabinetfs/interrupt.h"
 
 namespace cabinetfs {
 namespace {
@@ -32,6 +34,20 @@ std::string percent_decode(const std::string& text) {
   return out;
 }
 
+// What is typed into a hidden line besides its characters.
+constexpr char kCtrlC = 3, kCtrlD = 4, kBackspace = 8, kKillLine = 21, kCtrlBackslash = 28,
+               kDelete = 127;
+
+// Takes the last character back, which may be several bytes of UTF-8.
+void take_back(std::string& line) {
+  while (!line.empty()) {
+    const auto byte = static_cast<unsigned char>(line.back());
+    line.back() = 0;
+    line.pop_back();
+    if ((byte & 0xc0) != 0x80) return;
+  }
+}
+
 // The terminal itself: standard input may be a pipe.
 class Terminal {
  public:
@@ -48,27 +64,47 @@ class Terminal {
     if (::tcgetattr(fd_, &before_) != 0) return;
     struct termios changed = before_;
     changed.c_lflag &= ~static_cast<tcflag_t>(ECHO);
-    // ISIG off: Ctrl-C must not end the program before the echo is back.
-    changed.c_lflag &= ~static_cast<tcflag_t>(ISIG);
+    // ISIG off: Ctrl-C must not end the program before the echo is back. ICANON off, so that it is
+    // read at once, and a line may be longer than the 4095 characters that the kernel edits.
+    changed.c_lflag &= ~static_cast<tcflag_t>(ISIG | ICANON);
+    changed.c_cc[VMIN] = 1;
+    changed.c_cc[VTIME] = 0;
     hidden_ = ::tcsetattr(fd_, TCSAFLUSH, &changed) == 0;
   }
   void print(const std::string& text) const { (void)!::write(fd_, text.data(), text.size()); }
   Result<std::string> read_line(const std::function<bool()>& stop) const {
     std::string out;
+    out.reserve(hidden_ ? kLongestLine : 0);  // a secret leaves no copies behind as it grows
+    bool too_long = false;
     for (;;) {
       struct pollfd ready = {fd_, POLLIN, 0};
-      while (stop && ::poll(&ready, 1, 200) <= 0)
-        if (stop()) return fail(ErrorCode::kCancelled, "not needed any more");
+      while (stop && ::poll(&ready, 1, 200) <= 0) {
+        if (!stop()) continue;
+        SecretString::wipe(out);
+        return fail(ErrorCode::kCancelled, "not needed any more");
+      }
       char c = 0;
       const ssize_t n = ::read(fd_, &c, 1);
       if (n < 0 && errno == EINTR) continue;
-      if (n <= 0 || c == 3 || c == 4) {  // Ctrl-C, Ctrl-D
+      if (n <= 0 || c == kCtrlC || c == kCtrlD || (hidden_ && c == kCtrlBackslash)) {
         SecretString::wipe(out);
         return fail(ErrorCode::kCancelled, "nothing was entered");
       }
-      if (c == '\n' || c == '\r') return out;
-      if (out.size() < kLongestLine) out += c;
+      if (c == '\n' || c == '\r') break;
+      if (hidden_ && (c == kBackspace || c == kDelete)) {
+        take_back(out);
+      } else if (hidden_ && c == kKillLine) {
+        SecretString::wipe(out);
+      } else if (out.size() < kLongestLine) {
+        out += c;
+      } else {
+        too_long = true;
+      }
     }
+    if (!too_long) return out;
+    SecretString::wipe(out);
+    return fail(ErrorCode::kInvalid,
+                fmt::format("what was entered is longer than {} characters", kLongestLine));
   }
 
  private:
@@ -79,13 +115,17 @@ class Terminal {
 
 Result<std::string> ask(const std::string& question, bool hidden,
                         const std::function<bool()>& stop) {
+  // SIGTERM, and SIGINT from elsewhere, must not leave the terminal without its echo.
+  std::optional<InterruptScope> interrupt;
+  if (hidden) interrupt.emplace();
   Terminal terminal;
   if (!terminal.is_open())
     return fail(ErrorCode::kInvalid,
                 "there is no terminal to ask on; use --secret-stdin in scripts");
   terminal.print(question);
   if (hidden) terminal.hide_typing();
-  auto line = terminal.read_line(stop);
+  auto line = hidden ? terminal.read_line([&] { return interrupt->interrupted(); })
+                     : terminal.read_line(stop);
   if (hidden) terminal.print("\n");
   return line;
 }

@@ -20,8 +20,9 @@ Result<std::vector<SecretString>> read_secret_lines(std::istream& in, std::size_
 Result<std::string> code_from_paste(const std::string& pasted, const std::string& state);
 
 // Asks on the terminal (/dev/tty); a secret is not shown while it is typed. kInvalid when there is
-// no terminal to ask on.
-// kCancelled: Ctrl-D, Ctrl-C while it is hidden, or `stop` (asked a few times a second) says so.
+// no terminal to ask on, and for more than 16 KiB.
+// kCancelled: Ctrl-D, Ctrl-C or SIGTERM while it is hidden, or `stop` (asked a few times a second)
+// says so.
 Result<SecretString> ask_secret(const std::string& question);
 Result<std::string> ask_line(const std::string& question, const std::function<bool()>& stop = {});
 // Whether there is a terminal to ask on.

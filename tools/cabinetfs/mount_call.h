@@ -7,12 +7,14 @@
 
 #include "backend/base/cancel.h"
 #include "backend/base/result.h"
+#include "tools/cabinetfs/interrupt.h"
 #include "tools/cabinetfs/mount_table.h"
 #include "tools/cabinetfs/paths.h"
 
 namespace cabinetfs {
 
-// Asks the process behind a mount through its control socket. kUnavailable when it does not answer.
+// Asks the process behind a mount through its control socket. kNotPermitted when it cannot be asked
+// from here, kIo when it does not answer.
 Result<nlohmann::json> ask_mount(const Paths& paths, const MountedVolume& volume,
                                  const nlohmann::json& request,
                                  std::chrono::milliseconds patience = std::chrono::milliseconds(0),
@@ -27,22 +29,6 @@ Result<nlohmann::json> ask_mount_until_free(const Paths& paths, const MountedVol
 // The same about a path on a mount: finds the mount and adds "path".
 Result<nlohmann::json> ask_about(const Paths& paths, const std::string& path,
                                  nlohmann::json request);
-
-// Ctrl-C and SIGTERM cancel this token instead of ending the process; for commands that wait. A
-// second Ctrl-C ends it. One at a time.
-class InterruptScope {
- public:
-  InterruptScope();
-  ~InterruptScope();
-  InterruptScope(const InterruptScope&) = delete;
-  InterruptScope& operator=(const InterruptScope&) = delete;
-  CancelToken token() const;
-  bool interrupted() const;
-
- private:
-  struct State;
-  State* state_;
-};
 
 // What a status answer says is left; texts are printable.
 struct UnsentSummary {
