@@ -4,7 +4,7 @@ remote_options=()
 login_as work 0 >/dev/null || exit 1
 helper=$2/tools/packaging/mount.cabinetfs
 
-t_helper() { "$helper" work "$mnt" -sn -o rw,noauto,noexec,_netdev,x-systemd.automount,fresh=5s && [[ $(cat "$mnt/Projects/a.txt") == one ]] && grep -q 'fresh = "5s"' "$mnt/.cabinet/config.toml" && [[ ,$(findmnt -no OPTIONS "$mnt"), == *,noexec,* ]]; }
+t_helper() { "$helper" work "$mnt" -sn -o rw,user=bob,noauto,noexec,_netdev,x-systemd.automount,fresh=5s && [[ $(cat "$mnt/Projects/a.txt") == one ]] && grep -q 'fresh = "5s"' "$mnt/.cabinet/config.toml" && ! grep -q bob "$mnt/.cabinet/config.toml" && [[ ,$(findmnt -no OPTIONS "$mnt"), == *,noexec,* ]]; }
 t_umount8() { umount "$mnt" && ! is_mounted; }
 t_argv0() { ln -s "$(command -v cabinetfs)" "$work/mount.cabinetfs" && "$work/mount.cabinetfs" work "$mnt" -o ro,noexec && [[ ,$(findmnt -no OPTIONS "$mnt"), == *,noexec,* ]] && ! touch "$mnt/Projects/x" && cabinetfs umount "$mnt"; }
 t_fake() { "$helper" work "$mnt" -sfn -o rw && ! is_mounted && "$work/mount.cabinetfs" work "$mnt" -f && ! is_mounted; }

@@ -425,7 +425,7 @@ std::vector<std::string> arguments_of_mount_helper(const std::vector<std::string
       ++i;
       if (word == "-o") {
         out.push_back("-o");
-        out.push_back(arguments[i]);
+        out.push_back(without_fstab_user(arguments[i]));
       }
     } else if (word.size() > 1 && word[0] == '-' &&
                word.find_first_not_of("-sfnvwr") == std::string::npos) {

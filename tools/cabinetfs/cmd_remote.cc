@@ -38,10 +38,11 @@ std::string value_of(const RemoteConfig& remote, const char* name) {
 
 ExitCode run_remote_add(const Paths& paths, const RemoteAddCommand& command) {
   RemoteConfig remote{command.name, {}};
+  const std::string here = working_directory();
   for (const auto& [name, value] : command.values) {
     // Given twice, the later one counts, as everywhere.
     std::erase_if(remote.values, [&n = name](const auto& earlier) { return earlier.first == n; });
-    remote.values.emplace_back(name, value);
+    remote.values.emplace_back(name, resolve_value(name, value, here));
   }
   if (value_of(remote, "vendor").empty())
     remote.values.insert(remote.values.begin(), {"vendor", "kiteworks"});

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "backend/auth/file_lock.h"
 #include "backend/base/text.h"
 #include "cache/posix_env.h"
 #include "tools/cabinetfs/nearest.h"
@@ -82,6 +83,15 @@ std::string toml_string(std::string_view text) {
   return out.str();
 }
 
+// Reading, changing and replacing takes milliseconds.
+constexpr std::chrono::seconds kLockPatience{10};
+
+Result<FileLock> lock_config(const std::string& file) {
+  auto lock = FileLock::acquire(file + ".lock", CallContext::within(kLockPatience));
+  if (!lock && lock.error().code == ErrorCode::kTimeout) lock.error().code = ErrorCode::kBusy;
+  return lock;
+}
+
 Result<void> write_config(const std::string& file, const std::string& text) {
   std::error_code error;
   // A link to the real file elsewhere (dotfiles under version control) stays a link.
@@ -105,6 +115,9 @@ Result<Config> Config::load(const std::string& file) {
 
 Result<Config> Config::parse(const std::string& text, const std::string& file_name) {
   Config out;
+  // Of the name, where that is a link.
+  out.directory_ =
+      (std::filesystem::path(working_directory()) / file_name).lexically_normal().parent_path();
   toml::table table;
   try {
     table = toml::parse(text, file_name);
@@ -152,11 +165,11 @@ Result<const RemoteConfig*> Config::find(const std::string& name) const {
                           name, suggestion(name, names)));
 }
 
-Result<Options> Config::options_for(const std::string& name) const {
+Result<Options> Config::options_for(const std::string& name, Options defaults) const {
   TRY_ASSIGN(const RemoteConfig* remote, find(name));
-  Options out;
-  for (const auto& [key, value] : remote->values) TRY(set_option(out, key, value));
-  return out;
+  for (const auto& [key, value] : remote->values)
+    TRY(set_option(defaults, key, resolve_value(key, value, directory_)));
+  return defaults;
 }
 
 bool is_remote_name(const std::string& name) {
@@ -170,6 +183,7 @@ Result<void> add_remote(const std::string& file, const RemoteConfig& remote) {
   if (!is_remote_name(remote.name))
     return fail(ErrorCode::kInvalid,
                 fmt::format("'{}' is no name for a remote (letters, digits, - _ .)", remote.name));
+  TRY_ASSIGN(const FileLock lock, lock_config(file));
   TRY_ASSIGN(std::string text, read_text(file));
   TRY_ASSIGN(const Config before, Config::parse(text, file));
   if (before.find(remote.name))
@@ -190,6 +204,7 @@ Result<void> add_remote(const std::string& file, const RemoteConfig& remote) {
 }
 
 Result<void> remove_remote(const std::string& file, const std::string& name) {
+  TRY_ASSIGN(const FileLock lock, lock_config(file));
   TRY_ASSIGN(const std::string text, read_text(file));
   TRY_ASSIGN(const Config before, Config::parse(text, file));
   TRY(before.find(name));

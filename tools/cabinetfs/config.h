@@ -27,10 +27,11 @@ class Config {
   const std::vector<RemoteConfig>& remotes() const { return remotes_; }
   // kInvalid with the nearest name, or with what to do when there is none at all.
   Result<const RemoteConfig*> find(const std::string& name) const;
-  // Defaults, then what the remote's section says.
-  Result<Options> options_for(const std::string& name) const;
+  // Defaults, then what the remote's section says. Files count from the configuration's directory.
+  Result<Options> options_for(const std::string& name, Options defaults = {}) const;
 
  private:
+  std::string directory_;
   std::vector<RemoteConfig> remotes_;
 };
 
@@ -38,7 +39,8 @@ class Config {
 bool is_remote_name(const std::string& name);
 
 // Both edit the text of the file and leave the rest of it, comments included, as it is; written
-// atomically, and only when the result reads back right.
+// atomically, and only when the result reads back right. One process at a time: kBusy when another
+// does not come to an end.
 Result<void> add_remote(const std::string& file, const RemoteConfig& remote);
 Result<void> remove_remote(const std::string& file, const std::string& name);
 

@@ -21,8 +21,11 @@ int main(int argc, char** argv) {
   try {
     std::vector<std::string> arguments(argv + 1, argv + argc);
     const std::string_view program = argc > 0 ? argv[0] : "";
-    // mount(8) calls its helpers by their name.
-    if (program.ends_with("mount.cabinetfs") || program.ends_with("mount.fuse.cabinetfs")) {
+    // mount(8) calls its helpers by their name; the one of tools/packaging says it in a word.
+    const bool by_word = !arguments.empty() && arguments.front() == "mount.cabinetfs";
+    if (by_word) arguments.erase(arguments.begin());
+    if (by_word || program.ends_with("mount.cabinetfs") ||
+        program.ends_with("mount.fuse.cabinetfs")) {
       arguments = arguments_of_mount_helper(arguments);
       if (arguments.empty()) return static_cast<int>(ExitCode::kOk);
     }

@@ -1,11 +1,13 @@
 #include "tools/cabinetfs/mount_plan.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "fs/mount.h"
 #include "tools/cabinetfs/config.h"
@@ -54,15 +56,17 @@ Result<MountPlan> plan_mount(const Paths& paths, const MountCommand& command) {
   out.remote = source.remote;
   out.foreground = command.foreground;
   TRY_ASSIGN(const Config config, Config::load(paths.config_file));
-  TRY_ASSIGN(const RemoteConfig* remote, config.find(out.remote));
   Options& options = out.options;
   options.volume.uid = ::geteuid();
   options.volume.gid = ::getegid();
   options.volume.host = host_name();
-  for (const auto& [name, value] : remote->values) TRY(set_option(options, name, value));
+  TRY_ASSIGN(options, config.options_for(out.remote, std::move(options)));
   if (!source.root.empty()) options.mount.root = source.root;
-  for (const std::string& list : command.option_lists) TRY(set_mount_options(options, list));
-  for (const auto& [name, value] : command.long_options) TRY(set_option(options, name, value));
+  // One list, since rw undoes the ro of an earlier one.
+  TRY(set_mount_options(options, fmt::format("{}", fmt::join(command.option_lists, ","))));
+  const std::string here = working_directory();
+  for (const auto& [name, value] : command.long_options)
+    TRY(set_option(options, name, resolve_value(name, value, here)));
   if (options.remote.url.empty())
     return fail(ErrorCode::kInvalid,
                 fmt::format("[remote.{}] in {} has no url", out.remote, paths.config_file));

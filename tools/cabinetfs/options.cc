@@ -1,9 +1,13 @@
 #include "tools/cabinetfs/options.h"
 
 #include <fmt/format.h>
+#include <pwd.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
+#include <filesystem>
 
 #include "tools/cabinetfs/nearest.h"
 #include "tools/cabinetfs/units.h"
@@ -19,14 +23,20 @@ std::string with_underscores(std::string_view name) {
 
 // Words of fstab and mount(8) that mean something to them, not to us.
 bool is_generic_mount_word(std::string_view word) {
-  static constexpr std::array<std::string_view, 30> kWords = {
-      "defaults", "auto",       "noauto",   "user",          "nouser",     "users",
-      "owner",    "group",      "_netdev",  "nofail",        "rw",         "suid",
-      "nosuid",   "dev",        "nodev",    "exec",          "noexec",     "async",
-      "atime",    "noatime",    "relatime", "norelatime",    "nodiratime", "strictatime",
-      "lazytime", "nolazytime", "diratime", "nostrictatime", "iversion",   "noiversion"};
+  static constexpr std::array<std::string_view, 29> kWords = {
+      "defaults",   "auto",     "noauto",        "nouser",     "users",       "owner",
+      "group",      "_netdev",  "nofail",        "rw",         "suid",        "nosuid",
+      "dev",        "nodev",    "exec",          "noexec",     "async",       "atime",
+      "noatime",    "relatime", "norelatime",    "nodiratime", "strictatime", "lazytime",
+      "nolazytime", "diratime", "nostrictatime", "iversion",   "noiversion"};
   return std::find(kWords.begin(), kWords.end(), word) != kWords.end() || word.starts_with("x-") ||
-         word.starts_with("X-") || word.starts_with("comment=") || word.starts_with("user=");
+         word.starts_with("X-") || word.starts_with("comment=");
+}
+
+std::string home_directory() {
+  if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/') return home;
+  const struct passwd* user = ::getpwuid(::geteuid());
+  return user != nullptr && user->pw_dir != nullptr ? user->pw_dir : "/";
 }
 
 // Of those words, what the kernel is told at the mount. nosuid and nodev always hold; for
@@ -95,6 +105,36 @@ Result<void> set_option(Options& options, std::string_view name, std::string_vie
   return {};
 }
 
+std::string resolve_value(std::string_view name, std::string_view value,
+                          const std::string& directory) {
+  const OptionInfo* option = find_option(name);
+  std::string out(value);
+  if (option == nullptr || std::string_view(option->kind) != "file" || out.empty()) return out;
+  if (out.starts_with("~/")) return home_directory() + out.substr(1);
+  if (out.starts_with('/')) return out;
+  return (std::filesystem::path(directory) / out).lexically_normal().string();
+}
+
+std::string working_directory() {
+  std::error_code error;
+  const std::filesystem::path here = std::filesystem::current_path(error);
+  return error ? "/" : here.string();
+}
+
+std::string without_fstab_user(std::string_view list) {
+  std::string out;
+  for (const std::string& word : split_words(list)) {
+    if (word == "user" || (word.starts_with("user=") && word.find('@') == std::string::npos))
+      continue;
+    if (!out.empty()) out += ',';
+    for (const char c : word) {
+      if (c == ',' || c == '\\') out += '\\';
+      out += c;
+    }
+  }
+  return out;
+}
+
 Result<std::vector<std::pair<std::string, std::string>>> split_mount_options(
     std::string_view list) {
   std::vector<std::pair<std::string, std::string>> out;
@@ -102,9 +142,11 @@ Result<std::vector<std::pair<std::string, std::string>>> split_mount_options(
     if (word.empty()) continue;
     const auto equals = word.find('=');
     const std::string name = with_underscores(word.substr(0, equals));
-    // "user" is also a word of fstab's; with a value it is ours only if it looks like an account.
-    if (is_generic_mount_word(word) && !(name == "user" && word.find('@') != std::string::npos))
-      continue;
+    if (word == "rw" && std::any_of(out.begin(), out.end(), [](const auto& earlier) {
+          return earlier.first == "read_only";
+        }))
+      out.emplace_back("read_only", "no");
+    if (is_generic_mount_word(word)) continue;
     if (equals != std::string::npos) {
       out.emplace_back(name, word.substr(equals + 1));
     } else if (name == "ro") {
@@ -126,7 +168,9 @@ Result<std::vector<std::pair<std::string, std::string>>> split_mount_options(
 
 Result<void> set_mount_options(Options& options, std::string_view list) {
   TRY_ASSIGN(const auto pairs, split_mount_options(list));
-  for (const auto& [name, value] : pairs) TRY(set_option(options, name, value));
+  const std::string here = working_directory();
+  for (const auto& [name, value] : pairs)
+    TRY(set_option(options, name, resolve_value(name, value, here)));
   for (const std::string& word : split_words(list)) note_kernel_word(options.mount, word);
   return {};
 }

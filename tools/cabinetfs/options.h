@@ -99,13 +99,26 @@ std::vector<std::string> vendor_names();
 // kInvalid with a message for the user, naming the nearest option or the values that would do.
 Result<void> set_option(Options& options, std::string_view name, std::string_view value);
 
+// A file of this machine (kind "file") as an absolute name: "~/" is the home directory, and what is
+// relative counts from `directory`. The values of all other options as they are.
+std::string resolve_value(std::string_view name, std::string_view value,
+                          const std::string& directory);
+// Where names on the command line count from.
+std::string working_directory();
+
 // "a=b,c,no_d": a name alone means yes (no_NAME: no). What mount(8) and fstab pass that is not ours
 // (noauto, _netdev, x-systemd.*, ...) is skipped, but for what the kernel must be told: ro is
-// read_only, noexec and noatime are the mount's, until exec or atime comes later. A comma in a
-// value is written "\,".
+// read_only, until rw comes later (which alone says nothing, since mount(8) always does), noexec
+// and noatime are the mount's, until exec or atime comes later. A comma in a value is written "\,".
+// Files count from the working directory.
 Result<void> set_mount_options(Options& options, std::string_view list);
 // The same, only taken apart.
 Result<std::vector<std::pair<std::string, std::string>>> split_mount_options(std::string_view list);
+
+// Without fstab's "user" and "user=NAME", which mount(8) passes on to its helpers; an account (with
+// an
+// '@') stays.
+std::string without_fstab_user(std::string_view list);
 
 // An option's value for eyes: without the name and password that an address may hold.
 std::string show_option(const OptionInfo& option, const Options& options);

@@ -79,6 +79,8 @@ TEST(MountHelper, TranslatesWhatMountSays) {
               ElementsAre("mount", "work", "/mnt", "-o", "rw,fresh=5s"));
   EXPECT_THAT(arguments_of_mount_helper({"work", "/mnt", "-r", "-t", "cabinetfs"}),
               ElementsAre("mount", "work", "/mnt", "-o", "ro"));
+  EXPECT_THAT(arguments_of_mount_helper({"work", "/mnt", "-o", "rw,user=bob"}),
+              ElementsAre("mount", "work", "/mnt", "-o", "rw"));
   EXPECT_THAT(arguments_of_mount_helper({"work", "/mnt", "-sfn"}), ::testing::IsEmpty())
       << "-f is mount(8)'s word for not mounting";
 }

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 namespace cabinetfs {
 namespace {
@@ -118,6 +119,23 @@ TEST_F(ConfigEditTest, AddsAndRemovesAndKeepsTheRest) {
   EXPECT_FALSE(config->find("two.x"));
   EXPECT_THAT(text(), HasSubstr("# my own words"));
   EXPECT_FALSE(remove_remote(file_, "two.x"));
+}
+
+TEST_F(ConfigEditTest, NobodyLosesAnothersEntry) {
+  constexpr int kEach = 10;
+  {
+    std::vector<std::jthread> threads;
+    for (const char* who : {"a", "b", "c", "d"}) {
+      threads.emplace_back([&, who] {
+        for (int i = 0; i < kEach; ++i) {
+          const auto added = add_remote(
+              file_, {who + std::to_string(i), {{"url", "https://content.example.com"}}});
+          EXPECT_TRUE(added) << added.error().context;
+        }
+      });
+    }
+  }
+  EXPECT_EQ(Config::load(file_)->remotes().size(), 4u * kEach);
 }
 
 TEST_F(ConfigEditTest, RefusesWhatWouldNotReadBack) {

@@ -73,6 +73,23 @@ TEST_F(MountPlanTest, LaterSourcesOfAnOptionWin) {
   EXPECT_FALSE(plan->options.volume.host.empty());
 }
 
+TEST_F(MountPlanTest, FilesAreAbsolute) {
+  std::ofstream(paths_.config_file, std::ios::app)
+      << "[remote.files]\nurl = \"https://content.example.com\"\nca_file = \"ca.pem\"\n";
+  MountCommand mount = command("files");
+  mount.long_options = {{"log_file", "the.log"}};
+  const auto plan = plan_mount(paths_, mount);
+  ASSERT_TRUE(plan) << plan.error().context;
+  EXPECT_EQ(plan->options.remote.ca_file, dir_ + "/ca.pem") << "beside the configuration";
+  EXPECT_EQ(plan->options.mount.log_file, working_directory() + "/the.log");
+}
+
+TEST_F(MountPlanTest, RwUndoesTheRoOfAnEarlierList) {
+  MountCommand mount = command("work");
+  mount.option_lists = {"ro", "rw"};
+  EXPECT_FALSE(plan_mount(paths_, mount)->options.volume.read_only);
+}
+
 TEST_F(MountPlanTest, StoreFollowsRemoteFolderAndInstance) {
   EXPECT_EQ(plan_mount(paths_, command("work"))->store.name, "work");
   MountCommand mount = command("work:/Projects");

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 #include <algorithm>
 #include <set>
 
@@ -94,7 +96,7 @@ TEST(MountOptionList, SkipsWhatIsForMountAndFstab) {
   Options options;
   EXPECT_TRUE(set_mount_options(
       options,
-      "rw,noauto,user,_netdev,nofail,x-systemd.automount,nosuid,nodev,noatime,,comment=hi"));
+      "rw,noauto,users,_netdev,nofail,x-systemd.automount,nosuid,nodev,noatime,,comment=hi"));
   EXPECT_EQ(describe_options(options), "");
 }
 
@@ -115,6 +117,36 @@ TEST(MountOptionList, AccountIsNotFstabsUser) {
   Options options;
   ASSERT_TRUE(set_mount_options(options, "user=me@example.com"));
   EXPECT_EQ(options.remote.user, "me@example.com");
+  ASSERT_TRUE(set_mount_options(options, "ro,user=bob"));
+  EXPECT_EQ(options.remote.user, "bob") << "an account need not be an address";
+  EXPECT_THAT(error_of(set_mount_options(options, "user")), HasSubstr("needs a value"));
+  EXPECT_EQ(without_fstab_user("rw,user,fresh=5s,user=bob"), "rw,fresh=5s");
+  EXPECT_EQ(without_fstab_user("user=me@example.com,ro"), "user=me@example.com,ro");
+  EXPECT_EQ(without_fstab_user(R"(root=/a\,user\\b,user)"), R"(root=/a\,user\\b)");
+}
+
+TEST(MountOptionList, TheLaterOfRoAndRwCounts) {
+  Options options;
+  ASSERT_TRUE(set_mount_options(options, "ro,rw"));
+  EXPECT_FALSE(options.volume.read_only);
+  ASSERT_TRUE(set_mount_options(options, "rw,ro"));
+  EXPECT_TRUE(options.volume.read_only);
+  ASSERT_TRUE(set_mount_options(options, "rw"));
+  EXPECT_TRUE(options.volume.read_only) << "mount(8) says it always";
+}
+
+TEST(FileNames, CountFromTheirDirectory) {
+  EXPECT_EQ(resolve_value("ca_file", "ca.pem", "/etc/x"), "/etc/x/ca.pem");
+  EXPECT_EQ(resolve_value("ca-file", "../ca.pem", "/etc/x"), "/etc/ca.pem");
+  EXPECT_EQ(resolve_value("log_file", "/a/b", "/etc/x"), "/a/b");
+  EXPECT_EQ(resolve_value("jwt_key_file", "", "/etc/x"), "");
+  EXPECT_EQ(resolve_value("root", "Projects", "/etc/x"), "Projects") << "of the server";
+  ASSERT_NE(std::getenv("HOME"), nullptr);
+  EXPECT_EQ(resolve_value("ca_file", "~/ca.pem", "/etc/x"),
+            std::string(std::getenv("HOME")) + "/ca.pem");
+  Options options;
+  ASSERT_TRUE(set_mount_options(options, "ca_file=ca.pem"));
+  EXPECT_EQ(options.remote.ca_file, working_directory() + "/ca.pem");
 }
 
 TEST(MountOptionList, CommasCanBeEscaped) {
