@@ -1,5 +1,6 @@
 #include "tools/cabinetfs/paths.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -39,6 +40,16 @@ bool exists(const std::string& path) {
   return ::stat(path.c_str(), &info) == 0;
 }
 
+std::string run_dir_below(const std::string& state_dir) { return state_dir + "/run"; }
+
+// The kernel's own idea of it will do: the server of a mount that stands there may not answer.
+bool is_link(const std::string& path) {
+  struct statx info;
+  return ::statx(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC, STATX_TYPE,
+                 &info) == 0 &&
+         S_ISLNK(info.stx_mode);
+}
+
 }  // namespace
 
 Paths Paths::from(const EnvironmentLookup& environment, uid_t uid) {
@@ -63,7 +74,7 @@ Paths Paths::from(const EnvironmentLookup& environment, uid_t uid) {
   else if (const std::string user = fmt::format("/run/user/{}", uid); exists(user))
     out.run_dir = user + "/cabinetfs";
   else
-    out.run_dir = out.state_dir + "/run";
+    out.run_dir = run_dir_below(out.state_dir);
   return out;
 }
 
@@ -99,7 +110,9 @@ std::string control_socket(const std::string& run_dir, const std::string& mount_
 
 std::string find_control_socket(const Paths& paths, const std::string& mount_point) {
   const std::vector<std::string> run_dirs = {
-      paths.run_dir, fmt::format("/run/user/{}/cabinetfs", ::geteuid()), "/run/cabinetfs"};
+      paths.run_dir, fmt::format("/run/user/{}/cabinetfs", ::geteuid()), "/run/cabinetfs",
+      // Where it was made, there was none of these (cron, before the first login).
+      run_dir_below(paths.state_dir)};
   for (const std::string& dir : run_dirs) {
     std::string socket = control_socket(dir, mount_point);
     if (exists(socket)) return socket;
@@ -123,7 +136,7 @@ std::string absolute_path(const std::string& path) {
   const filesystem::path parent = filesystem::weakly_canonical(full.parent_path(), error);
   if (error) return full.string();
   const filesystem::path candidate = parent / full.filename();
-  if (filesystem::is_symlink(candidate, error) && !error) {
+  if (is_link(candidate.string())) {
     const filesystem::path resolved = filesystem::canonical(candidate, error);
     if (!error) return resolved.string();
   }

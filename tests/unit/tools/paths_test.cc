@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 #include <map>
 
 namespace cabinetfs {
@@ -76,6 +77,20 @@ TEST(StorePathsTest, DifferByRemoteFolderAndInstance) {
 TEST(ControlSocket, DependsOnTheMountPoint) {
   EXPECT_EQ(control_socket("/r", "/mnt/a"), control_socket("/r", "/mnt/a"));
   EXPECT_NE(control_socket("/r", "/mnt/a"), control_socket("/r", "/mnt/b"));
+}
+
+TEST(ControlSocket, IsFoundWhereAMountWithoutASessionPutsIt) {
+  char name[] = "/tmp/cfpXXXXXX";
+  const std::string dir = std::filesystem::canonical(::mkdtemp(name));
+  Paths paths;
+  paths.state_dir = dir + "/state";
+  paths.run_dir = dir + "/run";
+  std::filesystem::create_directories(dir + "/state/run");
+  EXPECT_EQ(find_control_socket(paths, "/mnt/a"), control_socket(dir + "/run", "/mnt/a"));
+  std::ofstream(control_socket(dir + "/state/run", "/mnt/a")) << "";
+  EXPECT_EQ(find_control_socket(paths, "/mnt/a"), control_socket(dir + "/state/run", "/mnt/a"));
+  EXPECT_TRUE(has_control_socket(paths, "/mnt/a"));
+  std::filesystem::remove_all(dir);
 }
 
 TEST(AbsolutePath, ResolvesLinksAndDots) {
