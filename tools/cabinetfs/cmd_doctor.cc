@@ -165,17 +165,22 @@ void check_server(Report& report, const std::string& name, const Options& option
 
 void check_login(Report& report, const Paths& paths, const std::string& name,
                  const Options& options, const CancelToken& cancel) {
-  const auto secrets = open_secrets(paths, options);
+  SecretPatience patience;
+  patience.cancel = cancel;
+  const auto secrets = open_secrets(paths, options, patience);
   if (!secrets) {
     report.bad(secrets.error().context, "");
     return;
   }
-  report.ok(fmt::format("credentials are kept in: {}", (*secrets)->description()));
   if (const auto logged_in = check_credentials(**secrets, name, options); !logged_in) {
-    report.bad(logged_in.error().context, "cabinetfs login " + name, ExitCode::kNotLoggedIn);
+    const ErrorCode code = logged_in.error().code;
+    report.bad(logged_in.error().context,
+               code == ErrorCode::kUnauthenticated ? "cabinetfs login " + name : std::string(),
+               exit_code_for(code));
     return;
   }
-  const auto connection = Connection::open(paths, name, options);
+  report.ok(fmt::format("credentials are kept in: {}", (*secrets)->description()));
+  const auto connection = Connection::open(paths, name, options, cancel);
   if (!connection) {
     report.bad(connection.error().context, advice_for(connection.error().code, name),
                exit_code_for(connection.error().code));
@@ -205,10 +210,20 @@ ExitCode run_doctor(const Paths& paths, const std::string& remote) {
         report.bad(fmt::format("the mount at {} has lost its server", volume.mount_point),
                    fmt::format("cabinetfs mount {} {}", volume.remote, volume.mount_point));
   }
-  for (const IdleStore& store : idle_stores_with_unsent(paths))
-    report.note(
-        fmt::format("{}: {}, not mounted", store.remote, count_of(store.unsent, "unsent change")),
-        "mount it to have that sent");
+  for (const IdleStore& store : idle_stores_with_unsent(paths)) {
+    if (!store.error) {
+      report.note(
+          fmt::format("{}: {}, not mounted", store.remote, count_of(store.unsent, "unsent change")),
+          "mount it to have that sent");
+      continue;
+    }
+    const std::string what =
+        fmt::format("{}: what is unsent cannot be told: {}", store.remote, store.error->context);
+    if (remote.empty() || store.remote == remote)
+      report.bad(what, "nothing of it is removed; mount it when that is mended");
+    else
+      report.note(what, "");
+  }
 
   const auto config = Config::load(paths.config_file);
   if (!config) {

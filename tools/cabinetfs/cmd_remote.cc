@@ -75,13 +75,15 @@ ExitCode run_remote_list(const Paths& paths, bool as_json, bool names_only) {
     const auto options = config->options_for(remote.name);
     if (!options) return config_error(options.error());
     bool logged_in = false;
-    if (const auto secrets = open_secrets(paths, *options))
+    if (const auto secrets = open_secrets(paths, *options, {kShortUnlock, {}}))
       logged_in = check_credentials(**secrets, remote.name, *options).has_value();
     std::string places;
     json mounts = json::array();
     if (volumes) {
       for (const MountedVolume& volume : *volumes) {
-        if (volume.remote != remote.name) continue;
+        // Other users have remotes of that name too.
+        if (volume.remote != remote.name || !has_control_socket(paths, volume.mount_point))
+          continue;
         places += (places.empty() ? "" : ", ") + printable(volume.mount_point);
         mounts.push_back(volume.mount_point);
       }
@@ -143,6 +145,13 @@ ExitCode run_remote_remove(const Paths& paths, const std::string& name, bool for
   }
   for (const IdleStore& store : idle_stores_with_unsent(paths)) {
     if (store.remote != name || force) continue;
+    if (store.error) {
+      complain(printable(
+          fmt::format("what of {} is unsent cannot be told ({}). --force keeps it on this disk and "
+                      "removes the remote",
+                      name, store.error->context)));
+      return ExitCode::kUnsentRemains;
+    }
     complain(
         fmt::format("{} of {} not on the server yet; mount it to send or export that. --force "
                     "keeps it on this disk and removes the remote",
@@ -150,15 +159,18 @@ ExitCode run_remote_remove(const Paths& paths, const std::string& name, bool for
     return ExitCode::kUnsentRemains;
   }
   const auto secrets = open_secrets(paths, *options);
-  if (!secrets && !force) return fail_with(secrets.error());
-  if (secrets) {
-    if (const auto forgotten = forget_credentials(paths, **secrets, name, *options); !forgotten)
-      return fail_with(forgotten.error());
-  }
+  Result<void> forgotten;
+  if (!secrets)
+    forgotten = fail(secrets.error());
+  else
+    forgotten = forget_credentials(paths, **secrets, name, *options);
+  if (!forgotten && !force) return fail_with(forgotten.error());
   if (const auto removed = remove_remote(paths.config_file, name); !removed)
     return config_error(removed.error());
   say(fmt::format("{} is removed from the configuration{}", name,
-                  secrets ? ", its credentials are forgotten" : ""));
+                  forgotten ? ", its credentials are forgotten" : ""));
+  if (!forgotten)
+    complain(printable(fmt::format("its credentials are kept: {}", forgotten.error().context)));
   return ExitCode::kOk;
 }
 

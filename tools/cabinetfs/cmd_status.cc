@@ -19,9 +19,12 @@ using nlohmann::json;
 
 namespace {
 
+// Seconds of --watch: looking into a store opens its database.
+constexpr unsigned kStoresEvery = 10;
+
 struct Snapshot {
   json mounts = json::array();
-  json stores = json::array();  // not mounted, but with something unsent
+  json stores = json::array();  // not mounted, but with something unsent, or nobody can tell
   ExitCode worst = ExitCode::kOk;
 };
 
@@ -37,7 +40,8 @@ Snapshot take_snapshot(const Paths& paths, const std::vector<MountedVolume>& vol
     } else {
       auto status =
           ask_mount(paths, volume, {{"cmd", "status"}}, std::chrono::milliseconds(10'000));
-      entry["alive"] = status.has_value();
+      // One that may not be asked is well all the same.
+      entry["alive"] = status || status.error().code == ErrorCode::kNotPermitted;
       if (status) {
         entry.update(*status);
       } else {
@@ -49,11 +53,16 @@ Snapshot take_snapshot(const Paths& paths, const std::vector<MountedVolume>& vol
     out.mounts.push_back(std::move(entry));
   }
   if (with_stores) {
-    for (const IdleStore& store : idle_stores_with_unsent(paths))
-      out.stores.push_back({{"store", store.name},
-                            {"remote", store.remote},
-                            {"unsent", store.unsent},
-                            {"unsent_bytes", store.bytes}});
+    for (const IdleStore& store : idle_stores_with_unsent(paths)) {
+      json entry = {{"store", store.name}, {"remote", store.remote}};
+      if (store.error) {
+        entry["error"] = store.error->context;
+      } else {
+        entry["unsent"] = store.unsent;
+        entry["unsent_bytes"] = store.bytes;
+      }
+      out.stores.push_back(std::move(entry));
+    }
   }
   return out;
 }
@@ -62,18 +71,23 @@ std::string render(const Snapshot& snapshot, unsigned width, std::size_t max_ite
   std::string out;
   for (const json& mount : snapshot.mounts) {
     if (!out.empty()) out += '\n';
-    if (bool_field(mount, "alive", true))
+    if (!mount.contains("error"))
       out += render_status(mount, width, max_items);
     else
       out += fmt::format("{}  on {}\n  {}\n", printable(text_field(mount, "remote")),
                          printable(text_field(mount, "mount_point")),
                          printable(text_field(mount, "error")));
   }
-  for (const json& store : snapshot.stores)
-    out += fmt::format(
-        "{}{}  not mounted\n  unsent: {}; kept on this disk and sent at the next mount\n",
-        out.empty() ? "" : "\n", printable(text_field(store, "remote")),
-        count_of(number_field(store, "unsent"), "change"));
+  for (const json& store : snapshot.stores) {
+    out += fmt::format("{}{}  not mounted\n", out.empty() ? "" : "\n",
+                       printable(text_field(store, "remote")));
+    if (store.contains("error"))
+      out += fmt::format("  what is unsent cannot be told: {}\n",
+                         printable(text_field(store, "error")));
+    else
+      out += fmt::format("  unsent: {}; kept on this disk and sent at the next mount\n",
+                         count_of(number_field(store, "unsent"), "change"));
+  }
   if (out.empty()) out = "nothing is mounted\n";
   return out;
 }
@@ -116,13 +130,17 @@ ExitCode run_status(const Paths& paths, const StatusCommand& command) {
   ::sigaddset(&signals, SIGTERM);
   ::sigprocmask(SIG_BLOCK, &signals, nullptr);
   const bool terminal = output_is_terminal();
-  for (;;) {
+  json stores = json::array();
+  for (unsigned round = 0;; ++round) {
     if (command.path.empty()) {
       if (auto now = mounted_volumes()) *volumes = *now;
     }
-    const Snapshot snapshot = take_snapshot(paths, *volumes, false);
+    Snapshot snapshot = take_snapshot(paths, *volumes, with_stores && round % kStoresEvery == 0);
+    if (round % kStoresEvery == 0) stores = snapshot.stores;
+    snapshot.stores = stores;
     if (command.json) {
-      say(json({{"mounts", snapshot.mounts}}).dump(-1, ' ', false, json::error_handler_t::replace));
+      say(json({{"mounts", snapshot.mounts}, {"stores", snapshot.stores}})
+              .dump(-1, ' ', false, json::error_handler_t::replace));
     } else {
       if (terminal) fmt::print("\x1b[H\x1b[2J");
       fmt::print("{}{}", render(snapshot, terminal_width(), 15), terminal ? "" : "\n");

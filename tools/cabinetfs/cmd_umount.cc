@@ -1,9 +1,11 @@
 // umount: waits for what is unsent, then ends the mount.
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -72,15 +74,18 @@ std::string who_uses(const std::string& mount_point) {
   return out;
 }
 
-// 0, or an errno: EBUSY while programs use it.
-int unmount_now(const std::string& mount_point) {
-  if (::geteuid() == 0) return ::umount2(mount_point.c_str(), UMOUNT_NOFOLLOW) == 0 ? 0 : errno;
+// 0, or an errno: EBUSY while programs use it. `flags` are umount2's: MNT_DETACH also then, and
+// they keep what they have open; MNT_FORCE ends what they wait for (root's only).
+int unmount_now(const std::string& mount_point, int flags = 0) {
+  if (::geteuid() == 0)
+    return ::umount2(mount_point.c_str(), UMOUNT_NOFOLLOW | flags) == 0 ? 0 : errno;
   const pid_t child = ::fork();
   if (child < 0) return errno;
   if (child == 0) {
     // Its words are for other situations; ours follow.
     (void)!::freopen("/dev/null", "w", stderr);
-    ::execlp("fusermount3", "fusermount3", "-u", "--", mount_point.c_str(), nullptr);
+    ::execlp("fusermount3", "fusermount3", (flags & MNT_DETACH) != 0 ? "-uz" : "-u", "--",
+             mount_point.c_str(), nullptr);
     ::_exit(127);
   }
   int status = 0;
@@ -164,6 +169,62 @@ std::optional<UnsentSummary> left_behind(const Paths& paths, const std::string& 
   return std::nullopt;
 }
 
+// Of a mount whose process is gone, or says nothing.
+ExitCode cannot_tell(const std::string& what, const std::string& remote, const std::string& why) {
+  complain(printable(fmt::format(
+      "{}; what of {} is unsent cannot be told ({}). It is kept on this disk, and the next mount "
+      "sends it",
+      what, remote, why)));
+  return ExitCode::kUnsentRemains;
+}
+
+ExitCode clear_dead(const Paths& paths, const MountedVolume& volume) {
+  if (const auto cleared = clear_dead_mount(volume.mount_point); !cleared)
+    return fail_with(cleared.error());
+  say(printable(fmt::format("{}: its process was gone already; cleared", volume.mount_point)));
+  UnsentSummary left;
+  for (const IdleStore& store : idle_stores_with_unsent(paths)) {
+    if (store.remote != volume.remote) continue;
+    if (store.error) return cannot_tell("cleared", volume.remote, store.error->context);
+    left.items += store.unsent;
+    left.bytes += store.bytes;
+  }
+  if (left.items == 0) return ExitCode::kOk;
+  complain(printable(
+      fmt::format("{} not on the server. Nothing is lost: kept on this disk and sent at the next "
+                  "mount of {}",
+                  describe_unsent(left), volume.remote)));
+  return ExitCode::kUnsentRemains;
+}
+
+// All that programs wait for there fails, and its process, should it go on, sees that it is over.
+// Where the kernel shows no such file, programs wait on.
+void cut_connection(const std::string& mount_point) {
+  struct statx info;
+  if (::statx(AT_FDCWD, mount_point.c_str(), AT_STATX_DONT_SYNC, STATX_TYPE, &info) != 0) return;
+  std::ofstream(fmt::format("/sys/fs/fuse/connections/{}/abort", info.stx_dev_minor)) << "1\n";
+}
+
+// --force of a mount whose process cannot be asked, or does not answer: it may hang for ever, and
+// so may whoever asks.
+ExitCode unmount_unasked(const MountedVolume& volume, const Error& why) {
+  int error = EBUSY;
+  if (why.code == ErrorCode::kNotPermitted) {
+    error = unmount_now(volume.mount_point);
+    if (error == EBUSY) error = unmount_now(volume.mount_point, MNT_DETACH);
+  } else {
+    cut_connection(volume.mount_point);
+    error = unmount_now(volume.mount_point, MNT_DETACH | MNT_FORCE);
+  }
+  if (error != 0) {
+    const std::string obstacle = fusermount_obstacle();
+    complain(printable(fmt::format("{}: {}", volume.mount_point,
+                                   obstacle.empty() ? std::strerror(error) : obstacle)));
+    return ExitCode::kFailed;
+  }
+  return cannot_tell(volume.mount_point + " is unmounted", volume.remote, why.context);
+}
+
 // True when the process has ended.
 bool wait_for_exit(pid_t pid) {
   const int fd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
@@ -189,23 +250,7 @@ ExitCode run_umount(const Paths& paths, const UmountCommand& command) {
     return ExitCode::kFailed;
   }
   const MountedVolume& volume = where->volume;
-  if (!volume.alive) {
-    if (const auto cleared = clear_dead_mount(mount_point); !cleared)
-      return fail_with(cleared.error());
-    say(printable(fmt::format("{}: its process was gone already; cleared", mount_point)));
-    UnsentSummary left;
-    for (const IdleStore& store : idle_stores_with_unsent(paths)) {
-      if (store.remote != volume.remote) continue;
-      left.items += store.unsent;
-      left.bytes += store.bytes;
-    }
-    if (left.items == 0) return ExitCode::kOk;
-    complain(printable(
-        fmt::format("{} not on the server. Nothing is lost: kept on this disk and sent at the next "
-                    "mount of {}",
-                    describe_unsent(left), volume.remote)));
-    return ExitCode::kUnsentRemains;
-  }
+  if (!volume.alive) return clear_dead(paths, volume);
 
   const auto status = ask_mount(paths, volume, {{"cmd", "status"}}, kAnswerPatience);
   if (!status && !command.force && !command.detach) {
@@ -213,6 +258,7 @@ ExitCode run_umount(const Paths& paths, const UmountCommand& command) {
     complain("--force unmounts all the same; what is unsent stays on this disk");
     return ExitCode::kFailed;
   }
+  if (!status && command.force) return unmount_unasked(volume, status.error());
   const pid_t pid = status ? static_cast<pid_t>(number_field(*status, "pid")) : 0;
   UnsentSummary unsent = status ? summarize_unsent(*status) : UnsentSummary{};
   std::string why;
@@ -269,6 +315,12 @@ ExitCode run_umount(const Paths& paths, const UmountCommand& command) {
     if (why.empty()) why = "written while it was unmounted";
     unsent.items = left->items;
     unsent.bytes = left->bytes;
+  }
+  if (!status) {
+    // With --detach alone.
+    say(printable(fmt::format("what of {} is unsent cannot be told ({}); it is kept on this disk",
+                              volume.remote, status.error().context)));
+    return ExitCode::kOk;
   }
   if (unsent.items == 0) return ExitCode::kOk;
   if (command.detach) {

@@ -73,6 +73,19 @@ class OfflineStore final : public RemoteStore {
 
 std::unique_ptr<RemoteStore> make_offline_store() { return std::make_unique<OfflineStore>(); }
 
+Result<UnsentCount> count_unsent(MetaStore& meta) {
+  TRY_ASSIGN(const auto dirty, meta.dirty());
+  UnsentCount out;
+  for (const NodeRecord& node : dirty) {
+    if (!node.dirty()) continue;  // a notice that stays
+    // Nobody has looked into the mount yet: the root is the server's all the same.
+    if (node.ino == kRootInode && !node.remote) continue;
+    ++out.items;
+    if (node.content_dirty) out.bytes += node.size;
+  }
+  return out;
+}
+
 Result<IdleStore> look_into_store(const Paths& paths, const StorePaths& store) {
   TRY_ASSIGN(const auto info, read_store_info(store));
   if (!info || !file_exists(store.meta_file()))
@@ -82,26 +95,28 @@ Result<IdleStore> look_into_store(const Paths& paths, const StorePaths& store) {
   Options options;
   if (const auto config = Config::load(paths.config_file))
     if (auto known = config->options_for(info->remote)) options = *known;
-  TRY_ASSIGN(const auto secrets, open_secrets(paths, options));
+  TRY_ASSIGN(const auto secrets, open_secrets(paths, options, {kShortUnlock, {}}));
   TRY_ASSIGN(const auto sealer, open_store_sealer(*secrets, store, info->encrypted));
   TRY_ASSIGN(const auto meta, MetaStore::open(store.meta_file(), *sealer));
-  TRY_ASSIGN(const auto dirty, meta->dirty());
-  IdleStore out{store.name, info->remote, 0, 0};
-  for (const NodeRecord& node : dirty) {
-    if (!node.dirty()) continue;  // a notice that stays
-    // Nobody has looked into the mount yet: the root is the server's all the same.
-    if (node.ino == kRootInode && !node.remote) continue;
-    ++out.unsent;
-    if (node.content_dirty) out.bytes += node.size;
-  }
-  return out;
+  TRY_ASSIGN(const UnsentCount unsent, count_unsent(*meta));
+  return IdleStore{store.name, info->remote, unsent.items, unsent.bytes};
 }
 
 std::vector<IdleStore> idle_stores_with_unsent(const Paths& paths) {
   std::vector<IdleStore> out;
   for (const StorePaths& store : all_stores(paths)) {
     auto idle = look_into_store(paths, store);
-    if (idle && idle->unsent > 0) out.push_back(std::move(*idle));
+    if (idle) {
+      if (idle->unsent > 0) out.push_back(std::move(*idle));
+      continue;
+    }
+    if (idle.error().code == ErrorCode::kNotFound || idle.error().code == ErrorCode::kBusy)
+      continue;
+    const auto info = read_store_info(store);
+    // The name begins with the remote's.
+    std::string remote =
+        info && *info ? (*info)->remote : store.name.substr(0, store.name.find_first_of(":+~"));
+    out.push_back({store.name, std::move(remote), 0, 0, idle.error()});
   }
   return out;
 }
