@@ -24,7 +24,7 @@ remote_add work --user "$(credential users.0.email)" --rate-limit 0 --upload-del
 mount_pid() { cabinetfs status "${1:-$mnt}" --json | sed -n 's/^ *"pid": \([0-9]*\).*/\1/p'; }
 server_has() { [[ $(on_server "$1") == "$2" ]] || { echo "the server has: $(on_server "$1")"; return 1; }; }
 attribute() { getfattr --absolute-names --only-values -n "user.cabinet.$1" "$2"; }
-json_of() { python3 -c 'import json, sys; data = json.load(sys.stdin); print(eval(sys.argv[1]))' "$1"; }
+json_of() { python3 -c 'import json, sys; data = json.load(sys.stdin); print(eval(sys.argv[1]))' "$@"; }
 # Files of the account's folder $1, each with the number of its versions, sorted.
 server_files() {
   [[ $vendor == webdav ]] && { (cd "$account/$1" && find . -name .DAV -prune -o -type f -printf '%P 1\n' | sort); return; }

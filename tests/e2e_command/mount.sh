@@ -107,14 +107,81 @@ t_foreground() {
   kill -TERM "$pid" && wait "$pid"
   local status=$?
   cat "$work/fg.log"
-  [[ $status -eq 0 ]] && ! is_mounted
+  [[ $status -eq 0 ]] && ! is_mounted && grep -q "unmounted from $mnt" "$work/fg.log"
+}
+# What is unsent then is said, and is a status of its own.
+t_foreground_unsent() {
+  cabinetfs mount -f work "$mnt" --upload-delay 1h >"$work/fg.log" 2>&1 &
+  local pid=$!
+  eventually 20 is_mounted && echo later >"$mnt/Projects/later" || return 1
+  kill -TERM "$pid" && exits 5 wait "$pid" && cat "$work/fg.log" && grep -q '1 change of work not on the server' "$work/fg.log" &&
+    cabinetfs mount work "$mnt" && cabinetfs flush "$mnt" --timeout 30s && cabinetfs umount "$mnt" && server_has Projects/later later
+}
+# Nothing that the caller has open is kept by the process behind the mount.
+t_descriptors() {
+  mkfifo "$work/held" && { cabinetfs mount work "$mnt" 8>"$work/held" & } && timeout 30 cat "$work/held" && wait $! && is_mounted && cabinetfs umount "$mnt"
+}
+t_log_file() {
+  (cd "$work" && cabinetfs mount work "$mnt" --log-file my.log) && grep -q 'mounted at' "$work/my.log" && cabinetfs umount "$mnt" && grep -q 'unmounted from' "$work/my.log" || return 1
+  exits 1 cabinetfs mount work "$mnt" --log-file "$work" 2>"$work/err" && cat "$work/err" && grep -qF "log_file $work: " "$work/err" && ! grep -q internal "$work/err" && ! is_mounted
+}
+# Another store of the remote is not what has the lock.
+t_wait_for_store() {
+  cabinetfs mount work "$second" -o instance=two || return 1
+  flock "$XDG_STATE_HOME/cabinetfs/stores/work/lock" sleep 2 &
+  local holder=$!
+  eventually 5 exits 1 flock -n "$XDG_STATE_HOME/cabinetfs/stores/work/lock" true 2>/dev/null
+  cabinetfs mount work "$mnt" && is_mounted && cabinetfs umount "$mnt"
+  local status=$?
+  wait "$holder"
+  cabinetfs umount "$second" && [[ $status -eq 0 ]]
+}
+# A mount that still starts: it waits for the store for 20 seconds.
+interrupted_start() {
+  local pid status before=$SECONDS
+  (exec env --default-signal=INT,TERM cabinetfs mount "$@" work "$mnt" >"$work/start.log" 2>&1) &
+  pid=$!
+  eventually 5 waits_for_store && kill -INT "$pid"
+  wait "$pid"
+  status=$?
+  cat "$work/start.log"
+  echo "exit status $status after $((SECONDS - before)) s"
+  [[ $status -ne 0 && $((SECONDS - before)) -lt 10 ]] && eventually 5 no_mount_process
+}
+mount_processes() { pgrep -u "$EUID" -f "^cabinetfs mount.* work $mnt\$"; }
+# One of them has blocked SIGINT (the second bit), so that it gets to the store.
+waits_for_store() {
+  local each
+  for each in $(mount_processes); do grep -q '^SigBlk:.*[2367abef]$' "/proc/$each/status" && return; done
+  return 1
+}
+no_mount_process() { [[ -z $(mount_processes) ]]; }
+t_interrupted_start() {
+  exec 8>>"$XDG_STATE_HOME/cabinetfs/stores/work/lock"
+  flock -n 8 && interrupted_start -f && grep -q interrupted "$work/start.log" && interrupted_start
+  local status=$?
+  exec 8>&-
+  [[ $status -eq 0 ]] && ! is_mounted && cabinetfs mount work "$mnt" && cabinetfs umount "$mnt"
+}
+# Its process hangs: it is not waited for, and nobody says that all is sent.
+t_silent() {
+  local pid status
+  cabinetfs mount work "$mnt" && pid=$(mount_pid) && kill -STOP "$pid" || return 1
+  exits 5 timeout 60 cabinetfs umount --force "$mnt" 2>"$work/err"
+  status=$?
+  cat "$work/err"
+  kill -KILL "$pid"
+  [[ $status -eq 0 ]] && ! is_mounted && grep -q 'cannot be told' "$work/err" && cabinetfs mount work "$mnt" && cabinetfs umount "$mnt"
 }
 # Said as what it is, and not as a fault of the network.
 t_dead() {
   cabinetfs mount work "$mnt" && kill -KILL "$(mount_pid)" && eventually 10 exits 1 cabinetfs flush "$mnt" 2>"$work/err" || return 1
   exits 1 cabinetfs flush "$mnt" 2>"$work/err" && cat "$work/err" && grep -q 'cabinetfs mount work' "$work/err" && ! grep -q network "$work/err" || return 1
   cabinetfs mount work "$mnt" && mkdir -m 700 "$work/elsewhere" || return 1
-  exits 1 env XDG_RUNTIME_DIR="$work/elsewhere" cabinetfs flush "$mnt" 2>"$work/err" && cat "$work/err" && grep -q XDG_RUNTIME_DIR "$work/err" && ! grep -q network "$work/err" &&
+  exits 1 env XDG_RUNTIME_DIR="$work/elsewhere" cabinetfs flush "$mnt" 2>"$work/err" && cat "$work/err" && grep -q XDG_RUNTIME_DIR "$work/err" && ! grep -q network "$work/err" || return 1
+  # It is well, and only not this session's.
+  [[ $(XDG_RUNTIME_DIR=$work/elsewhere cabinetfs status --json | json_of '[(mount["alive"], "error" in mount) for mount in data["mounts"] if mount["mount_point"].startswith(sys.argv[2])]' "$work") == '[(True, True)]' ]] &&
+    [[ $(XDG_RUNTIME_DIR=$work/elsewhere cabinetfs remote list --json | json_of 'data[0]["mounts"]') == '[]' ]] && [[ $(cabinetfs remote list --json | json_of 'data[0]["mounts"]') == "['$mnt']" ]] &&
     cabinetfs umount "$mnt"
 }
 t_control_files() {
@@ -150,6 +217,12 @@ check "umount names who uses the mount" t_busy
 check "umount --force under a program that writes" t_umount_under_a_writer
 check "umount" t_umount
 check "in the foreground, until SIGTERM" t_foreground
+check "... says what is unsent then" t_foreground_unsent
+check "nothing of the caller's stays open" t_descriptors
+check "a log file of one's own, and one that cannot be opened" t_log_file
+check "a store that is about to be free is waited for" t_wait_for_store
+check "Ctrl-C ends a mount that still starts" t_interrupted_start
+check "umount --force of a mount that does not answer" t_silent
 check "a mount that died, and another session's" t_dead
 check "control files" t_control_files
 check "flush and umount show how far they are" t_progress

@@ -34,6 +34,7 @@ bool ReadyPipe::send(ExitCode code) {
 }
 
 bool ReadyPipe::report_ready(const std::string& log_file) {
+  if (fd_ < 0) return true;
   std::fflush(nullptr);
   int fd = -1;
   if (!log_file.empty())
@@ -71,9 +72,17 @@ ExitCode run_in_background(const std::function<ExitCode(ReadyPipe&)>& body) {
       ::dup2(null, STDIN_FILENO);
       if (null != STDIN_FILENO) ::close(null);
     }
+    // What a script has open beside (a lock, a pipe that somebody reads to its end) is not held for
+    // as long as the mount lives.
+    constexpr int kReady = STDERR_FILENO + 1;
+    if (ends[1] != kReady) {
+      ::dup3(ends[1], kReady, O_CLOEXEC);
+      ::close(ends[1]);
+    }
+    ::close_range(kReady + 1, ~0u, 0);
     ExitCode code = ExitCode::kFailed;
     {
-      ReadyPipe pipe(ends[1]);
+      ReadyPipe pipe(kReady);
       try {
         code = body(pipe);
       } catch (const std::exception& error) {

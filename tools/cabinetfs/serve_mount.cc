@@ -1,13 +1,21 @@
 #include "tools/cabinetfs/serve_mount.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <thread>
 #include <utility>
 
+#include "backend/base/descriptor.h"
 #include "backend/base/log.h"
 #include "backend/base/pause.h"
 #include "backend/base/times.h"
@@ -20,8 +28,10 @@
 #include "fs/control_server.h"
 #include "fs/mount.h"
 #include "tools/cabinetfs/connection.h"
+#include "tools/cabinetfs/mount_call.h"
 #include "tools/cabinetfs/mount_status.h"
 #include "tools/cabinetfs/mount_table.h"
+#include "tools/cabinetfs/offline_store.h"
 #include "tools/cabinetfs/output.h"
 #include "tools/cabinetfs/store_info.h"
 #include "tools/cabinetfs/store_sealer.h"
@@ -41,25 +51,75 @@ constexpr std::chrono::seconds kFirstPatience{30};
 // For a process that has just been unmounted to close its store, or a command that looks into it.
 constexpr std::chrono::seconds kStorePatience{20};
 
-// Where the remote is mounted by a living process. Other users have remotes of that name too.
-std::string mounted_on(const Paths& paths, const std::string& remote) {
-  if (const auto volumes = mounted_volumes())
-    for (const MountedVolume& volume : *volumes)
-      if (volume.remote == remote && volume.alive && has_control_socket(paths, volume.mount_point))
-        return volume.mount_point;
+// For a mount to say which store it has.
+constexpr std::chrono::seconds kAskPatience{2};
+
+// As long as a mount is starting: one of the signals that end it, or the end of the command that
+// waits for it, cancels what is being waited for. The signals are blocked; they stay pending for
+// whoever serves the mount.
+class StartWatch {
+ public:
+  explicit StartWatch(int ready)
+      : signals_(make_signals()),
+        done_(::eventfd(0, EFD_CLOEXEC)),
+        thread_([this, ready] { watch(ready); }) {}
+  ~StartWatch() { end(); }
+  StartWatch(const StartWatch&) = delete;
+  StartWatch& operator=(const StartWatch&) = delete;
+
+  CancelToken token() const { return source_.token(); }
+  // From here on nothing is cancelled any more.
+  void end() {
+    if (!thread_.joinable()) return;
+    const std::uint64_t one = 1;
+    (void)!::write(done_.get(), &one, sizeof one);
+    thread_.join();
+  }
+
+ private:
+  static int make_signals() {
+    sigset_t set;
+    ::sigemptyset(&set);
+    for (const int each : {SIGINT, SIGTERM, SIGHUP}) ::sigaddset(&set, each);
+    return ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+  }
+  void watch(int ready) {
+    struct pollfd fds[3] = {
+        {signals_.get(), POLLIN, 0}, {done_.get(), POLLIN, 0}, {ready, 0 /* POLLERR */, 0}};
+    while (::poll(fds, 3, -1) < 0 && errno == EINTR) {
+    }
+    if (fds[1].revents == 0) source_.cancel();
+  }
+
+  CancelSource source_;
+  const Descriptor signals_, done_;
+  std::thread thread_;  // last: it uses the others
+};
+
+Error interrupted() { return {ErrorCode::kCancelled, "interrupted; nothing is mounted"}; }
+
+// Where this store is mounted by a living process: other stores of the remote are in nobody's way.
+std::string mounted_on(const Paths& paths, const MountPlan& plan) {
+  const auto volumes = mounted_volumes();
+  if (!volumes) return {};
+  for (const MountedVolume& volume : *volumes) {
+    if (volume.remote != plan.remote || !volume.alive ||
+        !has_control_socket(paths, volume.mount_point))
+      continue;
+    const auto status = ask_mount(paths, volume, {{"cmd", "status"}}, kAskPatience);
+    if (status && text_field(*status, "store") == plan.store.state) return volume.mount_point;
+  }
   return {};
 }
 
-Result<DirLock> lock_store(const Paths& paths, const MountPlan& plan) {
-  const SteadyTime until = Clock::system().steady() + kStorePatience;
+Result<DirLock> lock_store(const Paths& paths, const MountPlan& plan, const CancelToken& cancel) {
+  const auto call = CallContext::within(kStorePatience, Priority::kForeground, cancel);
   for (;;) {
     auto lock = DirLock::acquire(plan.store.state);
     if (lock || lock.error().code != ErrorCode::kBusy) return lock;
-    const std::string where = mounted_on(paths, plan.remote);
-    if (where.empty() && Clock::system().steady() < until) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
-      continue;
-    }
+    const std::string where = mounted_on(paths, plan);
+    if (where.empty() && pause(call, std::chrono::milliseconds(100))) continue;
+    if (cancel.cancelled()) return fail(interrupted());
     return fail(ErrorCode::kBusy,
                 fmt::format("{} is mounted already{}{} ({}); -o instance=NAME mounts it a second "
                             "time, with a store of its own",
@@ -71,13 +131,13 @@ Result<DirLock> lock_store(const Paths& paths, const MountPlan& plan) {
 Result<void> change_sealing(const MountPlan& plan, const StoreInfo& info, SecretStore& secrets) {
   TRY_ASSIGN(const auto sealer, open_store_sealer(secrets, plan.store, info.encrypted));
   TRY_ASSIGN(const auto meta, MetaStore::open(plan.store.meta_file(), *sealer));
-  TRY_ASSIGN(const auto dirty, meta->dirty());
-  if (!dirty.empty())
+  TRY_ASSIGN(const UnsentCount unsent, count_unsent(*meta));
+  if (unsent.items > 0)
     return fail(
         ErrorCode::kBusy,
         fmt::format("cache_encryption cannot change with {} of {} unsent; mount once without "
                     "the option and let that be sent",
-                    count_of(dirty.size(), "change"), plan.remote));
+                    count_of(unsent.items, "change"), plan.remote));
   log_info("the store of {} is made anew: cache_encryption has changed", plan.remote);
   return {};
 }
@@ -119,9 +179,12 @@ Result<bool> prepare_store(const MountPlan& plan, SecretStore& secrets, StoreInf
 
 // Asks the server who we are. An existing store can do without an answer, but not with another
 // account's.
-Result<void> greet(const MountPlan& plan, RemoteStore& remote, bool existed, StoreInfo& info) {
-  const auto call = CallContext::within(existed ? kGreetingPatience : kFirstPatience);
+Result<void> greet(const MountPlan& plan, RemoteStore& remote, bool existed, StoreInfo& info,
+                   const CancelToken& cancel) {
+  const auto call = CallContext::within(existed ? kGreetingPatience : kFirstPatience,
+                                        Priority::kForeground, cancel);
   const auto account = remote.account(call);
+  if (cancel.cancelled()) return fail(interrupted());
   if (!account) {
     const Error& error = account.error();
     // Without a login the command to run says more than a mount that cannot be used for long.
@@ -193,16 +256,18 @@ class RateKeeper {
   std::thread thread_;  // last: it uses the others
 };
 
-Result<void> serve(const Paths& paths, MountPlan& plan, ReadyPipe& ready) {
+// Returns what is unsent when nothing is mounted any more.
+Result<UnsentCount> serve(const Paths& paths, MountPlan& plan, ReadyPipe& ready) {
   const Options& options = plan.options;
+  StartWatch start(ready.fd());
   TRY(make_dirs(plan.store.state));
-  TRY_ASSIGN(const DirLock lock, lock_store(paths, plan));
+  TRY_ASSIGN(const DirLock lock, lock_store(paths, plan, start.token()));
 
-  TRY_ASSIGN(const auto connection, Connection::open(paths, plan.remote, options));
+  TRY_ASSIGN(const auto connection, Connection::open(paths, plan.remote, options, start.token()));
   StoreInfo info;
   TRY_ASSIGN(const bool existed, prepare_store(plan, connection->secrets(), info));
   RemoteStore& remote = connection->store();
-  TRY(greet(plan, remote, existed, info));
+  TRY(greet(plan, remote, existed, info, start.token()));
 
   TRY_ASSIGN(const auto sealer,
              open_store_sealer(connection->secrets(), plan.store, info.encrypted));
@@ -223,6 +288,8 @@ Result<void> serve(const Paths& paths, MountPlan& plan, ReadyPipe& ready) {
   mount_options.call_timeout = options.volume.call_timeout;
   mount_options.config_text = fmt::format("[remote.{}]\n", plan.remote) + describe_options(options);
   mount_options.extra_metrics = [&connection] { return http_metrics(connection->http_stats()); };
+  if (start.token().cancelled()) return fail(interrupted());
+  start.end();
   TRY_ASSIGN(auto mount, Mount::create(std::move(mount_options), *volume));
 
   ControlServices services;
@@ -252,7 +319,17 @@ Result<void> serve(const Paths& paths, MountPlan& plan, ReadyPipe& ready) {
   control.reset();
   volume->stop();
   contents->shutdown();
-  return served;
+  TRY(served);
+  return count_unsent(*meta);
+}
+
+// Before anything else is done, and by its name.
+Result<void> check_log_file(const std::string& file) {
+  TRY(make_dirs(parent_dir(file)));
+  const Descriptor opened(::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600));
+  if (opened.get() < 0)
+    return fail(ErrorCode::kIo, fmt::format("log_file {}: {}", file, std::strerror(errno)));
+  return {};
 }
 
 }  // namespace
@@ -263,12 +340,22 @@ ExitCode serve_mount(const Paths& paths, MountPlan plan, ReadyPipe& ready) {
   if (plan.options.mount.log_file.empty() && !plan.foreground)
     plan.options.mount.log_file = plan.store.log_file();
   if (!plan.options.mount.log_file.empty()) {
-    if (const auto made = make_dirs(parent_dir(plan.options.mount.log_file)); !made)
-      return fail_with(made.error());
+    if (const auto good = check_log_file(plan.options.mount.log_file); !good)
+      return fail_with(good.error());
   }
   configure_log({plan.options.mount.log_level, plan.options.mount.log_file});
   const auto served = serve(paths, plan, ready);
-  if (served) return ExitCode::kOk;
+  if (served) {
+    if (served->items == 0) return ExitCode::kOk;
+    const std::string text =
+        fmt::format("{} of {} not on the server: kept on this disk and sent at the next mount",
+                    count_of(served->items, "change"), plan.remote);
+    if (plan.foreground)
+      complain(text);
+    else
+      log_info("{}", text);
+    return ExitCode::kUnsentRemains;
+  }
   if (!plan.options.mount.log_file.empty()) log_error("{}", to_string(served.error()));
   return fail_with(served.error(), plan.remote);
 }
