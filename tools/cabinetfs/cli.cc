@@ -218,7 +218,7 @@ class Cli {
       ExitCode wrong = ExitCode::kOk;
       const auto span = timeout(wrong);
       if (wrong != ExitCode::kOk) return wrong;
-      return run_flush(paths_, a_.files, span.value_or(std::chrono::milliseconds(0)));
+      return run_flush(paths_, a_.files, span);
     });
     files_of(flush);
     flush->add_option("--timeout", a_.timeout, "give up waiting after this time");

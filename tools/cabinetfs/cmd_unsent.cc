@@ -1,11 +1,19 @@
 // flush, retry, discard, export: what is not on the server yet.
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "backend/base/descriptor.h"
 #include "tools/cabinetfs/commands.h"
 #include "tools/cabinetfs/mount_call.h"
 #include "tools/cabinetfs/output.h"
@@ -18,6 +26,9 @@ using nlohmann::json;
 
 namespace {
 
+// For an answer that needs no waiting.
+constexpr std::chrono::seconds kStatusPatience{10};
+
 // All of them are tried; the worst exit code counts.
 template <class Function>
 ExitCode for_each_file(const std::vector<std::string>& files, Function function) {
@@ -29,16 +40,43 @@ ExitCode for_each_file(const std::vector<std::string>& files, Function function)
   return worst;
 }
 
-ExitCode flush_one(const Paths& paths, const std::string& file, std::chrono::milliseconds timeout) {
+bool is_below(const std::string& path, const std::string& folder) {
+  return folder.empty() || path == folder || path.starts_with(folder + "/");
+}
+
+// How much is unsent there; where the mount does not say so, what it said before.
+std::uint64_t count_remaining(const Paths& paths, const PathOnMount& where,
+                              std::uint64_t otherwise) {
+  const auto status = ask_mount(paths, where.volume, {{"cmd", "status"}}, kStatusPatience);
+  if (!status) return otherwise;
+  std::uint64_t count = 0;
+  for (const json& item : status->value("unsent", json::array()))
+    if (is_below(text_field(item, "path"), where.relative)) ++count;
+  return count;
+}
+
+// One time limit and one Ctrl-C for all that a command waits for.
+struct FlushWait {
+  std::optional<std::chrono::milliseconds> timeout;
+  SteadyTime until = SteadyTime::max();
+  InterruptScope interrupt;
+
+  // As the mount takes it: 0 is none.
+  double seconds_left() const {
+    if (!timeout) return 0;
+    const std::chrono::duration<double> left = until - Clock::system().steady();
+    return std::max(0.001, left.count());
+  }
+};
+
+ExitCode flush_one(const Paths& paths, const std::string& file, FlushWait& wait) {
   const auto where = locate(file);
   if (!where) return fail_with(where.error());
-  const json request = {{"cmd", "flush"},
-                        {"path", where->relative},
-                        {"timeout", std::chrono::duration<double>(timeout).count()}};
+  const json request = {
+      {"cmd", "flush"}, {"path", where->relative}, {"timeout", wait.seconds_left()}};
   UnsentDisplay display(terminal_width() - 1);
   ProgressLine line(errors_are_terminal());
   UnsentSummary last;
-  InterruptScope interrupt;
   const auto answer = ask_mount(
       paths, where->volume, request, std::chrono::milliseconds(0),
       [&](const json& progress) {
@@ -46,17 +84,20 @@ ExitCode flush_one(const Paths& paths, const std::string& file, std::chrono::mil
         const SteadyTime now = Clock::system().steady();
         line.show(display.line({last.items, last.bytes, last.current}, now), now);
       },
-      interrupt.token());
+      wait.interrupt.token());
   line.clear();
   if (answer) return ExitCode::kOk;
-  const bool not_asked = answer.error().code == ErrorCode::kUnavailable ||
-                         answer.error().code == ErrorCode::kNotPermitted;
-  if (not_asked && last.items == 0) return fail_with(answer.error(), where->volume.remote);
-  if (interrupt.interrupted())
+  if (wait.interrupt.interrupted()) {
     complain("interrupted; the rest is kept and goes on being sent");
-  else if (answer.error().code == ErrorCode::kTimeout)
-    complain(fmt::format("{} still unsent after {}; kept, and goes on being sent",
-                         describe_unsent(last), format_duration_exact(timeout)));
+    return ExitCode::kUnsentRemains;
+  }
+  const std::uint64_t left = count_remaining(paths, *where, last.items);
+  // Not what is unsent but the question was refused.
+  if (left == 0) return fail_with(answer.error(), where->volume.remote);
+  if (answer.error().code == ErrorCode::kTimeout && wait.timeout)
+    complain(fmt::format("{}: {} still unsent after {}; kept, and goes on being sent",
+                         printable(file), count_of(left, "change"),
+                         format_duration_exact(*wait.timeout)));
   else
     complain(
         fmt::format("{}: not sent: {}; kept on this disk (`cabinetfs status` shows all, then "
@@ -65,29 +106,104 @@ ExitCode flush_one(const Paths& paths, const std::string& file, std::chrono::mil
   return ExitCode::kUnsentRemains;
 }
 
-// "name", "name.1", ...: nothing is overwritten.
-std::filesystem::path free_name(const std::filesystem::path& wanted) {
-  std::filesystem::path out = wanted;
-  for (int number = 1; std::filesystem::exists(std::filesystem::symlink_status(out)); ++number)
-    out = wanted.string() + fmt::format(".{}", number);
-  return out;
+// A copy that is being written, gone again unless it is kept.
+class PartialCopy {
+ public:
+  // Beside where it will stand.
+  explicit PartialCopy(const std::filesystem::path& directory)
+      : path_((directory / ".cabinetfs-export.XXXXXX").string()),
+        file_(::mkostemp(path_.data(), O_CLOEXEC)) {
+    if (file_.get() < 0) path_.clear();
+  }
+  ~PartialCopy() {
+    if (!path_.empty()) ::unlink(path_.c_str());
+  }
+  PartialCopy(const PartialCopy&) = delete;
+  PartialCopy& operator=(const PartialCopy&) = delete;
+
+  int fd() const { return file_.get(); }
+  // 0, or an errno; EEXIST: that name is taken.
+  int keep_as(const std::string& name) {
+    if (::renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, name.c_str(), RENAME_NOREPLACE) != 0) {
+      // Not every filesystem knows that.
+      if (errno != EINVAL) return errno;
+      if (::access(name.c_str(), F_OK) == 0) return EEXIST;
+      if (::rename(path_.c_str(), name.c_str()) != 0) return errno;
+    }
+    path_.clear();
+    return 0;
+  }
+
+ private:
+  std::string path_;
+  const Descriptor file_;
+};
+
+// 0, or an errno.
+int copy_bytes(int from, int to, const InterruptScope& interrupt) {
+  std::vector<char> buffer(256u << 10);
+  for (;;) {
+    if (interrupt.interrupted()) return EINTR;
+    const ssize_t got = ::read(from, buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return errno;
+    if (got == 0) return 0;
+    for (ssize_t done = 0; done < got;) {
+      const ssize_t put = ::write(to, buffer.data() + done, static_cast<std::size_t>(got - done));
+      if (put < 0 && errno != EINTR) return errno;
+      if (put > 0) done += put;
+    }
+  }
 }
 
-ExitCode export_file(const std::filesystem::path& from, const std::filesystem::path& to) {
+mode_t current_umask() {
+  const mode_t mask = ::umask(077);
+  ::umask(mask);
+  return mask;
+}
+
+// "name", "name.1", ...: nothing is overwritten. The name that it has got.
+Result<std::string> copy_out(const std::string& from, const std::string& to,
+                             const InterruptScope& interrupt) {
+  const auto failed = [](const std::string& path, int error) {
+    return fail(error == EINTR ? ErrorCode::kCancelled : ErrorCode::kIo,
+                error == EINTR ? "interrupted; " + path + " is not exported"
+                               : fmt::format("{}: {}", path, std::strerror(error)));
+  };
+  const Descriptor source(::open(from.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat info;
+  if (source.get() < 0 || ::fstat(source.get(), &info) != 0) return failed(from, errno);
+  const auto folder = std::filesystem::path(to).parent_path();
   std::error_code error;
-  std::filesystem::create_directories(to.parent_path(), error);
-  const std::filesystem::path target = free_name(to);
-  if (!std::filesystem::copy_file(from, target, error)) {
-    complain(printable(fmt::format("{}: {}", from.string(), error.message())));
-    return ExitCode::kFailed;
+  std::filesystem::create_directories(folder, error);
+  if (error) return fail(ErrorCode::kIo, fmt::format("{}: {}", folder.string(), error.message()));
+  PartialCopy copy(folder);
+  if (copy.fd() < 0) return failed(folder, errno);
+  if (const int wrong = copy_bytes(source.get(), copy.fd(), interrupt); wrong != 0)
+    return failed(wrong == ENOSPC || wrong == EDQUOT ? to : from, wrong);
+  const struct timespec times[2] = {info.st_atim, info.st_mtim};
+  if (::fchmod(copy.fd(), info.st_mode & 0777 & ~current_umask()) != 0 ||
+      ::futimens(copy.fd(), times) != 0 || ::fsync(copy.fd()) != 0)
+    return failed(to, errno);
+  std::string name = to;
+  for (int number = 1;; ++number) {
+    const int wrong = copy.keep_as(name);
+    if (wrong == 0) return name;
+    if (wrong != EEXIST) return failed(name, wrong);
+    name = fmt::format("{}.{}", to, number);
   }
-  const auto time = std::filesystem::last_write_time(from, error);
-  if (!error) std::filesystem::last_write_time(target, time, error);
-  say(printable(fmt::format("{} -> {}", from.string(), target.string())));
+}
+
+ExitCode export_file(const std::filesystem::path& from, const std::filesystem::path& to,
+                     const InterruptScope& interrupt) {
+  const auto name = copy_out(from.string(), to.string(), interrupt);
+  if (!name) return fail_with(name.error());
+  say(printable(fmt::format("{} -> {}", from.string(), *name)));
   return ExitCode::kOk;
 }
 
-ExitCode export_one(const Paths& paths, const std::string& file, const std::string& directory) {
+ExitCode export_one(const Paths& paths, const std::string& file, const std::string& directory,
+                    const InterruptScope& interrupt) {
   namespace filesystem = std::filesystem;
   const auto where = locate(file);
   if (!where) return fail_with(where.error());
@@ -98,7 +214,7 @@ ExitCode export_one(const Paths& paths, const std::string& file, const std::stri
       complain(printable(fmt::format("{}: no such file", file)));
       return ExitCode::kFailed;
     }
-    return export_file(file, target / filesystem::path(absolute_path(file)).filename());
+    return export_file(file, target / filesystem::path(absolute_path(file)).filename(), interrupt);
   }
   // Of a folder: what is unsent in it.
   const auto status = ask_mount(paths, where->volume, {{"cmd", "status"}});
@@ -112,8 +228,9 @@ ExitCode export_one(const Paths& paths, const std::string& file, const std::stri
     if (!path.starts_with(prefix)) continue;
     ++count;
     const ExitCode code = export_file(filesystem::path(where->volume.mount_point) / path,
-                                      target / path.substr(prefix.size()));
+                                      target / path.substr(prefix.size()), interrupt);
     if (code != ExitCode::kOk) worst = code;
+    if (interrupt.interrupted()) return worst;
   }
   if (count == 0) say(printable(fmt::format("{}: nothing is unsent there", file)));
   return worst;
@@ -122,9 +239,16 @@ ExitCode export_one(const Paths& paths, const std::string& file, const std::stri
 }  // namespace
 
 ExitCode run_flush(const Paths& paths, const std::vector<std::string>& files,
-                   std::chrono::milliseconds timeout) {
-  return for_each_file(files,
-                       [&](const std::string& file) { return flush_one(paths, file, timeout); });
+                   std::optional<std::chrono::milliseconds> timeout) {
+  FlushWait wait;
+  wait.timeout = timeout;
+  if (timeout) wait.until = Clock::system().steady() + *timeout;
+  ExitCode worst = ExitCode::kOk;
+  for (const std::string& file : files) {
+    worst = std::max(worst, flush_one(paths, file, wait));
+    if (wait.interrupt.interrupted()) break;
+  }
+  return worst;
 }
 
 ExitCode run_retry(const Paths& paths, const std::vector<std::string>& files) {
@@ -144,9 +268,7 @@ ExitCode run_discard(const Paths& paths, const std::vector<std::string>& files, 
     std::size_t count = 0;
     for (const json& item : status->value("unsent", json::array())) {
       const std::string path = text_field(item, "path");
-      if (where->relative.empty() || path == where->relative ||
-          path.starts_with(where->relative + "/"))
-        ++count;
+      if (is_below(path, where->relative)) ++count;
     }
     if (count > 1 && !yes) {
       complain(fmt::format(
@@ -163,8 +285,21 @@ ExitCode run_discard(const Paths& paths, const std::vector<std::string>& files, 
 
 ExitCode run_export(const Paths& paths, const std::vector<std::string>& files,
                     const std::string& directory) {
-  return for_each_file(files,
-                       [&](const std::string& file) { return export_one(paths, file, directory); });
+  const auto volumes = mounted_volumes();
+  if (!volumes) return fail_with(volumes.error());
+  if (const auto where = find_on_mounts(*volumes, absolute_path(directory))) {
+    complain(
+        printable(fmt::format("{} is on the mount at {}; export takes an ordinary directory (--to)",
+                              directory, where->volume.mount_point)));
+    return ExitCode::kUsage;
+  }
+  InterruptScope interrupt;
+  ExitCode worst = ExitCode::kOk;
+  for (const std::string& file : files) {
+    worst = std::max(worst, export_one(paths, file, directory, interrupt));
+    if (interrupt.interrupted()) break;
+  }
+  return worst;
 }
 
 }  // namespace cabinetfs

@@ -59,8 +59,9 @@ struct StatusCommand {
 };
 ExitCode run_status(const Paths& paths, const StatusCommand& command);
 
+// `timeout`: for all of them together; none: as long as it takes.
 ExitCode run_flush(const Paths& paths, const std::vector<std::string>& files,
-                   std::chrono::milliseconds timeout);
+                   std::optional<std::chrono::milliseconds> timeout);
 ExitCode run_retry(const Paths& paths, const std::vector<std::string>& files);
 ExitCode run_discard(const Paths& paths, const std::vector<std::string>& files, bool yes);
 ExitCode run_export(const Paths& paths, const std::vector<std::string>& files,
