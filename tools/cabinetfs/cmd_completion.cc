@@ -23,14 +23,19 @@ _cabinetfs() {
     return
   fi
   if [[ $cur == --* ]]; then
-    [[ $cmd == mount || $cmd == remote ]] && COMPREPLY=($(compgen -W "@OPTIONS@" -- "$cur"))
+    case "$cmd ${COMP_WORDS[2]}" in
+      mount\ * | 'remote add') COMPREPLY=($(compgen -W "@OPTIONS@" -- "$cur")) ;;
+      'remote list') COMPREPLY=($(compgen -W "--json --names" -- "$cur")) ;;
+      'remote show' | 'remote test') COMPREPLY=($(compgen -W "--json" -- "$cur")) ;;
+      'remote remove') COMPREPLY=($(compgen -W "--force" -- "$cur")) ;;
+    esac
     return
   fi
   case $cmd in
     remote)
       if [[ $COMP_CWORD -eq 2 ]]; then
         COMPREPLY=($(compgen -W "add list show remove test" -- "$cur"))
-      elif [[ ${COMP_WORDS[2]} != add ]]; then
+      elif [[ $COMP_CWORD -eq 3 && ${COMP_WORDS[2]} =~ ^(show|remove|test)$ ]]; then
         COMPREPLY=($(compgen -W "$(cabinetfs remote list --names 2>/dev/null)" -- "$cur"))
       fi ;;
     cache)
@@ -71,15 +76,20 @@ _cabinetfs() {
     return
   fi
   remotes=(${(f)"$(cabinetfs remote list --names 2>/dev/null)"})
-  if [[ $words[CURRENT] == --* && ($words[2] == mount || $words[2] == remote) ]]; then
-    compadd -a options
+  if [[ $words[CURRENT] == --* ]]; then
+    case "$words[2] $words[3]" in
+      mount\ * | 'remote add') compadd -a options ;;
+      'remote list') compadd -- --json --names ;;
+      'remote show' | 'remote test') compadd -- --json ;;
+      'remote remove') compadd -- --force ;;
+    esac
     return
   fi
   case $words[2] in
     remote)
       if (( CURRENT == 3 )); then
         compadd add list show remove test
-      elif [[ $words[3] != add ]]; then
+      elif (( CURRENT == 4 )) && [[ $words[3] == (show|remove|test) ]]; then
         compadd -a remotes
       fi ;;
     cache)
@@ -115,6 +125,9 @@ complete -c cabinetfs -n "__fish_seen_subcommand_from login logout doctor mount"
 complete -c cabinetfs -n "__fish_seen_subcommand_from mount umount status" -a "(__fish_complete_directories)"
 complete -c cabinetfs -n "__fish_seen_subcommand_from remote; and not __fish_seen_subcommand_from add list show remove test" -f -a "add list show remove test"
 complete -c cabinetfs -n "__fish_seen_subcommand_from remote; and __fish_seen_subcommand_from show remove test" -f -a "(__cabinetfs_remotes)"
+complete -c cabinetfs -n "__fish_seen_subcommand_from remote; and __fish_seen_subcommand_from list show test" -l json
+complete -c cabinetfs -n "__fish_seen_subcommand_from remote; and __fish_seen_subcommand_from list" -f -l names
+complete -c cabinetfs -n "__fish_seen_subcommand_from remote; and __fish_seen_subcommand_from remove" -l force
 complete -c cabinetfs -n "__fish_seen_subcommand_from cache; and not __fish_seen_subcommand_from stats verify gc clear" -f -a "stats verify gc clear"
 complete -c cabinetfs -n "__fish_seen_subcommand_from sequence; and not __fish_seen_subcommand_from list create next current release remove" -f -a "list create next current release remove"
 complete -c cabinetfs -n "__fish_seen_subcommand_from completion" -f -a "bash zsh fish"
@@ -144,8 +157,9 @@ ExitCode run_completion(const std::string& shell, const std::vector<std::string>
   for (const OptionInfo& option : option_table()) {
     const std::string name = dashed(option.name);
     options += (options.empty() ? "--" : " --") + name;
-    fish += fmt::format(
-        "complete -c cabinetfs -n \"__fish_seen_subcommand_from mount remote\" -l {} -r\n", name);
+    fish +=
+        fmt::format("complete -c cabinetfs -n \"__fish_seen_subcommand_from mount add\" -l {}{}\n",
+                    name, std::string_view(option.kind) == "yes or no" ? "" : " -r");
   }
   script = replace_all(std::move(script), "@COMMANDS@", names);
   script = replace_all(std::move(script), "@OPTIONS@", options);

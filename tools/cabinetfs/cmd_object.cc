@@ -96,7 +96,9 @@ ExitCode run_unshare_all(const Paths& paths, const std::string& file, bool yes) 
     const auto answer = ask_line(
         fmt::format("Everybody loses access to {}, you too. Type yes to go on: ", file), {});
     if (!answer || *answer != "yes")
-      return usage_error(answer ? "nothing was changed" : answer.error().context + " (or -y)");
+      return usage_error(answer.has_value() || answer.error().code == ErrorCode::kCancelled
+                             ? "nothing was changed"
+                             : "there is no terminal to ask on; -y goes on without asking");
   }
   return ask_all(paths, {file}, {{"cmd", "unshare-all"}});
 }
