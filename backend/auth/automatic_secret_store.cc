@@ -14,11 +14,12 @@ using Opener = std::function<Result<std::unique_ptr<SecretStore>>()>;
 std::string mark_of(std::string_view key) { return std::string(key) + "@keyring"; }
 
 Error out_of_reach(std::string_view remote, std::string_view key, const Error& why) {
-  const char* const what = key == "store_key" ? "the key of the store " : "the login of ";
-  return {ErrorCode::kIo, std::string("the keyring that holds ") + what + std::string(remote) +
-                              " is not reachable from here (" + why.context +
-                              "); use a session that has it, or secret_store = \"file\" and a new "
-                              "login"};
+  const bool of_store = key == "store_key";
+  return {ErrorCode::kIo, std::string("the keyring that holds ") +
+                              (of_store ? "the key of the store " : "the login of ") +
+                              std::string(remote) + " is not reachable from here (" + why.context +
+                              "); use a session that has it" +
+                              (of_store ? "" : ", or secret_store = \"file\" and a new login")};
 }
 
 class AutomaticSecretStore final : public SecretStore {

@@ -15,6 +15,7 @@
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "backend/base/clock.h"
 #include "fs/mount.h"
@@ -37,6 +38,10 @@ constexpr std::chrono::seconds kOfflinePatience{10};
 constexpr std::chrono::seconds kAnswerPatience{10};
 // For the mount's process to end once nothing is mounted: it writes its index and closes the store.
 constexpr std::chrono::seconds kExitPatience{60};
+
+// For whoever only looks at the mount.
+constexpr int kLookTries = 20;
+constexpr std::chrono::milliseconds kLookEvery{100};
 
 std::string read_link(const std::string& path) {
   char target[4096];
@@ -276,7 +281,14 @@ ExitCode run_umount(const Paths& paths, const UmountCommand& command) {
         return ExitCode::kUnsentRemains;
     }
   }
-  if (const int error = unmount_now(mount_point); error != 0) {
+  int error = unmount_now(mount_point);
+  // Who only looks at it (`cabinetfs status` asks all mounts) has gone before it can be named.
+  for (int tries = 0; error == EBUSY && !command.force && tries < kLookTries; ++tries) {
+    if (!fusermount_obstacle().empty() || !who_uses(mount_point).empty()) break;
+    std::this_thread::sleep_for(kLookEvery);
+    error = unmount_now(mount_point);
+  }
+  if (error != 0) {
     if (error == EBUSY && !command.force) {
       const std::string users = who_uses(mount_point);
       const std::string obstacle = users.empty() ? fusermount_obstacle() : std::string();
