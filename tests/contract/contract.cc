@@ -2,11 +2,13 @@
 
 #include <algorithm>
 
+#include "tests/support/needs.h"
+
 namespace cabinetfs {
 
 void Contract::SetUp() {
   world_ = GetParam().make();
-  if (world_ == nullptr) GTEST_SKIP() << "the server of this world is not installed";
+  CABINET_NEEDS(world_ ? "" : "the server of this world is not installed");
   const auto account = store().account(soon());
   ASSERT_TRUE(account) << why(account);
 }

@@ -1,6 +1,12 @@
 # Sourced by each script here: SCRIPT TOOLS-DIRECTORY PROJECT-DIRECTORY [VENDOR].
 set -uo pipefail
-[[ -w /dev/fuse ]] || { echo "skipped: no /dev/fuse that this user may open"; exit 77; }
+# What a test cannot do without is missing: a failure, unless CABINETFS_ALLOW_SKIP=1 says that it is known.
+missing() {
+  echo "missing: $1"
+  [[ ${CABINETFS_ALLOW_SKIP:-} == 1 ]] && exit 77
+  exit 1
+}
+[[ -w /dev/fuse ]] || missing "a /dev/fuse that this user may open"
 export PATH=$1:$PATH
 vendor=${3:-kiteworks}
 . "$2/tools/session.sh"
@@ -19,7 +25,11 @@ sample() {
 ! declare -F prepare >/dev/null || prepare || exit 1
 # The usual beginning: server, remote "work", logged in. No request limit, a short quiet time.
 sample
-server_start 0 ${server_options[@]+"${server_options[@]}"} || exit $?
+server_start 0 ${server_options[@]+"${server_options[@]}"} || {
+  status=$?
+  [[ $status -eq 77 ]] && missing "the server of $vendor"
+  exit "$status"
+}
 remote_add work --user "$(credential users.0.email)" --rate-limit 0 --upload-delay 200ms "${remote_options[@]}" >/dev/null || exit 1
 mount_pid() { cabinetfs status "${1:-$mnt}" --json | sed -n 's/^ *"pid": \([0-9]*\).*/\1/p'; }
 server_has() { [[ $(on_server "$1") == "$2" ]] || { echo "the server has: $(on_server "$1")"; return 1; }; }

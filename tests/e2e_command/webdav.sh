@@ -4,7 +4,7 @@ server_start() {
   if [[ -n $server_pid ]]; then
     kill -USR2 "$server_pid"
   else
-    command -v cabinetfs-webdav-server >/dev/null || { echo "skipped: cabinetfs-webdav-server is not built"; return 77; }
+    command -v cabinetfs-webdav-server >/dev/null || { echo "cabinetfs-webdav-server is not built"; return 77; }
     mkdir -p "$work/server" && (umask 077 && head -c 18 /dev/urandom | base64 >"$work/server/password")
     setsid cabinetfs-webdav-server "$account" alice "$work/server/password" "$work/server/url" \
       >>"$work/server/out.log" 2>&1 </dev/null &

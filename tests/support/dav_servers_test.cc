@@ -17,6 +17,7 @@
 #include <string>
 #include <thread>
 
+#include "tests/support/needs.h"
 #include "tests/support/plain_http.h"
 #include "tests/support/test_certificates.h"
 
@@ -47,10 +48,7 @@ bool eventually(Condition condition) {
 
 class DavServers : public testing::TestWithParam<Kind> {
  protected:
-  void SetUp() override {
-    const std::string reason = DavServer::missing(GetParam());
-    if (!reason.empty()) GTEST_SKIP() << reason;
-  }
+  void SetUp() override { CABINET_NEEDS(DavServer::missing(GetParam())); }
 };
 
 TEST_P(DavServers, SpeaksWebDavAndKeepsFilesOnTheDisk) {

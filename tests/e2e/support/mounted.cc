@@ -7,6 +7,7 @@
 
 #include "cache/meta_store.h"
 #include "cache/sealer.h"
+#include "tests/support/needs.h"
 
 namespace cabinetfs {
 namespace {
@@ -74,13 +75,13 @@ std::string MountedAccount::settle(std::chrono::seconds patience) {
 }
 
 void Mounted::SetUp() {
-  if (const std::string why = why_no_fuse(); !why.empty()) GTEST_SKIP() << why;
+  CABINET_NEEDS(why_no_fuse());
   const AccountKind* kind = nullptr;
   for (const AccountKind& each : account_table()) {
     if (each.name == GetParam()) kind = &each;
   }
   ASSERT_NE(kind, nullptr) << GetParam();
-  if (!kind->missing.empty()) GTEST_SKIP() << kind->missing;
+  CABINET_NEEDS(kind->missing);
   thorough_ = kind->thorough;
   account_ = kind->make();
   state_ = std::make_unique<TemporaryDirectory>();

@@ -11,7 +11,7 @@
 
 namespace cabinetfs {
 
-// Why nothing can be mounted here; empty when it can. For GTEST_SKIP.
+// Why nothing can be mounted here; empty when it can. For CABINET_NEEDS.
 std::string why_no_fuse();
 
 // A directory of its own that is removed with all that is in it.

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "tests/support/dav_servers.h"
+#include "tests/support/needs.h"
 #include "tests/support/test_certificates.h"
 #include "tests/unit/http/http_test_util.h"
 
@@ -17,8 +18,7 @@ namespace {
 class Http2 : public testing::Test {
  protected:
   void SetUp() override {
-    if (const std::string why = DavServer::missing(DavServer::Kind::kNginx); !why.empty())
-      GTEST_SKIP() << why;
+    CABINET_NEEDS(DavServer::missing(DavServer::Kind::kNginx));
     const TestAuthority authority = make_test_authority();
     DavServerOptions options;
     options.certificate = authority.server.certificate;
