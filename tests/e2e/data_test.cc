@@ -96,7 +96,8 @@ TEST_P(Data, EmptyFiles) {
   ASSERT_EQ(sh("touch empty").exit_code, 0);
   EXPECT_EQ(settle(), "");
   EXPECT_EQ(on_server("empty"), "");
-  remount();
+  remount_from_server();
+  EXPECT_EQ(sh("stat -c '%s %F' empty").output, "0 regular empty file\n");
   EXPECT_EQ(read_file(p("empty")), "");
 }
 

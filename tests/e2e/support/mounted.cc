@@ -103,6 +103,12 @@ void Mounted::remount(MountedOptions options) {
   mount(std::move(options));
 }
 
+void Mounted::remount_from_server(MountedOptions options) {
+  mounted_.reset();
+  state_ = std::make_unique<TemporaryDirectory>();
+  mount(std::move(options));
+}
+
 std::vector<std::string> account_kinds() {
   // One of them only, for a quick look.
   if (const char* only = std::getenv("CABINETFS_E2E_ACCOUNT")) return {only};

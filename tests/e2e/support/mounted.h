@@ -77,6 +77,8 @@ class Mounted : public ::testing::TestWithParam<std::string> {
   std::string settle() { return mounted_->settle(); }
   void mount(MountedOptions options = {});
   void remount(MountedOptions options = {});  // with the same state
+  // With a new one: what is there then has come from the server.
+  void remount_from_server(MountedOptions options = {});
 
   bool thorough_ = false;  // see AccountKind
   std::unique_ptr<TestAccount> account_;
