@@ -73,7 +73,8 @@ TEST_F(PosixEnv, HolesReadAsZerosAndGiveSpaceBack) {
   ASSERT_TRUE(file->sync_data());
   const auto before = file->disk_bytes().value();
   ASSERT_TRUE(file->punch_hole(64 << 10, 128 << 10));
-  EXPECT_LE(file->disk_bytes().value(), before);
+  // Whole blocks of any filesystem that has holes; what has none is another test's.
+  EXPECT_LT(file->disk_bytes().value(), before);
   const std::string after = read_file(dir_ / "a").value();
   EXPECT_EQ(after.size(), text.size());
   EXPECT_EQ(std::count(after.begin(), after.end(), '\0'), 128 << 10);

@@ -371,6 +371,7 @@ TEST(Data, CorruptedDownloadsAreNeverData) {
   VolumeHarness h({{"docs/a.bin", content}});
   h.faulty.script("read", RemoteFault::truncating(500), 3);
   const Result<std::string> got = h.read_file("docs/a.bin");
+  EXPECT_GT(h.faulty.faults(), 0u);
   if (got) {
     EXPECT_EQ(*got, content);
   }

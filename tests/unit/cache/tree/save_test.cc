@@ -221,15 +221,30 @@ TEST(Save, ClosedContentSurvivesARestart) {
 }
 
 TEST(Save, ContentIsNotReadableOnTheDiskWhenEncrypted) {
-  HarnessOptions options;
-  options.encrypt = true;
-  VolumeHarness h({{"docs/", ""}}, options);
-  ASSERT_OK(h.write_file("docs/a.txt", "a secret that is long enough to be found"));
-  h.restart();
-  EXPECT_EQ(h.text("docs/a.txt"), "a secret that is long enough to be found");
-  ASSERT_OK(h.drain());
-  EXPECT_EQ(h.remote.content("docs/a.txt").value_or("?"),
-            "a secret that is long enough to be found");
+  const std::string secret = "a secret that is long enough to be found";
+  for (const bool encrypt : {false, true}) {
+    SCOPED_TRACE(encrypt ? "encrypted" : "as it is");
+    HarnessOptions options;
+    options.encrypt = encrypt;
+    VolumeHarness h({{"docs/", ""}, {"docs/theirs.txt", secret + " by others"}}, options);
+    ASSERT_OK(h.write_file("docs/a.txt", secret));
+    h.shut_down();
+    EXPECT_FALSE(h.staged_files().empty());
+    EXPECT_EQ(h.files_with(secret).empty(), encrypt) << "not sent yet";
+    h.start_again();
+    EXPECT_EQ(h.text("docs/a.txt"), secret);
+    ASSERT_OK(h.drain());
+    EXPECT_EQ(h.remote.content("docs/a.txt").value_or("?"), secret);
+    EXPECT_EQ(h.text("docs/theirs.txt"), secret + " by others");
+    // Saved in the background.
+    ASSERT_TRUE(h.eventually([&] {
+      h.contents().verify();
+      return h.contents().stats().cached_files >= 1;
+    }));
+    h.shut_down();
+    EXPECT_EQ(h.files_with(secret + " by others").empty(), encrypt) << "the server's";
+    EXPECT_EQ(h.files_with(secret).empty(), encrypt) << "sent";
+  }
 }
 
 TEST(Save, ASentStateIsNotSentAgainAfterARestartInTheMiddleOfALongerEdit) {

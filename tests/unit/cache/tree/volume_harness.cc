@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <thread>
 
 #include "backend/base/log.h"
@@ -95,6 +97,17 @@ std::set<std::string> VolumeHarness::staged_files() const {
   for (const auto& entry : std::filesystem::directory_iterator(dir_ + "/staged"))
     names.insert(entry.path().filename());
   return names;
+}
+
+std::set<std::string> VolumeHarness::files_with(const std::string& text) const {
+  std::set<std::string> found;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(dir_)) {
+    if (!entry.is_regular_file()) continue;
+    std::ifstream file(entry.path(), std::ios::binary);
+    const std::string bytes(std::istreambuf_iterator<char>(file), {});
+    if (bytes.find(text) != std::string::npos) found.insert(entry.path());
+  }
+  return found;
 }
 
 void VolumeHarness::damage_staged_files() const {

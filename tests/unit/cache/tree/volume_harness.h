@@ -171,6 +171,8 @@ class VolumeHarness {
 
   ContentStore& contents() { return *contents_; }
   std::set<std::string> staged_files() const;
+  // Files of its state with that text among their bytes.
+  std::set<std::string> files_with(const std::string& text) const;
   // As a power loss leaves them whose bytes nobody has synced: empty. While shut down.
   void damage_staged_files() const;
 
