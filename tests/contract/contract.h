@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -33,9 +34,14 @@ class ContractWorld {
   // Somebody's address that things may be shared with.
   virtual std::string other_address() = 0;
   virtual std::vector<std::string> mail_subjects() = 0;
+  // What went out with the mail of that subject: names and contents.
+  using Attachments = std::map<std::string, std::string>;
+  virtual Attachments mail_attachments(const std::string& /*subject*/) { return {}; }
 
   // What the server behind this world cannot do at all; the tests about it are skipped.
   virtual bool has_quota() { return true; }
+  // False: an account can be full, and nothing tells beforehand how much it takes.
+  virtual bool tells_quota() { return true; }
   virtual bool has_scans() { return true; }
   // A folder in which files can be locked.
   virtual std::string lock_folder() { return "Work"; }

@@ -31,6 +31,18 @@ class FakeWorld final : public ContractWorld {
     for (const Mail& mail : store_.mails()) subjects.push_back(mail.subject);
     return subjects;
   }
+  Attachments mail_attachments(const std::string& subject) override {
+    Attachments all;
+    for (const Mail& mail : store_.mails()) {
+      if (mail.subject != subject) continue;
+      for (const Mail::Attachment& one : mail.attachments) {
+        std::string& content = all[one.name];
+        content.resize(one.size);
+        EXPECT_TRUE(one.read(0, std::as_writable_bytes(std::span(content)))) << one.name;
+      }
+    }
+    return all;
+  }
 
  private:
   FakeRemoteStore store_;

@@ -404,11 +404,12 @@ TEST_F(KenestoServer, WhatAnotherCompanySharesIsReadAndEntered) {
 }
 
 TEST_F(KenestoServer, AnExpiredAddressIsRenewedWhileReading) {
-  start(R"({"download_lifetime": 1})");
+  start();
   const RemoteEntry file = create(work_, "a.txt", "hello");
-  EXPECT_EQ(*read(store(), file), "hello");
-  world().admin("POST", "expire_urls", "{}");
-  EXPECT_EQ(*read(store(), file), "hello");
+  EXPECT_EQ(read(store(), file).value_or("?"), "hello");
+  EXPECT_GT(world().admin("POST", "expire_urls", "{}").at("ended"), 0);
+  EXPECT_EQ(read(store(), file).value_or("?"), "hello");
+  EXPECT_EQ(world().admin("GET", "store").at("expired"), 1) << "403s of the store";
 }
 
 TEST_F(KenestoServer, ALargeFolderCostsAPageForEach200) {
@@ -555,6 +556,8 @@ TEST_F(KenestoServer, SeveralDocumentsAreCheckedOutAndInAtOnce) {
       ASSERT_TRUE(one) << why(one);
       EXPECT_EQ(one->lock, LockState::kFree);
     }
+    EXPECT_EQ(calls("CheckInMultiple"), 1u);
+    EXPECT_EQ(calls("CheckIn"), 1u) << "of all whose names begin so";
     world().lock_as_other("Vault/b.txt");
     const auto some = store().lock_files(soon(), files);
     EXPECT_TRUE(some[0] && some[2]);

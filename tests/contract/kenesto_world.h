@@ -29,7 +29,7 @@ class KenestoWorld final : public ContractWorld {
   void set_scanning(const std::string&, bool) override {}
   std::string other_address() override { return "bob@example.com"; }
   std::vector<std::string> mail_subjects() override { return {}; }
-  bool has_quota() override { return false; }
+  bool tells_quota() override { return false; }
   bool has_scans() override { return false; }
   std::string lock_folder() override { return "Vault"; }
   bool lists_permissions() override { return false; }

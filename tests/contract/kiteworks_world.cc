@@ -11,16 +11,18 @@ namespace cabinetfs {
 
 using nlohmann::json;
 
-KiteworksWorld::KiteworksWorld(const std::string& settings, KiteworksConfig config)
+KiteworksWorld::KiteworksWorld(const std::string& settings, KiteworksConfig config,
+                               std::chrono::milliseconds throttle)
     : config_(std::move(config)) {
   sandbox::Options options;
   options.settings = settings;
   server_ = sandbox::Sandbox::start(options);
   HttpClientOptions http;
   http.remote = "contract";
-  // The server of a test has no limit to respect, and waits only make tests slow.
+  // Waits only make tests slow.
   http.requests_per_second = 0;
-  http.backoff_first = http.throttle_first = std::chrono::milliseconds(1);
+  http.backoff_first = std::chrono::milliseconds(1);
+  http.throttle_first = throttle;
   HttpClientOptions policy = http;
   apply_kiteworks_policy(policy);
   http.is_throttled = policy.is_throttled;
@@ -92,6 +94,18 @@ std::vector<std::string> KiteworksWorld::mail_subjects() {
   return subjects;
 }
 
+ContractWorld::Attachments KiteworksWorld::mail_attachments(const std::string& subject) {
+  Attachments all;
+  const json mails = json::parse(server_->admin("GET", "mails"));
+  for (const json& mail : mails.at("mails")) {
+    if (mail.at("subject") != subject) continue;
+    for (const json& file : mail.at("files"))
+      all[file.at("name").get<std::string>()] =
+          server_->admin("GET", "content?id=" + file.at("id").get<std::string>());
+  }
+  return all;
+}
+
 void KiteworksWorld::settings(const std::string& text) { server_->admin("POST", "settings", text); }
 
 void KiteworksWorld::fault(const std::string& text) { server_->admin("POST", "faults", text); }
@@ -100,6 +114,11 @@ std::uint64_t KiteworksWorld::requests(const std::string& endpoint) const {
   const json counts = json::parse(server_->admin("GET", "counts"));
   if (endpoint.empty()) return counts.at("total").get<std::uint64_t>();
   return counts.at("endpoints").value(endpoint, std::uint64_t{0});
+}
+
+std::uint64_t KiteworksWorld::answers(int status) const {
+  const json counts = json::parse(server_->admin("GET", "counts"));
+  return counts.at("statuses").value(std::to_string(status), std::uint64_t{0});
 }
 
 void KiteworksWorld::reset_requests() { server_->admin("POST", "counts/reset"); }

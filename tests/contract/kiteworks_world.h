@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
@@ -15,8 +16,10 @@ namespace cabinetfs {
 // The account of alice on a server of its own; bob manages the folder "Work" with her.
 class KiteworksWorld final : public ContractWorld {
  public:
-  // `settings`: JSON, as the sandbox takes it.
-  explicit KiteworksWorld(const std::string& settings, KiteworksConfig config = {});
+  // `settings`: JSON, as the sandbox takes it. `throttle`: the client's first wait when there were
+  // too many requests; a server of a test usually has no limit to respect.
+  explicit KiteworksWorld(const std::string& settings, KiteworksConfig config = {},
+                          std::chrono::milliseconds throttle = std::chrono::milliseconds(1));
   ~KiteworksWorld() override;
 
   RemoteStore& store() override { return *store_; }
@@ -29,12 +32,15 @@ class KiteworksWorld final : public ContractWorld {
   void set_scanning(const std::string& path, bool scanning) override;
   std::string other_address() override { return "bob@example.com"; }
   std::vector<std::string> mail_subjects() override;
+  Attachments mail_attachments(const std::string& subject) override;
 
   sandbox::Sandbox& server() { return *server_; }
   void settings(const std::string& json);
   void fault(const std::string& json);
   // Requests since the last reset, of one endpoint ("GET /rest/folders/{id}/children") or all ("").
   std::uint64_t requests(const std::string& endpoint) const;
+  // Answers with that status since then.
+  std::uint64_t answers(int status) const;
   void reset_requests();
   // What a user does, without a check of rights; keys as the sandbox takes them.
   nlohmann::json as(const std::string& user, const nlohmann::json& what);

@@ -191,6 +191,12 @@ TEST_P(Contract, MailGoesOutWithItsAttachments) {
   mail.attachments.clear();
   EXPECT_CODE(store().send_mail(soon(), mail), ErrorCode::kInvalid);
   EXPECT_EQ(world().mail_subjects(), (std::vector<std::string>{"plain", "with files"}));
+  EXPECT_TRUE(world().mail_attachments("plain").empty());
+  const ContractWorld::Attachments sent = world().mail_attachments("with files");
+  EXPECT_EQ(sent.size(), 2u);
+  // Without the bytes, which are many.
+  for (const char* const name : {"one.bin", "two.bin"})
+    EXPECT_TRUE(sent.contains(name) && sent.at(name) == content) << name;
 }
 
 }  // namespace
