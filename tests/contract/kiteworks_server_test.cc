@@ -272,6 +272,27 @@ TEST_F(KiteworksServer, TheRequestLimitIsWaitedFor) {
   }
 }
 
+TEST_F(KiteworksServer, ANewVersionWaitsForTheScanAndFailsWhereSomethingWasFound) {
+  start(R"({"scan_ms": 3600000})");
+  const auto file = create("a.txt", "hello");
+  ASSERT_OK(file);
+  const UploadTarget target{file->id, {}, file->name, {}};
+  EXPECT_CODE(store().upload_begin(soon(), target, 100), ErrorCode::kTryAgain);
+  const auto look = [&](const char* av) {
+    world().server().admin("POST", "file",
+                           nlohmann::json{{"path", "Work/a.txt"}, {"av", av}}.dump());
+  };
+  look("disallowed");
+  EXPECT_CODE(store().upload_begin(soon(), target, 100), ErrorCode::kDenied);
+  look("allowed");
+  auto session = store().upload_begin(soon(), target, 5);
+  ASSERT_OK(session);
+  const auto again = store().upload_chunk(soon(), *session, as_bytes("again"));
+  ASSERT_OK(again);
+  ASSERT_TRUE(again->has_value());
+  EXPECT_EQ(world().content_of("Work/a.txt"), "again");
+}
+
 TEST_F(KiteworksServer, HashesThatComeLateChangeNothing) {
   start(R"({"hash_ms": 1000000})");
   const auto file = create("a.txt", "hello");

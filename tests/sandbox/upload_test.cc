@@ -188,5 +188,24 @@ TEST_F(UploadTest, FingerprintsAndScanTakeTheirTime) {
   EXPECT_EQ(client.get(path + "/content").error_code(), "ERR_ENTITY_VIRUS_FOUND");
 }
 
+TEST_F(UploadTest, NoSessionForAVersionOfWhatIsScannedOrBad) {
+  Client client = Client::of(start(R"({"scan_ms": 3600000})"));
+  const std::string folder = client.top("Projects");
+  const std::string id = client.upload(folder, "new", "x").json().at("id");
+  const std::string path = "/rest/files/" + id + "/actions/initiateUpload";
+  const json body = {{"filename", "new"}, {"totalSize", 1}, {"totalChunks", 1}};
+  const auto expect = [&](const std::string& code) {
+    EXPECT_EQ(client.send("POST", path, body).error_code(), code);
+    EXPECT_EQ(client.initiate(folder, "new", 1, 1).error_code(), code);
+  };
+  expect("ERR_ENTITY_NOT_SCANNED");
+  admin("POST", "file", {{"path", "Projects/new"}, {"av", "disallowed"}});
+  expect("ERR_ENTITY_VIRUS_FOUND");
+  admin("POST", "file", {{"path", "Projects/new"}, {"av", "allowed"}, {"dlp", "disallowed"}});
+  expect("ERR_ENTITY_DLP_LOCKED");
+  admin("POST", "file", {{"path", "Projects/new"}, {"dlp", "allowed"}});
+  EXPECT_EQ(client.send("POST", path, body).status, 201);
+}
+
 }  // namespace
 }  // namespace cabinetfs::sandbox

@@ -101,6 +101,12 @@ Response open_session(Call& call, UploadSession session) {
 
 namespace {
 
+// A session for a new version is not opened while the file is being looked into, nor when something
+// was found. Of uploads in one request the page says nothing of that kind.
+void check_scanned(const Call& call, const Node& file) {
+  if (call.settings.scan_ms > 0) call.check_scan(file, file.current());
+}
+
 std::string required_filename(const json& body) {
   const auto name = Call::text(body, "filename");
   if (!name) throw ApiError(422, "ERR_INPUT_REQUIRED", "filename is required", "filename");
@@ -122,8 +128,10 @@ Response initiate_in_folder(Call& call) {
   check_upload_target(call, folder, session.filename);
   check_upload_size(call, folder, announced_size(body));
   session.folder_id = folder.id;
-  if (const Node* existing = call.state.tree.child(folder, session.filename))
+  if (const Node* existing = call.state.tree.child(folder, session.filename)) {
+    check_scanned(call, *existing);
     session.file_id = existing->id;
+  }
   return open_session(call, std::move(session));
 }
 
@@ -134,6 +142,7 @@ Response initiate_version(Call& call) {
   session.filename = required_filename(body);
   call.check_name(session.filename, "filename");
   check_new_version(call, file);
+  check_scanned(call, file);
   check_upload_size(call, file, announced_size(body));
   session.folder_id = file.parent->id;
   session.file_id = file.id;
