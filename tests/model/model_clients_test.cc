@@ -3,6 +3,7 @@
 // the environment says the same as there.
 #include <gtest/gtest.h>
 
+#include "tests/model/known_worlds.h"
 #include "tests/model/model_runs.h"
 #include "tests/model/served_worlds.h"
 
@@ -10,6 +11,9 @@ namespace cabinetfs {
 namespace {
 
 constexpr PlayBudget kFew{2, 50, std::chrono::seconds(5)};
+
+[[maybe_unused]] const testing::Environment* const kKnown =
+    testing::AddGlobalTestEnvironment(new KnownWorlds(served_worlds()));
 
 class ModelOfClients : public testing::TestWithParam<ModelWorld> {};
 

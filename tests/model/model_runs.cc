@@ -1,5 +1,6 @@
 #include "tests/model/model_runs.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
 #include <random>
@@ -17,7 +18,8 @@ bool is_set(const char* name) { return std::getenv(name) != nullptr; }
 std::string world_from_env() {
   if (number_from_env("MODEL_PATHS", 0) != 0) return "paths";
   const char* const text = std::getenv("MODEL_WORLD");
-  return text == nullptr ? "" : text;
+  if (text != nullptr) return text;
+  return is_set("MODEL_SEED") ? "memory" : "";
 }
 
 std::uint64_t first_seed() {
@@ -33,6 +35,18 @@ std::uint64_t number_from_env(const char* name, std::uint64_t otherwise) {
   return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
 }
 
+bool is_wanted(const ModelWorld& world) {
+  const std::string wanted = world_from_env();
+  return wanted.empty() || wanted == world.name;
+}
+
+std::string unknown_world(const std::vector<ModelWorld>& known) {
+  if (std::ranges::any_of(known, is_wanted)) return {};
+  std::string text = "no world \"" + world_from_env() + "\" here; MODEL_WORLD is one of";
+  for (const ModelWorld& world : known) text += " " + world.name;
+  return text;
+}
+
 std::string play_seed(const ModelWorld& world, std::uint64_t seed, bool others) {
   const std::uint64_t steps = number_from_env("MODEL_STEPS", 60);
   ModelPlayer player(world.play(seed, others));
@@ -43,13 +57,12 @@ std::string play_seed(const ModelWorld& world, std::uint64_t seed, bool others) 
 }
 
 std::string play_many(const ModelWorld& world, bool others, const PlayBudget& budget) {
+  if (!is_wanted(world)) return {};
   if (is_set("MODEL_SEED")) {
-    const std::string wanted = world_from_env();
     const bool with_others = number_from_env("MODEL_OTHERS", 0) != 0;
-    if (with_others != others || (wanted.empty() ? "memory" : wanted) != world.name) return {};
+    if (with_others != others) return {};
     return play_seed(world, number_from_env("MODEL_SEED", 0), others);
   }
-  if (!world_from_env().empty() && world_from_env() != world.name) return {};
   const bool timed = is_set("MODEL_MINUTES");
   const bool counted = is_set("MODEL_ITERATIONS");
   const std::uint64_t most = timed ? UINT64_MAX : number_from_env("MODEL_ITERATIONS", budget.most);

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "tests/model/model_world.h"
 
@@ -10,6 +11,10 @@ namespace cabinetfs {
 
 // What the environment says, as model_test.cc tells.
 std::uint64_t number_from_env(const char* name, std::uint64_t otherwise);
+
+// Whether the environment asks for plays on that world; empty, or why it asks for none of these.
+bool is_wanted(const ModelWorld& world);
+std::string unknown_world(const std::vector<ModelWorld>& known);
 
 // One play; nothing when all is well, else how to repeat it and what is wrong.
 std::string play_seed(const ModelWorld& world, std::uint64_t seed, bool others);
