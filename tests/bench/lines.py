@@ -11,7 +11,7 @@ import time
 
 import server
 import table
-from mounts import LIMIT, Cabinet, rclones, run
+from mounts import LIMIT, Cabinet, rclones, run, sizes
 
 work, account, vendor = os.environ["work"], os.environ["account"], os.environ["vendor"]
 full = os.environ["size"] == "full"
@@ -20,6 +20,7 @@ cabinet = Cabinet()
 others, rclone_title = rclones()
 can = {}      # the mount's capabilities
 details = []  # which requests a line made
+over = []     # the same, of lines that made more than they may
 
 # What the protocol takes. Kenesto: the versions and an address at the store come before a content; a place there, its content
 # and the completion are an upload, which is looked up before and after, since nothing else is exclusive. WebDAV: a look
@@ -79,6 +80,10 @@ def put_row(work_done, key, measured, line, holds, beside="", most=None):
     cells = [f"{each.text} ({each.seconds / ours.seconds:.1f}x)" for each in theirs] or ["", ""]
     if most is not None and holds is not None:
         holds = holds and ours.count <= most
+    if not full:
+        holds = None  # the limits are those of the full sizes
+    if most is not None and ours.count > most:
+        over.append((f"{work_done}: {ours.count} requests instead of {most}", ours.requests))
     counts = "" if most is None else f"{ours.count} of {most}"
     if theirs and counts:
         counts += f"; {theirs[0].count}, {theirs[1].count}"
@@ -106,6 +111,14 @@ def read_all(path):
     with open(path, "rb", buffering=0) as source:
         while source.read(1 << 20):
             pass
+
+
+def must_be_sent(mount, folder):
+    """That the server has what the mount shows there: all files, as large."""
+    here, there = sizes(mount.path(folder)), server.files(folder)
+    if here != there:
+        wrong = sorted(name for name in here.keys() | there.keys() if here.get(name) != there.get(name))
+        raise RuntimeError(f"{len(wrong)} of {len(here)} files are not on the server as they are here, such as {wrong[0]}")
 
 
 def attribute(mount, path, name):
@@ -274,6 +287,7 @@ def copy_in():
                 returned = time.monotonic() - started
                 mount.wait_sent(f"{folder}/small-in")
                 sent = time.monotonic() - started
+            must_be_sent(mount, folder)
             return {"returned": Measured(returned, f"{returned:.2f} s"), "sent": Measured(sent, f"{sent:.1f} s", requests.made)}
 
     measured = on_each(measure, always=False)
@@ -304,6 +318,7 @@ def large_in():
                 returned = time.monotonic() - started
                 mount.wait_sent(folder)
                 sent = time.monotonic() - started
+            must_be_sent(mount, folder)
             return {"returned": Measured(returned, rate(size, returned)), "sent": Measured(sent, f"{sent:.1f} s", requests.made)}
 
     measured = on_each(measure, always=False)
@@ -339,7 +354,7 @@ if vendor == "webdav":
     table.note(f"{rclone_title}: (times what cabinetfs needs); requests: cabinetfs of those allowed; rclone, rclone tuned."
                if others else "rclone is not installed, so nothing stands beside.")
 table.show(f"{vendor}: 30 ms round trip, 100 Mbit/s a connection, 1 Gbit/s in all")
-if os.environ["requests"] == "yes":
-    for work_done, requests in details:
+for shown in [over, details if os.environ["requests"] == "yes" else []]:
+    for work_done, requests in shown:
         print(f"  {work_done}: " + ", ".join(f"{count} {name}" for name, count in sorted(requests.items(), key=lambda each: -each[1])))
 sys.exit(1 if table.failed else 0)

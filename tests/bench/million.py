@@ -18,7 +18,7 @@ with table.Part("million"):
         out = json.loads(made.stdout)
     finally:
         shutil.rmtree(stores)
-    table.row(f"{out['entries']} entries known: memory", f"{out['resident_mib']} MiB", "at most 300 MB", out["resident_mib"] <= 286)
-    table.row(f"{out['entries']} entries known: ready again", f"{out['ready_ms']} ms", "at most 1 s", out["ready_ms"] <= 1000)
+    table.row(f"{out['entries']} entries known: memory", f"{out['resident_mib']} MiB", "at most 300 MB", out["resident_mib"] <= 286 if full else None)
+    table.row(f"{out['entries']} entries known: ready again", f"{out['ready_ms']} ms", "at most 1 s", out["ready_ms"] <= 1000 if full else None)
 table.show("Any vendor: the tree and its store, with a server made up in memory")
 sys.exit(1 if table.failed else 0)

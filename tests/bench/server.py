@@ -48,6 +48,17 @@ def requests(patience=10):
     return now
 
 
+def files(folder):
+    """Sizes of the files below a folder of the account, by path, as the server has them."""
+    if vendor == "webdav":
+        top = os.path.join(os.environ["account"], folder)
+        return {os.path.relpath(os.path.join(at, name), top): os.stat(os.path.join(at, name)).st_size
+                for at, _, names in os.walk(top) for name in names if "/.DAV" not in at}
+    nodes = ask(f"{direct}/_admin/tree?deleted=false&hash=0")["nodes"]
+    return {node["path"][len(folder) + 1:]: node["size"] for node in nodes
+            if node["type"] in ("f", "file") and node["path"].startswith(folder + "/")}
+
+
 class Kiteworks:
     def _headers(self):
         return [f'header = "Authorization: Bearer {user["access_token"]}"', 'header = "X-Accellion-Version: 28"']
