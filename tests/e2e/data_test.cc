@@ -1,5 +1,6 @@
 // The bytes of files. Each test quotes the line of fs/SEMANTICS.md that it shows.
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -225,6 +226,27 @@ TEST_P(Data, LocksAreLocal) {
   holder.wait();
   // The program that flock had started may end a moment later.
   EXPECT_TRUE(eventually([&] { return sh("flock -n f true").exit_code == 0; }));
+  // The same with fcntl.
+  const int fd = ::open(p("f").c_str(), O_RDWR);
+  ASSERT_GE(fd, 0);
+  ShellProcess other(
+      "exec python3 -c 'import fcntl, sys, time; f = open(sys.argv[1], \"r+\"); "
+      "fcntl.lockf(f, fcntl.LOCK_EX); time.sleep(1000)' " +
+      q("f"));
+  struct flock mine {};
+  mine.l_type = F_WRLCK;
+  mine.l_whence = SEEK_SET;
+  EXPECT_TRUE(eventually([&] {
+    struct flock asked = mine;
+    return ::fcntl(fd, F_GETLK, &asked) == 0 && asked.l_type == F_WRLCK &&
+           asked.l_pid == other.pid();
+  }));
+  EXPECT_EQ(::fcntl(fd, F_SETLK, &mine), -1);
+  EXPECT_EQ(errno, EAGAIN);
+  other.signal(SIGKILL);
+  other.wait();
+  EXPECT_TRUE(eventually([&] { return ::fcntl(fd, F_SETLK, &mine) == 0; }));
+  ::close(fd);
   EXPECT_EQ(settle(), "");
   EXPECT_EQ(versions("f"), 1u);
 }
@@ -246,9 +268,12 @@ TEST_P(Data, SavesInARowAreOneVersion) {
 TEST_P(Data, Fsync) {
   const int fd = ::open(p("f").c_str(), O_CREAT | O_WRONLY, 0644);
   ASSERT_EQ(::write(fd, "safe", 4), 4);
+  account_->stall(true);
   EXPECT_EQ(::fsync(fd), 0);
   EXPECT_EQ(::fdatasync(fd), 0);
+  EXPECT_EQ(on_server("f"), "(nothing)");
   ::close(fd);
+  account_->stall(false);
   const int directory = ::open(p().c_str(), O_RDONLY | O_DIRECTORY);
   EXPECT_EQ(::fsync(directory), 0);
   ::close(directory);

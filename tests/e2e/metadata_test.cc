@@ -2,6 +2,7 @@
 // fs/SEMANTICS.md that it shows.
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -226,13 +227,17 @@ TEST_P(Metadata, Share) {
   // Nobody has come to this one from a folder above.
   const std::string d = "../Shared";
   EXPECT_EQ(get(d, told), kNone);
+  EXPECT_EQ(account_->access_of_other("Shared").value_or(""), "");
   ASSERT_EQ(set(d, who, "read"), 0);
   EXPECT_EQ(get(d, told), "read");
+  EXPECT_THAT(account_->access_of_other("Shared").value_or("READ"),
+              ::testing::AnyOf("Downloader", "ALLOW_DOWNLOAD", "READ"));
   EXPECT_EQ(get(d, "permissions").find(account_->other_user()) != std::string::npos,
             account_->lists_people());
   EXPECT_EQ(set(d, who, "all"), EINVAL);
   ASSERT_EQ(::removexattr(p(d).c_str(), ("user.cabinet." + who).c_str()), 0);
   EXPECT_EQ(get(d, told), kNone);
+  EXPECT_EQ(account_->access_of_other("Shared").value_or(""), "");
 }
 
 // "user.cabinet.lock holds and releases the server's lock; another user's lock is EBUSY."
@@ -245,12 +250,15 @@ TEST_P(Metadata, Lock) {
     EXPECT_EQ(set(f, "lock", "hold"), ENOTSUP);
     GTEST_SKIP() << "the vendor locks nothing";
   }
+  const std::string on_server = account_->lock_folder() + "/f";
   EXPECT_EQ(get(f, "lock"), "free");
   ASSERT_EQ(set(f, "lock", "hold"), 0);
   EXPECT_EQ(get(f, "lock"), "held");
+  EXPECT_TRUE(account_->locked_by_us(on_server).value_or(true));
   ASSERT_EQ(set(f, "lock", "release"), 0);
   EXPECT_EQ(get(f, "lock"), "free");
-  account_->lock(account_->lock_folder() + "/f");
+  EXPECT_FALSE(account_->locked_by_us(on_server).value_or(false));
+  account_->lock(on_server);
   EXPECT_EQ(set(f, "lock", "hold"), EBUSY);
 }
 
@@ -282,6 +290,28 @@ TEST_P(Metadata, Statfs) {
   EXPECT_EQ(run_shell("stat -f -c '%S %l' " + mounted_->root()).output, "4096 255\n");
   EXPECT_EQ(run_shell("df " + mounted_->root() + " | tail -1 | grep -c cabinetfs#test").output,
             "1\n");
+  ASSERT_TRUE(write_file(p("f"), std::string(10'000, 'x')));
+  EXPECT_EQ(settle(), "");
+  const bool limited = account_->set_quota(1'000'000);
+  remount();  // asks anew
+  const std::string told = get("..", "quota");
+  struct statvfs info {};
+  ASSERT_EQ(::statvfs(mounted_->root().c_str(), &info), 0);
+  if (!can().quota) {
+    EXPECT_EQ(told, kNone);
+    return;
+  }
+  const json quota = json::parse(told, nullptr, false);
+  EXPECT_EQ(quota.value("used", 0u), 10'000u);
+  if (!limited || quota.at("total").is_null()) {
+    // Nobody knows how much it takes: as good as no limit.
+    EXPECT_EQ(GetParam(), "Kenesto");
+    EXPECT_GT(info.f_bavail * info.f_frsize, 1'000'000'000u);
+    return;
+  }
+  EXPECT_EQ(quota.at("total"), 1'000'000u);
+  EXPECT_EQ(info.f_blocks, 1'000'000u / 4096);
+  EXPECT_EQ(info.f_bavail, 990'000u / 4096);
 }
 
 }  // namespace

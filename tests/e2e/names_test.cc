@@ -252,6 +252,32 @@ TEST_P(Names, TwoReadersOfAChangingDirectory) {
   EXPECT_EQ(first.seen().count("1"), 0u);
 }
 
+// "... (telldir, seekdir)"
+TEST_P(Names, EachOffsetLeadsToOneName) {
+  const int count = 400;
+  ASSERT_EQ(sh("mkdir d && cd d && seq 1 " + std::to_string(count) + " | xargs touch").exit_code,
+            0);
+  DIR* const directory = ::opendir(p("d").c_str());
+  ASSERT_NE(directory, nullptr);
+  std::map<long, std::string> all;
+  for (long at = ::telldir(directory); const dirent* entry = ::readdir(directory);
+       at = ::telldir(directory)) {
+    const auto [known, added] = all.emplace(at, entry->d_name);
+    EXPECT_TRUE(added) << at << " leads to " << known->second << " and to " << entry->d_name;
+  }
+  EXPECT_EQ(all.size(), count + 2u);
+  ASSERT_EQ(::unlink(p("d/7").c_str()), 0);
+  ASSERT_TRUE(write_file(p("d/new"), "x"));
+  for (const auto& [at, name] : all) {
+    if (name == "7" || at == 0) continue;  // to the beginning is a rewinddir
+    ::seekdir(directory, at);
+    const dirent* const entry = ::readdir(directory);
+    ASSERT_NE(entry, nullptr) << name;
+    EXPECT_EQ(name, entry->d_name);
+  }
+  ::closedir(directory);
+}
+
 // "rewinddir shows what is there now."
 TEST_P(Names, RewindingShowsWhatIsThereNow) {
   ASSERT_EQ(sh("mkdir d && cd d && touch a b c").exit_code, 0);

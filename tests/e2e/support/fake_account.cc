@@ -3,6 +3,7 @@
 #include "tests/e2e/support/forwarding_store.h"
 #include "tests/e2e/support/test_account.h"
 #include "tests/support/fake_remote_store.h"
+#include "tests/support/gate.h"
 
 namespace cabinetfs {
 namespace {
@@ -54,8 +55,24 @@ class FakeAccount final : public TestAccount {
     return true;
   }
   void lock(const std::string& path) override { store_.lock_as_other(path); }
+  std::optional<bool> locked_by_us(const std::string& path) override {
+    return std::ranges::count(store_.locked_by_us(), path) > 0;
+  }
+  bool set_quota(std::uint64_t bytes) override {
+    store_.set_quota(bytes);
+    return true;
+  }
+  void stall(bool on) override {
+    if (on) {
+      gate_.close();
+      store_.set_gate("put", &gate_);
+      return;
+    }
+    gate_.open();
+  }
 
  private:
+  Gate gate_;
   FakeRemoteStore store_;
 };
 

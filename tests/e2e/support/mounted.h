@@ -72,7 +72,7 @@ class Mounted : public ::testing::TestWithParam<std::string> {
   }
   std::string identity(const std::string& name) { return account_->identity("Work/" + name); }
   // The versions of a file after so many different contents.
-  std::size_t kept(std::size_t contents) { return can().versions ? contents : 1; }
+  std::size_t kept(std::size_t contents) { return account_->keeps_versions() ? contents : 1; }
   const Capabilities& can() { return account_->capabilities(); }
   std::string settle() { return mounted_->settle(); }
   void mount(MountedOptions options = {});

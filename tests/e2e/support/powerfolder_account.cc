@@ -38,11 +38,24 @@ class PowerFolderAccount final : public ServedAccount {
   // Ids are places.
   std::string id_of(const std::string& path) override { return find(path).is_null() ? "" : path; }
   // The server keeps some, and no call of the vendor shows them.
-  std::size_t versions(const std::string& path) override { return find(path).is_null() ? 0 : 1; }
+  bool keeps_versions() override { return true; }
   // A move keeps the time, and a copy gets one of its own.
   std::string identity(const std::string& path) override {
     const nlohmann::json node = find(path);
     return node.is_null() ? "" : node.at("modified").dump();
+  }
+
+  std::optional<std::string> access_of_other(const std::string& path) override {
+    const nlohmann::json tree = nlohmann::json::parse(server().admin("GET", "tree?hash=0"));
+    for (const nlohmann::json& folder : tree.at("folders")) {
+      if (folder.at("name") == path) return folder.at("members").value(other_user(), "");
+    }
+    return "(nothing there)";
+  }
+  // Whose it is stands in the token that only its holder has.
+  std::optional<bool> locked_by_us(const std::string& path) override {
+    const nlohmann::json node = find(path);
+    return !node.is_null() && node.at("locked").get<bool>();
   }
 
  private:

@@ -103,4 +103,27 @@ void ServedAccount::rename(const std::string& path, const std::string& name) {
 }
 void ServedAccount::lock(const std::string& path) { as(kOther, {{"op", "lock"}, {"path", path}}); }
 
+std::optional<std::string> ServedAccount::access_of_other(const std::string& path) {
+  const json node = find(path);
+  return node.is_null() ? "(nothing there)" : node.at("members").value(kOther, "");
+}
+
+std::optional<bool> ServedAccount::locked_by_us(const std::string& path) {
+  const json node = find(path);
+  return !node.is_null() && node.at("lock_user") == server_->credentials().users.at(0).email;
+}
+
+bool ServedAccount::set_quota(std::uint64_t bytes) {
+  const std::string us = server_->credentials().users.at(0).email;
+  server_->admin("POST", "quota", json{{"user", us}, {"bytes", bytes}}.dump());
+  return true;
+}
+
+void ServedAccount::stall(bool on) {
+  if (on)
+    server_->admin("POST", "faults", R"({"match":{"path":"."},"times":0,"action":"stall"})");
+  else
+    server_->admin("DELETE", "faults");
+}
+
 }  // namespace cabinetfs

@@ -43,6 +43,10 @@ class ServedAccount : public TestAccount {
   // Rights come with folders.
   bool make_read_only(const std::string& /*path*/) override { return false; }
   void lock(const std::string& path) override;
+  std::optional<std::string> access_of_other(const std::string& path) override;
+  std::optional<bool> locked_by_us(const std::string& path) override;
+  bool set_quota(std::uint64_t bytes) override;
+  void stall(bool on) override;
 
  protected:
   ServedAccount(const std::string& vendor, const std::string& settings);

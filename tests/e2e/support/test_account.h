@@ -24,8 +24,10 @@ class TestAccount {
   virtual std::string id_of(const std::string& path) = 0;  // empty when there is nothing
   // What stays with an object that is moved, and not with one that is copied.
   virtual std::string identity(const std::string& path) { return id_of(path); }
-  // How many versions the file has; 1 where the vendor keeps none.
+  // How many versions the server has of the file; 1 where it keeps none.
   virtual std::size_t versions(const std::string& path) = 0;
+  // True where the server keeps them, though perhaps no call shows them.
+  virtual bool keeps_versions() { return capabilities().versions; }
   // Paths of live objects below `path`, sorted, folders with a slash at the end.
   virtual std::vector<std::string> tree(const std::string& path) = 0;
   // Contents that were sent, or begun to be, since reset_requests().
@@ -40,6 +42,15 @@ class TestAccount {
   // False where the account cannot make one file of a folder read-only.
   virtual bool make_read_only(const std::string& path) = 0;
   virtual void lock(const std::string& path) = 0;
+
+  // As the server has it, where that can be looked at: its word for what the other user may do
+  // with a folder, empty for nothing; whether the file's lock is this account's.
+  virtual std::optional<std::string> access_of_other(const std::string& /*path*/) { return {}; }
+  virtual std::optional<bool> locked_by_us(const std::string& /*path*/) { return {}; }
+  // False where nothing limits the account.
+  virtual bool set_quota(std::uint64_t /*bytes*/) { return false; }
+  // True: nothing that is sent arrives, until it is called with false.
+  virtual void stall(bool on) = 0;
 
   // False where some of what the server has cannot have any other name in its folder.
   virtual bool renames_to_any_name() { return capabilities().rename; }

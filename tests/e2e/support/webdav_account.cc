@@ -112,6 +112,12 @@ class WebDavAccount final : public TestAccount {
         authorized_->perform(CallContext::within(std::chrono::seconds(30)), std::move(request));
     if (!response || response->status != 200) throw std::runtime_error("cannot lock " + path);
   }
+  void stall(bool on) override {
+    if (on)
+      server_.stop();
+    else
+      server_.start();
+  }
 
  private:
   fs::path disk(const std::string& path) const { return server_.directory() / path; }
