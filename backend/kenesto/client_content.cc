@@ -213,7 +213,9 @@ Result<void> KenestoStore::read(const CallContext& call, const ReadRequest& requ
     const ErrorCode code = part.error().code;
     // A transfer that brought something and broke: the rest is asked for, of the same version.
     const bool broke = code == ErrorCode::kUnavailable || code == ErrorCode::kCorrupt;
-    if (!broke || delivered == before || ++failures > kResumes) return part;
+    if (!broke || delivered == before || delivered == request.length || ++failures > kResumes) {
+      return part;
+    }
   }
   return {};
 }

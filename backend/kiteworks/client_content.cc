@@ -78,7 +78,9 @@ Result<void> KiteworksStore::read(const CallContext& call, const ReadRequest& re
     // in between is no different from a file that changes between two ranges; the size is checked
     // every time.
     const bool broke = code == ErrorCode::kUnavailable || code == ErrorCode::kCorrupt;
-    if (!broke || delivered == before || ++failures > kResumes) return part;
+    if (!broke || delivered == before || delivered == request.length || ++failures > kResumes) {
+      return part;
+    }
   }
   return {};
 }

@@ -419,6 +419,16 @@ TEST_F(KenestoClient, AShortOrMisplacedContentIsCorrupt) {
   EXPECT_EQ(got, "hello");
 }
 
+// All that was wanted has been delivered by then, and it is not the content.
+TEST_F(KenestoClient, AnAnswerThatTurnsOutToBeAnotherContentIsNoSuccess) {
+  constexpr std::uint64_t kSize = 2u << 20;
+  const RemoteEntry entry = listed({ItemJson()}).at(0);
+  http_.ok("GET DownloadFile?", R"({"AccessUrl":"https://store.example.com/1"})");
+  http_.answer("GET https://store.example.com/1", std::string(kSize * 3 / 4, 'x'));
+  const ReadRequest part{entry.id, VersionId{kVersion2}, 0, 5, kSize, {}};
+  EXPECT_EQ(code(store_->read(soon(), part, [](Bytes) { return true; })), ErrorCode::kCorrupt);
+}
+
 TEST_F(KenestoClient, LinksToOtherServicesAreReadWhereTheServerGivesThem) {
   ItemJson link;
   link.external = true;

@@ -101,6 +101,16 @@ TEST_F(KiteworksClient, AnUnhonouredNameFilterMeansTheWholeListing) {
   EXPECT_EQ((*found)->id.value, "f2");
 }
 
+// All that was wanted has been delivered by then, and it is not the content.
+TEST_F(KiteworksClient, AnAnswerThatTurnsOutToBeAnotherContentIsNoSuccess) {
+  constexpr std::uint64_t kSize = 2u << 20;
+  http_.answer("GET /rest/files/f1/content", 200, std::string(kSize * 3 / 4, 'x'));
+  const auto read = store_->read(soon(), {RemoteId{"f1"}, {}, 0, 5, kSize, {}},
+                                 [](Bytes) { return true; });
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().code, ErrorCode::kCorrupt) << to_string(read.error());
+}
+
 TEST_F(KiteworksClient, AMissingIdIsGoneOnlyWhenItsFolderSaysSo) {
   list_with(file_json("f1", "a"));
   const std::string denied = R"({"errors":{"code":"ERR_ACCESS_USER","message":"no"}})";
