@@ -84,6 +84,12 @@ bool is_lost(const Error& error) {
   return error.code == ErrorCode::kUnavailable || error.code == ErrorCode::kTimeout;
 }
 
+Error after_change(Error error) {
+  if (error.code != ErrorCode::kTimeout && error.code != ErrorCode::kCancelled)
+    error.code = ErrorCode::kUnavailable;
+  return error;
+}
+
 bool is_gone(ErrorCode code) {
   return code == ErrorCode::kNotFound || code == ErrorCode::kIsDirectory ||
          code == ErrorCode::kNotDirectory;

@@ -64,6 +64,10 @@ std::string to_string(const Error& error);
 // The answer of a change did not come: nobody knows whether it happened.
 bool is_lost(const Error& error);
 
+// Of a look after a change that the server has agreed to: no error of it says that nothing has
+// happened.
+Error after_change(Error error);
+
 // The object that was asked for is not there any more. Where ids are places, something of the other
 // kind may be.
 bool is_gone(ErrorCode code);

@@ -20,6 +20,13 @@ inline tl::unexpected<Error> fail(ErrorCode code, std::string context) {
 }
 inline tl::unexpected<Error> fail(Error error) { return tl::unexpected<Error>(std::move(error)); }
 
+// The same of a result.
+template <class T>
+Result<T> after_change(Result<T> result) {
+  if (!result) return fail(after_change(std::move(result).error()));
+  return result;
+}
+
 }  // namespace cabinetfs
 
 #define CABINET_CONCAT_INNER(a, b) a##b

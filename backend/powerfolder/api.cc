@@ -77,7 +77,8 @@ Result<std::vector<WireFolder>> FolderApi::folders(const CallContext& call) cons
 Result<std::string> FolderApi::create(const CallContext& call, const std::string& name) const {
   TRY_ASSIGN(const std::string body,
              send(call, {true, "/api/folders", {{"action", "create"}, {"name", name}}, false}));
-  return parse_changed_id(body);
+  // Made, whatever the answer says: an error would mean that nothing was.
+  return parse_changed_id(body).value_or("");
 }
 
 Result<void> FolderApi::remove(const CallContext& call, const std::string& id,

@@ -24,7 +24,7 @@ class FolderApi {
   FolderApi(HttpClient& http, std::string server);
 
   Result<std::vector<WireFolder>> folders(const CallContext& call) const;
-  // The folder's ID; a name that exists may get a twin: look first.
+  // The folder's ID, where the answer tells it; a name that exists may get a twin: look first.
   Result<std::string> create(const CallContext& call, const std::string& name) const;
   // Removes the folder for all members. The server's own default would delete the data.
   Result<void> remove(const CallContext& call, const std::string& id, bool delete_data) const;

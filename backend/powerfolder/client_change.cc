@@ -117,7 +117,7 @@ Result<RemoteEntry> PowerFolderStore::create_top_by_api(const CallContext& call,
   if (!id) return fail(id.error());
   for (int i = 0; i < kLooks; ++i) {
     if (i > 0) TRY(webdav::wait_for(call, config_.second_look));
-    TRY_ASSIGN(const auto made, files_.find_child(call, RemoteId(), name));
+    TRY_ASSIGN(const auto made, after_change(files_.find_child(call, RemoteId(), name)));
     if (made && made->kind == NodeKind::kFolder) return *made;
   }
   return fail(ErrorCode::kUnavailable,

@@ -58,7 +58,7 @@ Result<HttpResponse> WebDavStore::send_with_locks(const CallContext& call, DavRe
 Result<RemoteEntry> WebDavStore::made(const CallContext& call, NodeKind kind, const RemoteId& id) {
   for (int i = 0; i < 2; ++i) {
     if (i > 0) TRY(wait_for(call, config_.second_look));
-    TRY_ASSIGN(auto entry, look(call, id, kind));
+    TRY_ASSIGN(auto entry, after_change(look(call, id, kind)));
     if (entry && entry->kind == kind) return *std::move(entry);
   }
   return fail(ErrorCode::kUnavailable, about("PROPFIND", id) + ": done, but it does not show");
@@ -176,7 +176,7 @@ Result<RemoteEntry> WebDavStore::copy_file(const CallContext& call, const Remote
 
 // A 207 as the answer to a change: something in it failed, or it says nothing.
 Result<void> WebDavStore::check_partial(const HttpResponse& response, const RemoteId& id) {
-  TRY_ASSIGN(const auto resources, parse_multistatus(response.body));
+  TRY_ASSIGN(const auto resources, after_change(parse_multistatus(response.body)));
   for (const WireResource& resource : resources) {
     const int status = std::max(resource.status, resource.worst_propstat);
     if (status < 400 || status == 404 || status == 424) continue;
@@ -241,7 +241,7 @@ Result<void> WebDavStore::remove(const CallContext& call, NodeKind kind, const R
     return fail(api_.failure(response, "DELETE", id));
   } else if (is_html(response)) {
     // Some servers say it with a page; so do portals that never asked the server.
-    TRY_ASSIGN(const auto still, look(call, id, kind));
+    TRY_ASSIGN(const auto still, after_change(look(call, id, kind)));
     if (still) {
       return fail(ErrorCode::kUnavailable,
                   about("DELETE", id) + ": answered with a web page, and it is still there");

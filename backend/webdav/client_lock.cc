@@ -96,7 +96,7 @@ Result<RemoteEntry> WebDavStore::lock(const CallContext& call, const RemoteId& f
     return fail(ErrorCode::kCorrupt, about("LOCK", file) + ": the answer tells no token");
   }
   locks_.hold(file, token);
-  return stat(call, NodeKind::kFile, file);
+  return after_change(stat(call, NodeKind::kFile, file));
 }
 
 Result<void> WebDavStore::adopt_lock(const CallContext& call, const RemoteId& file) {
@@ -163,7 +163,7 @@ Result<RemoteEntry> WebDavStore::unlock(const CallContext& call, const RemoteId&
     locks_.hold(file, *token);
     return fail(api_.failure(*response, "UNLOCK", file));
   }
-  return stat(call, NodeKind::kFile, file);
+  return after_change(stat(call, NodeKind::kFile, file));
 }
 
 }  // namespace cabinetfs

@@ -222,7 +222,7 @@ Result<std::optional<RemoteEntry>> WebDavStore::attempt(const CallContext& call,
     return after_loss(call, upload, error);
   }
   if (response->status >= 200 && response->status < 300) {
-    Result<RemoteEntry> entry = confirm(call, upload, *response);
+    Result<RemoteEntry> entry = after_change(confirm(call, upload, *response));
     if (!entry && is_lost(entry.error())) return after_loss(call, upload, entry.error());
     if (!entry) return fail(std::move(entry).error());
     return std::optional<RemoteEntry>(*std::move(entry));

@@ -158,19 +158,24 @@ TEST_F(PowerFolderClient, WhoMayNotAskForMembersKeepsUnknownRights) {
 TEST_F(PowerFolderClient, AFolderThatWebDavRefusesToMakeIsMadeByTheService) {
   PowerFolderConfig config;
   config.create_top_folders = true;
-  make(config);
-  http_.answer("GET /api/folders?action=getAll", 200, R"({"ResultSet":{"Result":[]}})");
-  http_.answer("MKCOL /webdav/New/", 403, "");
-  http_.answer("PROPFIND /webdav/New", 404, "");
-  http_.answer("POST /api/folders", 200, R"({"ID":"[N]","message":"made"})");
-  http_.answer("PROPFIND /webdav/New", 404, "");  // not yet
-  folder_at("New");
-  http_.answer("GET /api/folders?action=getAll", 200,
-               R"({"ResultSet":{"Result":[{"name":"New","folderID":"[N]"}]}})");
-  http_.answer("GET /api/folders?action=getAccounts", 200, kMembers);
-  const auto made = store_->create_folder(soon(), {}, "New");
-  ASSERT_TRUE(made) << to_string(made.error());
-  EXPECT_EQ(made->id, RemoteId{"New"});
+  // Made, whatever the answer says besides.
+  for (const auto& [status, answer] :
+       {std::pair(200, R"({"ID":"[N]","message":"made"})"), std::pair(200, "made"),
+        std::pair(204, "")}) {
+    make(config);
+    http_.answer("GET /api/folders?action=getAll", 200, R"({"ResultSet":{"Result":[]}})");
+    http_.answer("MKCOL /webdav/New/", 403, "");
+    http_.answer("PROPFIND /webdav/New", 404, "");
+    http_.answer("POST /api/folders", status, answer);
+    http_.answer("PROPFIND /webdav/New", 404, "");  // not yet
+    folder_at("New");
+    http_.answer("GET /api/folders?action=getAll", 200,
+                 R"({"ResultSet":{"Result":[{"name":"New","folderID":"[N]"}]}})");
+    http_.answer("GET /api/folders?action=getAccounts", 200, kMembers);
+    const auto made = store_->create_folder(soon(), {}, "New");
+    ASSERT_TRUE(made) << to_string(made.error());
+    EXPECT_EQ(made->id, RemoteId{"New"});
+  }
 }
 
 TEST_F(PowerFolderClient, OnlyWebDavSaysThatCredentialsAreDead) {

@@ -123,6 +123,21 @@ TEST_F(WebDavLocksWithin, TooManyForAHeaderAreNotSent) {
   EXPECT_EQ(header(http_.take_seen()[0], "If"), "");
 }
 
+// The server has agreed: that the look afterwards fails does not say that nothing has happened.
+TEST_F(WebDavClient, ALookThatFailsAfterAChangeLeavesItOpen) {
+  for (const int status : {401, 403, 500}) {
+    http_.answer("MOVE /dav/a", 201, "");
+    http_.answer("PROPFIND /dav/b", status, "");
+    EXPECT_EQ(code_of(store_->rename(soon(), NodeKind::kFile, {"a"}, "b")),
+              ErrorCode::kUnavailable);
+    http_.answer("MKCOL /dav/d/", 201, "");
+    http_.answer("PROPFIND /dav/d/", status, "");
+    EXPECT_EQ(code_of(store_->create_folder(soon(), {}, "d")), ErrorCode::kUnavailable);
+  }
+  http_.lose("MOVE /dav/a", ErrorCode::kCancelled);
+  EXPECT_EQ(code_of(store_->rename(soon(), NodeKind::kFile, {"a"}, "b")), ErrorCode::kCancelled);
+}
+
 TEST_F(WebDavClient, RefusalsOfAMove) {
   for (const auto& [status, code] :
        std::vector<std::pair<int, ErrorCode>>{{412, ErrorCode::kExists},

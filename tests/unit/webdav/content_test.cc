@@ -218,6 +218,21 @@ TEST_F(WebDavContent, AServerThatFailsIsAskedAgain) {
   EXPECT_TRUE(put("hello", {}, true));
 }
 
+// A login page, say, for the look only: our own content must not be met as somebody's edit.
+TEST_F(WebDavContent, ALookThatFailsAfterAnUploadLeavesItOpen) {
+  found("a", file("/dav/a", 3));
+  http_.answer("PUT /dav/a", 204, "");
+  http_.answer("PROPFIND /dav/a", 403, "");
+  found("a", file("/dav/a", 3, "\"2\""));
+  http_.answer("GET /dav/a", 200, "new", {{"content-length", "3"}});
+  const auto kept = put("new");
+  ASSERT_TRUE(kept) << to_string(kept.error());
+  found("a", file("/dav/a", 3));
+  http_.answer("PUT /dav/a", 204, "");
+  for (int i = 0; i < 2; ++i) http_.answer("PROPFIND /dav/a", 401, "");
+  EXPECT_EQ(code_of(put("new")), ErrorCode::kUnavailable);
+}
+
 TEST_F(WebDavContent, RefusalsOfAnUpload) {
   for (const auto& [status, code] :
        std::vector<std::pair<int, ErrorCode>>{{507, ErrorCode::kOverQuota},
