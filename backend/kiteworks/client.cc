@@ -231,13 +231,13 @@ Result<RemoteEntry> KiteworksStore::entity(const CallContext& call, const HttpRe
   // Any object that is not ours is some other kind of answer, such as the list of a bulk call.
   if (Result<WireNode> node = parse_node(response.body)) {
     if (node->entry.kind == kind && (id.empty() || node->entry.id == id)) {
-      return finish(call, *std::move(node), Origin::kAnswer);
+      return after_change(finish(call, *std::move(node), Origin::kAnswer));
     }
   }
   if (Result<WireBulk> bulk = parse_bulk(response.body)) {
     for (WireNode& node : bulk->nodes) {
       if (node.entry.kind == kind && (id.empty() || node.entry.id == id)) {
-        return finish(call, std::move(node), Origin::kAnswer);
+        return after_change(finish(call, std::move(node), Origin::kAnswer));
       }
     }
     if (!bulk->failed.empty()) {
@@ -246,11 +246,11 @@ Result<RemoteEntry> KiteworksStore::entity(const CallContext& call, const HttpRe
                   fmt::format("id={}: {} {}", id.value, error.code, error.message));
     }
   }
-  if (!id.empty()) return stat(call, kind, id);
+  if (!id.empty()) return after_change(stat(call, kind, id));
   for (const char* const header : {"x-accellion-location", "x-kiteworks-location"}) {
     const std::string* const location = response.find(header);
     const RemoteId told{location == nullptr ? std::string() : id_of_location(*location)};
-    if (!told.empty()) return stat(call, kind, told);
+    if (!told.empty()) return after_change(stat(call, kind, told));
   }
   return fail(ErrorCode::kUnavailable, "done, but the answer does not tell the object");
 }

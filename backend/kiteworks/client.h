@@ -107,7 +107,8 @@ class KiteworksStore final : public RemoteStore {
   Result<kiteworks::WireNode> fetch_node(const CallContext& call, NodeKind kind,
                                          const RemoteId& id);
   // The entity of a 2xx answer to a change, however the server tells it: in the body, in a location
-  // header, or not at all (then it is fetched).
+  // header, or not at all (then it is fetched). What the server says of a part that failed counts;
+  // where the object cannot be looked at, it is kUnavailable.
   Result<RemoteEntry> entity(const CallContext& call, const HttpResponse& response, NodeKind kind,
                              const RemoteId& id);
   // What a failure about this object means, the parent's listing consulted where it is ambiguous.

@@ -47,7 +47,7 @@ Result<RemoteEntry> KiteworksStore::create_folder(const CallContext& call, const
   if (!response) return fail(explain_create(call, parent, response.error()));
   Result<RemoteEntry> made = entity(call, *response, NodeKind::kFolder, RemoteId());
   if (made || made.error().code != ErrorCode::kUnavailable) return made;
-  TRY_ASSIGN(auto found, find_child(call, parent, name));
+  TRY_ASSIGN(auto found, after_change(find_child(call, parent, name)));
   if (!found) return made;
   return *std::move(found);
 }
@@ -93,7 +93,7 @@ Result<RemoteEntry> KiteworksStore::move(const CallContext& call, NodeKind kind,
   TRY_ASSIGN(RemoteEntry moved, entity(call, *response, kind, id));
   if (moved.parent != new_parent) {
     // An answer from before the move, or one that does not tell the parent.
-    TRY_ASSIGN(moved, stat(call, kind, id));
+    TRY_ASSIGN(moved, after_change(stat(call, kind, id)));
     if (moved.parent != new_parent) {
       return fail(ErrorCode::kUnavailable, request.about + ": accepted, but not moved");
     }
@@ -209,13 +209,13 @@ Result<RemoteEntry> KiteworksStore::copy_file(const CallContext& call, const Rem
   if (!response) return fail(explain(call, id, response.error()));
   Result<RemoteEntry> made = entity(call, *response, NodeKind::kFile, RemoteId());
   if (!made && made.error().code == ErrorCode::kUnavailable) {
-    TRY_ASSIGN(auto found, find_child(call, new_parent, name));
+    TRY_ASSIGN(auto found, after_change(find_child(call, new_parent, name)));
     if (found) made = *std::move(found);
   }
   if (!made || made->name == name) return made;
   // Numbered after all, since somebody took the name, or named like the source.
   Result<RemoteEntry> renamed = rename(call, NodeKind::kFile, made->id, name);
-  if (!renamed && renamed.error().code == ErrorCode::kExists) {
+  if (!renamed && !is_lost(renamed.error()) && renamed.error().code != ErrorCode::kCancelled) {
     if (const Result<void> undone = remove(call, NodeKind::kFile, made->id); !undone) {
       log_warn("kiteworks: a copy was left behind as \"{}\": {}", made->name,
                undone.error().context);

@@ -65,12 +65,13 @@ Result<RemoteEntry> KiteworksStore::uploaded(const CallContext& call, const Uplo
   const bool fresh = target.file.empty();
   Result<WireNode> node = parse_node(response.body);
   if (node && node->entry.kind == NodeKind::kFile) {
-    return finish(call, *std::move(node), fresh ? Origin::kNewFile : Origin::kAnswer);
+    return after_change(
+        finish(call, *std::move(node), fresh ? Origin::kNewFile : Origin::kAnswer));
   }
   Result<RemoteEntry> entry = entity(call, response, NodeKind::kFile, target.file);
   if (entry || !fresh || entry.error().code != ErrorCode::kUnavailable) return entry;
   // Stored, but the answer says nothing: what stands there under this name.
-  TRY_ASSIGN(auto found, find_child(call, target.parent, target.name));
+  TRY_ASSIGN(auto found, after_change(find_child(call, target.parent, target.name)));
   if (!found) return entry;
   return *std::move(found);
 }
@@ -268,7 +269,7 @@ Result<RemoteEntry> KiteworksStore::finish_upload(const CallContext& call,
   const auto versions = fetch_versions(call, entry.id);
   // Without the right to see versions, nobody can tell.
   if (!versions && versions.error().code == ErrorCode::kDenied) return entry;
-  if (!versions) return fail(versions.error());
+  if (!versions) return fail(after_change(versions.error()));
   if (versions->size() < 2) return entry;
   const Result<void> undone = post_promote(call, entry.id, (*versions)[1].version.id);
   return fail(ErrorCode::kExists,

@@ -84,7 +84,7 @@ Result<RemoteEntry> KiteworksStore::promote(const CallContext& call, const Remot
                                             const VersionId& version) {
   TRY_ASSIGN(const WireNode before, fetch_node(call, NodeKind::kFile, file));
   TRY(post_promote(call, file, version));
-  TRY_ASSIGN(RemoteEntry after, stat(call, NodeKind::kFile, file));
+  TRY_ASSIGN(RemoteEntry after, after_change(stat(call, NodeKind::kFile, file)));
   if (after.name == before.entry.name) return after;
   // The file takes the name that the version had (Kiteworks, 2026); nobody asked for that.
   Result<RemoteEntry> renamed = rename(call, NodeKind::kFile, file, before.entry.name);

@@ -55,6 +55,33 @@ TEST_F(KiteworksClient, ACreateThatAnswersNothing) {
   EXPECT_EQ(made->id.value, "f2");
 }
 
+// The server has agreed: that the look afterwards fails does not say that nothing has happened.
+TEST_F(KiteworksClient, ALookThatFailsAfterAChangeLeavesItOpen) {
+  const std::string denied = R"({"errors":{"code":"ERR_ACCESS_DENIED","message":"no"}})";
+  const RemoteId file{"f1"};
+  list_with(file_json("f1", "a", R"(,"versionsCount":1)"));
+  std::vector<Error> errors;
+  // Entities without the count that validators are made with.
+  http_.answer("POST /rest/files/f1", 200, file_json("f1", "a"));
+  http_.answer("GET /rest/folders/d1/children", 422, denied);
+  errors.push_back(store_->put(soon(), {file, {}, "a", {}}, as_bytes("hello")).error());
+  // No entity at all.
+  http_.answer("PUT /rest/files/f1", 200, "");
+  http_.answer("GET /rest/files/f1", 422, denied);
+  errors.push_back(store_->rename(soon(), NodeKind::kFile, file, "b").error());
+  http_.answer("POST /rest/folders/d1/folders", 201, "");
+  http_.answer("GET /rest/folders/d1/children", 422, denied);
+  errors.push_back(store_->create_folder(soon(), RemoteId{"d1"}, "d").error());
+  // An entity from before the move.
+  http_.answer("POST /rest/files/actions/move", 201,
+               file_json("f1", "a", R"(,"versionsCount":1)"));
+  http_.answer("GET /rest/files/f1", 422, denied);
+  errors.push_back(store_->move(soon(), NodeKind::kFile, file, RemoteId{"d2"}).error());
+  for (const Error& error : errors) {
+    EXPECT_EQ(error.code, ErrorCode::kUnavailable) << to_string(error);
+  }
+}
+
 TEST_F(KiteworksClient, ACreateIsExclusiveAndNotRepeated) {
   http_.lose("POST /rest/folders/d1/actions/file", ErrorCode::kUnavailable);
   const auto lost = store_->put(soon(), {{}, RemoteId{"d1"}, "b", {}}, as_bytes("hello"));
