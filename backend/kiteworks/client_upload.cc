@@ -258,7 +258,26 @@ Result<void> KiteworksStore::check_unchanged(const CallContext& call,
 Result<RemoteEntry> KiteworksStore::finish_upload(const CallContext& call,
                                                   const UploadSession& session,
                                                   const HttpResponse& response) {
+  // The session in the file's place. Both have an id, and only a file has a type.
+  const bool has_file = parse_node(response.body).has_value();
+  if (const Result<WireUpload> told = parse_upload(response.body); told && !has_file) {
+    const std::uint64_t count = chunk_count(session.size, session.chunk_size);
+    if (told->uploaded_chunks.value_or(count) < count) {
+      return fail(ErrorCode::kConflict, fmt::format("upload {}: the server has {} chunks of {}",
+                                                    session.id, *told->uploaded_chunks, count));
+    }
+    if (told->finished == false) {
+      return fail(ErrorCode::kUnavailable,
+                  fmt::format("upload {}: all of it is there, and not in place yet", session.id));
+    }
+  }
   TRY_ASSIGN(RemoteEntry entry, uploaded(call, session.target, response));
+  const Validator& before = session.target.before;
+  if (!before.empty() && entry.validator == before) {
+    return fail(ErrorCode::kUnavailable,
+                fmt::format("upload {}: accepted, but id={} is what it was before", session.id,
+                            entry.id.value));
+  }
   if (entry.size != session.size) {
     return fail(ErrorCode::kConflict, fmt::format("upload {}: stored as {} bytes instead of {}",
                                                   session.id, entry.size, session.size));
@@ -296,8 +315,13 @@ Result<UploadSession> KiteworksStore::upload_resume(const CallContext& call,
   const std::uint64_t done = upload.uploaded_chunks.value_or(0);
   const std::uint64_t count =
       session.chunk_size == 0 ? 0 : chunk_count(session.size, session.chunk_size);
-  if (upload.finished || done >= count) {
+  if (upload.finished.value_or(false)) {
     return fail(ErrorCode::kNotFound, fmt::format("upload {}: finished", session.id));
+  }
+  // Being put together, which takes its time. The session goes when that is done.
+  if (done >= count) {
+    return fail(ErrorCode::kUnavailable,
+                fmt::format("upload {}: all of it is there, and not in place yet", session.id));
   }
   const bool same =
       upload.total_size == session.size && upload.uploaded_chunks &&

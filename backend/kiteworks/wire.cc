@@ -37,7 +37,7 @@ Result<WireUpload> parse_upload(std::string_view body) {
   upload.uploaded_chunks = number_of(member(json, "uploadedChunks"));
   upload.replaces = text_of(member(json, "replaceId"));
   if (upload.replaces == "0") upload.replaces.clear();
-  upload.finished = flag_of(member(json, "finished")).value_or(false);
+  upload.finished = flag_of(member(json, "finished"));
   return upload;
 }
 

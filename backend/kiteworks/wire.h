@@ -73,7 +73,7 @@ struct WireUpload {
   std::optional<std::uint64_t> uploaded_size;
   std::optional<std::uint64_t> uploaded_chunks;
   std::string replaces;  // id of the file that gets a version, or empty
-  bool finished = false;
+  std::optional<bool> finished;
 };
 
 struct WireVersion {

@@ -278,6 +278,39 @@ TEST_F(KiteworksClient, AFileThatIsNotShownIsNoVerdictOnTheUpload) {
             ErrorCode::kConflict);
 }
 
+// The last chunk is answered with the session: that is no version.
+TEST_F(KiteworksClient, ASessionThatIsNotFinishedIsNoFile) {
+  list_with(file_json("f1", "a"));
+  http_.answer("GET /rest/files/f1", 200, file_json("f1", "a"));
+  const auto before = store_->stat(soon(), NodeKind::kFile, RemoteId{"f1"});
+  ASSERT_TRUE(before);
+  const std::string content(1500, 'x');
+  UploadSession session = begun_session(*store_, http_, before->validator, content);
+  const auto last = [&](const std::string& answer) {
+    http_.answer("GET /rest/files/f1", 200, file_json("f1", "a"));
+    http_.answer("POST /n1/rest/uploads/7", 200, answer);
+    const auto sent = store_->upload_chunk(soon(), session, as_bytes(content).subspan(1000));
+    return sent ? ErrorCode::kInternal : sent.error().code;
+  };
+  EXPECT_EQ(last(R"({"id": 7, "uploadedChunks": 1, "finished": false})"), ErrorCode::kConflict);
+  EXPECT_EQ(last(R"({"id": 7, "uploadedChunks": 2, "finished": false})"), ErrorCode::kUnavailable);
+  // Finished, it says, and the file does not show it.
+  http_.answer("GET /rest/files/f1", 200, file_json("f1", "a"));
+  http_.answer("POST /n1/rest/uploads/7", 200, R"({"id": 7, "finished": true})");
+  http_.answer("GET /rest/files/f1", 200, file_json("f1", "a"));
+  const auto sent = store_->upload_chunk(soon(), session, as_bytes(content).subspan(1000));
+  ASSERT_FALSE(sent);
+  EXPECT_EQ(sent.error().code, ErrorCode::kUnavailable);
+  // It is waited for until it is gone.
+  http_.answer("GET /rest/uploads/7", 200,
+               R"({"id": 7, "totalSize": 1500, "uploadedChunks": 2, "finished": false})");
+  EXPECT_EQ(store_->upload_resume(soon(), session).error().code, ErrorCode::kUnavailable);
+  http_.answer("GET /rest/uploads/7", 200, R"({"id": 7, "totalSize": 1500, "finished": true})");
+  EXPECT_EQ(store_->upload_resume(soon(), session).error().code, ErrorCode::kNotFound);
+  http_.answer("GET /rest/uploads/7", 404, R"({"errors":{"code":"ERR_ENTITY_NOT_FOUND"}})");
+  EXPECT_EQ(store_->upload_resume(soon(), session).error().code, ErrorCode::kNotFound);
+}
+
 TEST_F(KiteworksClient, AFirewallThatStopsACreateMindsTheName) {
   http_.answer("POST /rest/folders/d1/actions/file", 490, "");
   EXPECT_EQ(store_->put(soon(), {{}, RemoteId{"d1"}, "b", {}}, as_bytes("x")).error().code,
