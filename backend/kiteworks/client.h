@@ -94,7 +94,8 @@ class KiteworksStore final : public RemoteStore {
  private:
   using Account = std::shared_ptr<const kiteworks::WireAccount>;
   using Nodes = std::vector<kiteworks::WireNode>;
-  // Where a node came from; see ValidatorPolicy.
+  // Where a node came from; see ValidatorPolicy. kNewFile: the server has refused to make a version
+  // of it.
   enum class Origin { kListing, kAnswer, kNewFile };
 
   // client.cc
@@ -132,6 +133,10 @@ class KiteworksStore final : public RemoteStore {
   Result<std::optional<kiteworks::WireNode>> find_node(const CallContext& call,
                                                        const RemoteId& folder,
                                                        const std::string& name);
+  // The same out of the whole listing.
+  Result<std::optional<kiteworks::WireNode>> find_listed(const CallContext& call,
+                                                         const RemoteId& folder,
+                                                         const std::string& name);
 
   // client_content.cc
   Result<void> read_range(const CallContext& call, const ReadRequest& request,
@@ -150,7 +155,7 @@ class KiteworksStore final : public RemoteStore {
   Result<RemoteEntry> finish_upload(const CallContext& call, const UploadSession& session,
                                     const HttpResponse& response);
   Result<RemoteEntry> uploaded(const CallContext& call, const UploadTarget& target,
-                               const HttpResponse& response);
+                               const HttpResponse& response, Origin origin);
 
   // client_versions.cc
   Result<std::vector<kiteworks::WireVersion>> fetch_versions(const CallContext& call,

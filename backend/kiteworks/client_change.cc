@@ -191,7 +191,7 @@ Result<RemoteEntry> KiteworksStore::copy_file(const CallContext& call, const Rem
   }
   TRY_ASSIGN(const WireNode source, fetch_node(call, NodeKind::kFile, id));
   // On a clash the server would append a number.
-  TRY_ASSIGN(const auto clash, find_node(call, new_parent, name));
+  TRY_ASSIGN(const auto clash, find_listed(call, new_parent, name));
   if (clash) return fail(ErrorCode::kExists, fmt::format("copy: \"{}\" is taken", name));
   ApiRequest request;
   request.method = "POST";

@@ -14,6 +14,17 @@ namespace {
 // 1,000 entries with all their permissions are about 5 MB.
 constexpr std::size_t kListBody = 64u << 20;
 
+// Of twins, the one that is spelled the same.
+std::optional<WireNode> pick(std::vector<WireNode>& nodes, const std::string& name) {
+  const std::string wanted = fold_name(name);
+  std::optional<WireNode> found;
+  for (WireNode& node : nodes) {
+    if (node.deleted || fold_name(node.entry.name) != wanted) continue;
+    if (!found || node.entry.name == name) found = std::move(node);
+  }
+  return found;
+}
+
 }  // namespace
 
 Result<KiteworksStore::Nodes> KiteworksStore::list_path(const CallContext& call,
@@ -119,25 +130,18 @@ Result<std::vector<RemoteEntry>> KiteworksStore::list(const CallContext& call,
   return entries;
 }
 
+Result<std::optional<WireNode>> KiteworksStore::find_listed(const CallContext& call,
+                                                            const RemoteId& folder,
+                                                            const std::string& name) {
+  TRY_ASSIGN(Nodes nodes, list_nodes(call, folder));
+  return pick(nodes, name);
+}
+
 Result<std::optional<WireNode>> KiteworksStore::find_node(const CallContext& call,
                                                           const RemoteId& folder,
                                                           const std::string& name) {
-  const std::string wanted = fold_name(name);
-  const auto pick = [&](Nodes& nodes) {
-    std::optional<WireNode> found;
-    for (WireNode& node : nodes) {
-      if (node.deleted || fold_name(node.entry.name) != wanted) continue;
-      // Of twins, the one that is spelled the same.
-      if (!found || node.entry.name == name) found = std::move(node);
-    }
-    return found;
-  };
-  if (is_root(folder)) {
-    // The list of top folders has no filter by name.
-    TRY_ASSIGN(Nodes nodes, list_root(call));
-    return pick(nodes);
-  }
-  bool filter_ignored = false;
+  // The list of top folders has no filter by name.
+  if (is_root(folder)) return find_listed(call, folder, name);
   ApiRequest request;
   request.path = object_path(NodeKind::kFolder, folder, "/children");
   request.query = {
@@ -147,13 +151,16 @@ Result<std::optional<WireNode>> KiteworksStore::find_node(const CallContext& cal
   const auto response = api_.send(call, request);
   if (!response) return fail(explain(call, folder, response.error()));
   TRY_ASSIGN(WirePage<WireNode> page, parse_nodes(response->body));
+  const std::string wanted = fold_name(name);
+  bool filter_ignored = false;
   for (WireNode& node : page.items) {
     node.entry.parent = folder;
     filter_ignored = filter_ignored || fold_name(node.entry.name) != wanted;
   }
-  if (!filter_ignored) return pick(page.items);
-  TRY_ASSIGN(Nodes nodes, list_nodes(call, folder));
-  return pick(nodes);
+  // No page says that the filter compares names as the server does, without regard to case.
+  auto found = pick(page.items, name);
+  if (found && !filter_ignored) return found;
+  return find_listed(call, folder, name);
 }
 
 Result<std::optional<RemoteEntry>> KiteworksStore::find_child(const CallContext& call,

@@ -61,12 +61,11 @@ Result<std::string> KiteworksStore::upload_name(const CallContext& call,
 }
 
 Result<RemoteEntry> KiteworksStore::uploaded(const CallContext& call, const UploadTarget& target,
-                                             const HttpResponse& response) {
+                                             const HttpResponse& response, Origin origin) {
   const bool fresh = target.file.empty();
   Result<WireNode> node = parse_node(response.body);
-  if (node && node->entry.kind == NodeKind::kFile) {
-    return after_change(
-        finish(call, *std::move(node), fresh ? Origin::kNewFile : Origin::kAnswer));
+  if (node && node->entry.kind == NodeKind::kFile && (fresh || node->entry.id == target.file)) {
+    return after_change(finish(call, *std::move(node), origin));
   }
   Result<RemoteEntry> entry = entity(call, response, NodeKind::kFile, target.file);
   if (entry || !fresh || entry.error().code != ErrorCode::kUnavailable) return entry;
@@ -102,7 +101,7 @@ Result<RemoteEntry> KiteworksStore::put(const CallContext& call, const UploadTar
     return fail(fresh ? explain_create(call, target.parent, response.error())
                       : explain(call, target.file, response.error()));
   }
-  return uploaded(call, target, *response);
+  return uploaded(call, target, *response, fresh ? Origin::kNewFile : Origin::kAnswer);
 }
 
 Result<WireUpload> KiteworksStore::open_upload(const CallContext& call, const std::string& path,
@@ -141,7 +140,7 @@ Result<UploadSession> KiteworksStore::upload_begin(const CallContext& call,
   if (fresh && is_root(target.parent)) return fail(root_takes_no_files());
   if (fresh) {
     // The server would add a version to whatever has the name.
-    TRY_ASSIGN(const auto found, find_node(call, target.parent, target.name));
+    TRY_ASSIGN(const auto found, find_listed(call, target.parent, target.name));
     if (found) return fail(taken(target.name));
   }
   UploadSession session;
@@ -259,8 +258,8 @@ Result<RemoteEntry> KiteworksStore::finish_upload(const CallContext& call,
                                                   const UploadSession& session,
                                                   const HttpResponse& response) {
   // The session in the file's place. Both have an id, and only a file has a type.
-  const bool has_file = parse_node(response.body).has_value();
-  if (const Result<WireUpload> told = parse_upload(response.body); told && !has_file) {
+  const Result<WireNode> file = parse_node(response.body);
+  if (const Result<WireUpload> told = parse_upload(response.body); told && !file) {
     const std::uint64_t count = chunk_count(session.size, session.chunk_size);
     if (told->uploaded_chunks.value_or(count) < count) {
       return fail(ErrorCode::kConflict, fmt::format("upload {}: the server has {} chunks of {}",
@@ -271,7 +270,7 @@ Result<RemoteEntry> KiteworksStore::finish_upload(const CallContext& call,
                   fmt::format("upload {}: all of it is there, and not in place yet", session.id));
     }
   }
-  TRY_ASSIGN(RemoteEntry entry, uploaded(call, session.target, response));
+  TRY_ASSIGN(RemoteEntry entry, uploaded(call, session.target, response, Origin::kAnswer));
   const Validator& before = session.target.before;
   if (!before.empty() && entry.validator == before) {
     return fail(ErrorCode::kUnavailable,
@@ -284,10 +283,16 @@ Result<RemoteEntry> KiteworksStore::finish_upload(const CallContext& call,
   }
   // A name that was free when we looked may have been taken while the chunks went up; then ours has
   // become a version of the other's file.
-  if (!session.target.file.empty() || entry.version_count == 1) return entry;
+  if (!session.target.file.empty()) return entry;
+  const std::string& name = session.target.name;
+  // Only its own answer is from after it for certain.
+  if (file && file->versions_count == 1u && entry.name == name) return entry;
   const auto versions = fetch_versions(call, entry.id);
-  // Without the right to see versions, nobody can tell.
-  if (!versions && versions.error().code == ErrorCode::kDenied) return entry;
+  // Without the right to see versions, only another spelling of the name tells.
+  if (!versions && versions.error().code == ErrorCode::kDenied) {
+    if (entry.name == name || fold_name(entry.name) != fold_name(name)) return entry;
+    return fail(taken(name));
+  }
   if (!versions) return fail(after_change(versions.error()));
   if (versions->size() < 2) return entry;
   const Result<void> undone = post_promote(call, entry.id, (*versions)[1].version.id);

@@ -171,6 +171,57 @@ TEST_F(KiteworksClient, ASessionThatWouldBecomeAVersionIsGivenUp) {
   EXPECT_EQ(session.error().code, ErrorCode::kExists);
 }
 
+// No server has to find README by the name readme, and ours would become a version of it.
+TEST_F(KiteworksClient, ASessionIsNotBegunOntoANameOfAnotherCase) {
+  http_.answer("GET /rest/folders/d1/children?deleted=false&orderBy", 200,
+               R"({"data":[)" + file_json("f1", "README") + R"(],"metadata":{"total":1}})");
+  const auto session = store_->upload_begin(soon(), {{}, RemoteId{"d1"}, "readme", {}}, 5);
+  ASSERT_FALSE(session);
+  EXPECT_EQ(session.error().code, ErrorCode::kExists);
+  http_.answer("GET /rest/folders/d1/children?deleted=false&name=readme&", 200, "[]");
+  http_.answer("GET /rest/folders/d1/children?deleted=false&orderBy", 200,
+               R"({"data":[)" + file_json("f1", "README") + R"(],"metadata":{"total":1}})");
+  const auto found = store_->find_child(soon(), RemoteId{"d1"}, "readme");
+  ASSERT_TRUE(found && *found);
+  EXPECT_EQ((*found)->name, "README");
+}
+
+// Somebody made a file of that name while the chunks went up.
+TEST_F(KiteworksClient, ANameThatIsTakenDuringASessionIsNoticed) {
+  list_with(file_json("f1", "a", R"(,"versionsCount":1)"));
+  UploadSession session;
+  session.id = "7";
+  session.address = "n1/rest/uploads/7";
+  session.size = 5;
+  session.chunk_size = 1000;
+  session.target = {{}, RemoteId{"d1"}, "b", {}, {}};
+  const auto send = [&] {
+    session.next_chunk = 0;
+    return store_->upload_chunk(soon(), session, as_bytes("12345"));
+  };
+  // The answer does not tell how many versions there are.
+  http_.answer("POST /n1/rest/uploads/7", 201, file_json("f2", "b"));
+  http_.answer("GET /rest/folders/d1/children?deleted=false&name=b&", 200,
+               "[" + file_json("f2", "b", R"(,"versionsCount":1)") + "]");  // from before it
+  http_.answer("GET /rest/files/f2/versions", 200,
+               R"({"data":[{"id":"v2","versionNumber":0,"size":5},
+                           {"id":"v1","versionNumber":1,"size":3}],"metadata":{"total":2}})");
+  http_.answer("POST /rest/files/f2/versions/v1/actions/promote", 200, "");
+  auto sent = send();
+  ASSERT_FALSE(sent);
+  EXPECT_EQ(sent.error().code, ErrorCode::kExists);
+  // Without the right to see versions, the spelling tells.
+  http_.answer("POST /n1/rest/uploads/7", 201, file_json("f2", "B", R"(,"versionsCount":2)"));
+  http_.answer("GET /rest/files/f2/versions", 422, R"({"errors":{"code":"ERR_ACCESS_USER"}})");
+  sent = send();
+  ASSERT_FALSE(sent);
+  EXPECT_EQ(sent.error().code, ErrorCode::kExists);
+  http_.answer("POST /n1/rest/uploads/7", 201, file_json("f2", "b", R"(,"versionsCount":1)"));
+  sent = send();
+  ASSERT_TRUE(sent) << to_string(sent.error());
+  EXPECT_EQ((**sent).id.value, "f2");
+}
+
 TEST_F(KiteworksClient, AnUploadAddressOnAnotherHostIsRefused) {
   http_.answer("POST /rest/files/f1/actions/initiateUpload", 201,
                R"({"id": 7, "uploadUrl": "https://evil.example.com/rest/uploads/7"})");
