@@ -94,6 +94,9 @@ ApiResult<HttpResponse> Api::finish(const CallContext& call, HttpRequest http,
   if (response->status < 200 || response->status > 299) {
     return tl::unexpected<ApiFailure>(failure(*response, request.label, request.about));
   }
+  if (response->status != 207 && !request.in_parts && names_errors(*response)) {
+    return tl::unexpected<ApiFailure>(failure(*response, request.label, request.about));
+  }
   // A page of something in between (a portal, a filter): nobody knows whether the server was asked.
   const std::string* const type = response->find("content-type");
   if (type != nullptr && ascii_lower(*type).find("html") != std::string::npos) {

@@ -37,6 +37,7 @@ struct ApiRequest {
   std::string label;  // "GET /rest/files/{id}"
   std::string about;  // what it is about, for messages: "id=..."
   bool idempotent = true;
+  bool in_parts = false;  // of several objects: errors in a 2xx answer are the caller's to read
   std::size_t max_body = 16u << 20;
 };
 

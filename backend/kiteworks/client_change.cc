@@ -158,6 +158,7 @@ std::vector<Result<void>> KiteworksStore::remove_files(const CallContext& call,
     request.path = "/rest/files";
     request.query = {{"id:in", list}, {"partialSuccess", "true"}};
     request.label = "DELETE /rest/files";
+    request.in_parts = true;
     request.about = fmt::format("{} files", count);
     const auto response = api_.send(call, request);
     Result<WireBulk> bulk = response && !response->body.empty() ? parse_bulk(response->body)

@@ -125,6 +125,8 @@ struct WireBulk {
 
 // Never fails: what cannot be read leaves only the status.
 WireError parse_error(const HttpResponse& response);
+// Whether the body is an object that names errors, whatever the status says.
+bool names_errors(const HttpResponse& response);
 
 Result<WireNode> parse_node(std::string_view body);
 Result<WirePage<WireNode>> parse_nodes(std::string_view body);

@@ -74,6 +74,15 @@ WireError error_of(const Json& json, int status) {
   return error;
 }
 
+bool names_errors(const HttpResponse& response) {
+  // Listings are large, and hardly one holds the word.
+  if (response.body.find("\"errors\"") == std::string::npos) return false;
+  const Result<Json> json = parse_document(response.body);
+  if (!json || !json->is_object()) return false;
+  const Json& errors = member(*json, "errors");
+  return errors.is_structured() && !errors.empty();
+}
+
 WireError parse_error(const HttpResponse& response) {
   if (response.body.size() <= kErrorBody) {
     const Result<Json> json = parse_document(response.body);

@@ -414,6 +414,21 @@ TEST_F(KiteworksClient, AWebPageIsNoAnswerToAChange) {
   EXPECT_EQ(session.next_chunk, 0u);
 }
 
+// Seen of bulk calls; nothing says that others never do it.
+TEST_F(KiteworksClient, ErrorsInTheBodyOfASuccessAreErrors) {
+  const std::string locked = R"({"errors":[{"code":"ERR_ENTITY_LOCKED","message":"no"}]})";
+  http_.answer("DELETE /rest/files/f1", 200, locked);
+  EXPECT_EQ(store_->remove(soon(), NodeKind::kFile, RemoteId{"f1"}).error().code,
+            ErrorCode::kBusy);
+  http_.answer("PUT /rest/folders/d1", 200, R"({"errors":{"code":"ERR_SOMETHING_ELSE"}})");
+  EXPECT_EQ(store_->set_description(soon(), NodeKind::kFolder, RemoteId{"d1"}, "x").error().code,
+            ErrorCode::kUnavailable)
+      << "what it means nobody knows";
+  http_.answer("PUT /rest/folders/d1", 200, R"({"id":"d1","errors":[]})");
+  EXPECT_TRUE(store_->set_description(soon(), NodeKind::kFolder, RemoteId{"d1"}, "x"));
+  list_with(file_json("f1", "errors"));
+}
+
 TEST_F(KiteworksClient, ALockIsOursByIdAndAnothersOtherwise) {
   const auto lock_of = [&](const std::string& more) {
     http_.answer("GET /rest/files/f1", 200, file_json("f1", "a", ",\"versionsCount\":1" + more));
