@@ -128,7 +128,7 @@ class KiteworksStore final : public RemoteStore {
   Result<Nodes> list_nodes(const CallContext& call, const RemoteId& folder, int depth = 0);
   Result<Nodes> list_path(const CallContext& call, const std::string& path,
                           const kiteworks::Query& query, const std::string& label,
-                          const RemoteId& folder, int depth = 0);
+                          kiteworks::PageMemory& paging, const RemoteId& folder, int depth = 0);
   Result<Nodes> list_root(const CallContext& call);
   Result<std::optional<kiteworks::WireNode>> find_node(const CallContext& call,
                                                        const RemoteId& folder,
@@ -186,7 +186,10 @@ class KiteworksStore final : public RemoteStore {
   const kiteworks::Api api_;
 
   // Thread safe by themselves
-  kiteworks::PageMemory paging_;
+  // One for each endpoint: what is proven of one says nothing of another.
+  struct {
+    kiteworks::PageMemory top, shared, children, versions, file_members, folder_members;
+  } paging_;
   kiteworks::ValidatorPolicy validators_;
   // Before and after the first account(): the second one is written once, then only read.
   Capabilities first_capabilities_;

@@ -30,7 +30,8 @@ std::optional<WireNode> pick(std::vector<WireNode>& nodes, const std::string& na
 Result<KiteworksStore::Nodes> KiteworksStore::list_path(const CallContext& call,
                                                         const std::string& path, const Query& query,
                                                         const std::string& label,
-                                                        const RemoteId& folder, int depth) {
+                                                        PageMemory& paging, const RemoteId& folder,
+                                                        int depth) {
   Nodes nodes;
   const auto fetch = [&](std::uint64_t offset, std::uint64_t limit) -> Result<Page> {
     ApiRequest request;
@@ -55,7 +56,7 @@ Result<KiteworksStore::Nodes> KiteworksStore::list_path(const CallContext& call,
     }
     return keys;
   };
-  TRY(collect_pages(paging_, config_.page_limit, fetch, [&] { nodes.clear(); }));
+  TRY(collect_pages(paging, config_.page_limit, fetch, [&] { nodes.clear(); }));
   // Pages overlap by one entry, and deleted ones come along where the filter is not honoured.
   std::unordered_map<std::string, std::size_t> seen;
   Nodes unique;
@@ -75,7 +76,7 @@ Result<KiteworksStore::Nodes> KiteworksStore::list_root(const CallContext& call)
       Nodes nodes,
       list_path(call, "/rest/folders/top",
                 {{"deleted", "false"}, {"orderBy", "name:asc"}, {"with", std::string(kWanted)}},
-                "GET /rest/folders/top", root));
+                "GET /rest/folders/top", paging_.top, root));
   // Some servers leave the personal folder out of the list; it belongs there all the same.
   bool have_own = account->my_folder.empty() || my_folder_hidden_.load();
   for (const WireNode& node : nodes)
@@ -104,7 +105,7 @@ Result<KiteworksStore::Nodes> KiteworksStore::list_root(const CallContext& call)
         Nodes shared,
         list_path(call, "/rest/files/shared",
                   {{"orderBy", "name"}, {"orderType", "asc"}, {"with", std::string(kWanted)}},
-                  "GET /rest/files/shared", root));
+                  "GET /rest/files/shared", paging_.shared, root));
     for (WireNode& node : shared) nodes.push_back(std::move(node));
   }
   return nodes;
@@ -115,7 +116,7 @@ Result<KiteworksStore::Nodes> KiteworksStore::list_nodes(const CallContext& call
   if (is_root(folder)) return list_root(call);
   return list_path(call, object_path(NodeKind::kFolder, folder, "/children"),
                    {{"deleted", "false"}, {"orderBy", "name:asc"}, {"with", std::string(kWanted)}},
-                   "GET /rest/folders/{id}/children", folder, depth);
+                   "GET /rest/folders/{id}/children", paging_.children, folder, depth);
 }
 
 Result<std::vector<RemoteEntry>> KiteworksStore::list(const CallContext& call,

@@ -82,7 +82,8 @@ Result<std::vector<WireMember>> KiteworksStore::fetch_members(const CallContext&
     }
     return keys;
   };
-  TRY(collect_pages(paging_, config_.page_limit, fetch, [&] { all.clear(); }));
+  PageMemory& paging = kind == NodeKind::kFile ? paging_.file_members : paging_.folder_members;
+  TRY(collect_pages(paging, config_.page_limit, fetch, [&] { all.clear(); }));
   return all;
 }
 

@@ -34,7 +34,7 @@ Result<std::vector<WireVersion>> KiteworksStore::fetch_versions(const CallContex
     }
     return keys;
   };
-  TRY(collect_pages(paging_, config_.page_limit, fetch, [&] { all.clear(); }));
+  TRY(collect_pages(paging_.versions, config_.page_limit, fetch, [&] { all.clear(); }));
   // Pages overlap; 0 is the current one and older ones count up.
   std::sort(all.begin(), all.end(), [](const WireVersion& a, const WireVersion& b) {
     return a.server_number != b.server_number ? a.server_number < b.server_number

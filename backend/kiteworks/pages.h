@@ -11,7 +11,7 @@
 
 namespace cabinetfs::kiteworks {
 
-// What is known of the server's habit of paging. Thread safe.
+// What is known of the server's habit of paging at one endpoint. Thread safe.
 struct PageMemory {
   // The server never sends more than this, whatever is asked; 0 = not known.
   std::atomic<std::uint64_t> cap{0};

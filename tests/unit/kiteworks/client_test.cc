@@ -36,6 +36,25 @@ TEST_F(KiteworksClient, AListingAlwaysSendsALimitAndLeavesOutTheDeleted) {
   EXPECT_NE(seen[0].target.find("with=%28permissions"), std::string::npos);
 }
 
+TEST_F(KiteworksClient, WhatOneEndpointSendsInOnePageIsNothingToAnother) {
+  http_.answer("GET /rest/folders/top", 200,
+               R"([{"id":"sync","type":"d","name":"My Folder"},{"id":"d1","type":"d","name":"x"},
+                   {"id":"d2","type":"d","name":"y"}])");
+  http_.answer("GET /rest/folders/top", 200, "[]");
+  ASSERT_TRUE(store_->list(soon(), RemoteId{"0"}));
+  // Two at a time, and no total.
+  const std::string first = file_json("f1", "a") + "," + file_json("f2", "b");
+  http_.answer("GET /rest/folders/d1/children", 200, "[" + first + "]");
+  http_.answer("GET /rest/folders/d1/children", 200, "[" + file_json("f3", "c") + "]");
+  http_.answer("GET /rest/folders/d1/children", 200, "[" + first + "]");
+  http_.answer("GET /rest/folders/d1/children", 200,
+               "[" + file_json("f2", "b") + "," + file_json("f3", "c") + "]");
+  http_.answer("GET /rest/folders/d1/children", 200, "[" + file_json("f3", "c") + "]");
+  const auto listed = store_->list(soon(), RemoteId{"d1"});
+  ASSERT_TRUE(listed) << to_string(listed.error());
+  EXPECT_EQ(listed->size(), 3u);
+}
+
 TEST_F(KiteworksClient, ACreateThatAnswersOnlyALocation) {
   list_with(file_json("f1", "a"));
   http_.answer("POST /rest/folders/d1/actions/file", 201, "",
