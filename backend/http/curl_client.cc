@@ -267,8 +267,9 @@ void CurlHttpClient::Engine::enforce_limits(SteadyTime now) {
 }
 
 std::chrono::milliseconds CurlHttpClient::Engine::stall_timeout(const Exchange& exchange) const {
-  return exchange.request.stall_timeout.count() > 0 ? exchange.request.stall_timeout
-                                                    : options_.stall_timeout;
+  const HttpRequest& request = exchange.request;
+  const bool sent = !request.body || exchange.request_offset >= request.body->size;
+  return sent && request.stall_timeout.count() > 0 ? request.stall_timeout : options_.stall_timeout;
 }
 
 void CurlHttpClient::Engine::start_ready(SteadyTime now) {

@@ -56,6 +56,10 @@ HttpBody HttpBody::concat(std::vector<HttpBody> parts) {
   return body;
 }
 
+std::chrono::milliseconds patience_for(std::uint64_t bytes) {
+  return std::chrono::minutes(2) + std::chrono::milliseconds((bytes >> 22) * 1000);
+}
+
 const std::string* HttpResponse::find(std::string_view lower_case_name) const {
   for (const auto& [name, value] : headers) {
     if (name == lower_case_name) return &value;

@@ -65,8 +65,8 @@ struct HttpRequest {
   // Counts against the remote's request limit. Not set for other hosts (storage behind access
   // URLs).
   bool metered = true;
-  // Instead of the client's own stall timeout, for answers that take long to begin; 0 = the
-  // client's.
+  // Instead of the client's own stall timeout once the request has been sent, for answers that take
+  // long to begin; 0 = the client's.
   std::chrono::milliseconds stall_timeout{0};
   // Redirects of a GET are followed within scheme, host and port, at most 5 times; any other answer
   // 3xx is returned as it is. kAnyHost also follows a GET to another host, without `authorization`
@@ -76,6 +76,10 @@ struct HttpRequest {
   // Short label for logs and counters, such as "GET /rest/files/{id}/content".
   std::string label;
 };
+
+// How long an answer may take to begin that comes after work on so many bytes at the server, which
+// puts them together, copies or scans them: two minutes, and a second for every 4 MiB.
+std::chrono::milliseconds patience_for(std::uint64_t bytes);
 
 struct HttpResponse {
   int status = 0;

@@ -127,6 +127,7 @@ ApiResult<WireEnvelope> Api::attempt(const CallContext& call, const ApiRequest& 
   http.fresh_connection =
       request.mutates && std::chrono::steady_clock::now() - kIdle > last_answer_.load();
   http.max_body = kMaxBody;
+  http.stall_timeout = request.stall_timeout;
   // A redirect would take the token along.
   http.redirects = HttpRequest::Redirects::kNone;
   http.headers.emplace_back("Accept", "application/json");

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -45,6 +46,7 @@ struct ApiRequest {
   // Changes something, which most GETs here do. Such a request is sent once. When its answer does
   // not arrive or cannot be understood, the failure is kUnavailable or kTimeout.
   bool mutates = false;
+  std::chrono::milliseconds stall_timeout{0};  // as in HttpRequest
   // Instead of the session's, for things shared from outside: in RetrieveObjectInfo and
   // DownloadFile, which have a parameter for it (`ie`), and nowhere else.
   std::string external_token;

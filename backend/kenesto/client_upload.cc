@@ -93,6 +93,7 @@ struct KenestoStore::Source {
 // An upload whose content is at the store.
 struct KenestoStore::Begun {
   std::string url;
+  std::uint64_t size = 0;
   std::string hint;  // id of the new object, or empty
 };
 
@@ -150,6 +151,7 @@ Result<KenestoStore::Begun> KenestoStore::send_content(const CallContext& call,
     TRY_ASSIGN(begun.url, parse_access_url(*envelope->data));
     TRY(parse_http_url(begun.url));
     begun.hint = id_in_address(begun.url);
+    begun.size = source.size;
 
     HttpRequest http;
     http.method = "PUT";
@@ -180,6 +182,7 @@ Result<KenestoStore::Begun> KenestoStore::send_content(const CallContext& call,
     // The same object again and again until the third step: the last one counts.
     http.idempotent = true;
     http.own_connection = true;
+    http.stall_timeout = patience_for(source.size);
     http.metered = false;
     http.redirects = HttpRequest::Redirects::kNone;
     http.max_body = 64u << 10;
@@ -222,6 +225,7 @@ ApiResult<void> KenestoStore::complete(const CallContext& call, const Begun& beg
   request.about = about;
   request.mutates = true;
   request.query = {{"u", begun.url}};
+  request.stall_timeout = patience_for(begun.size);
   const auto envelope = api_.send(call, request);
   if (!envelope) return tl::unexpected<ApiFailure>(envelope.error());
   return {};

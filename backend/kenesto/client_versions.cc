@@ -59,6 +59,7 @@ Result<RemoteEntry> KenestoStore::promote(const CallContext& call, const RemoteI
   request.about = fmt::format("id={} version={}", file.value, version.value);
   request.json = "{\"fileId\":" + json_text(version.value) + "}";
   request.mutates = true;
+  request.stall_timeout = patience_for(wanted->size);
   const auto envelope = api_.send(call, request);
   listings_.changed(before.entry.parent, before.entry.name);
   if (!envelope) {

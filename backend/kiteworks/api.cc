@@ -74,6 +74,7 @@ HttpRequest Api::start(const ApiRequest& request) const {
   http.label = request.label;
   http.idempotent = request.idempotent;
   http.max_body = request.max_body;
+  http.stall_timeout = request.stall_timeout;
   return http;
 }
 

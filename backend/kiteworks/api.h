@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -39,6 +40,7 @@ struct ApiRequest {
   bool idempotent = true;
   bool in_parts = false;  // of several objects: errors in a 2xx answer are the caller's to read
   std::size_t max_body = 16u << 20;
+  std::chrono::milliseconds stall_timeout{0};  // as in HttpRequest
 };
 
 // A file in a multipart body, after the plain fields.

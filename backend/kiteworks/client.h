@@ -148,8 +148,11 @@ class KiteworksStore final : public RemoteStore {
                                             const std::string& label, const std::string& name,
                                             std::uint64_t size, std::uint64_t chunk_size,
                                             WallTime modified, bool fresh);
+  // `last`: this is the last one, of so many bytes in all.
   kiteworks::ApiResult<HttpResponse> send_chunk(const CallContext& call, const std::string& path,
-                                                std::uint64_t index, bool last, Bytes chunk) const;
+                                                std::uint64_t index,
+                                                std::optional<std::uint64_t> last,
+                                                Bytes chunk) const;
   // Whether `file` still holds what `before` says; kConflict, and the session is gone, if not.
   Result<void> check_unchanged(const CallContext& call, const UploadSession& session);
   Result<RemoteEntry> finish_upload(const CallContext& call, const UploadSession& session,
@@ -160,8 +163,9 @@ class KiteworksStore final : public RemoteStore {
   // client_versions.cc
   Result<std::vector<kiteworks::WireVersion>> fetch_versions(const CallContext& call,
                                                              const RemoteId& file);
-  Result<void> post_promote(const CallContext& call, const RemoteId& file,
-                            const VersionId& version);
+  // `size`: of what is copied.
+  Result<void> post_promote(const CallContext& call, const RemoteId& file, const VersionId& version,
+                            std::uint64_t size);
   Result<RemoteEntry> set_lock(const CallContext& call, const RemoteId& file, bool locked);
 
   // client_sharing.cc

@@ -84,6 +84,7 @@ Result<RemoteEntry> KiteworksStore::move(const CallContext& call, NodeKind kind,
   request.label = file ? "POST /rest/files/actions/move" : "POST /rest/folders/{id}/actions/move";
   request.about = fmt::format("id={} to={}", id.value, new_parent.value);
   request.idempotent = false;
+  request.stall_timeout = patience_for(0);  // how much it is, nobody knows
   TRY_ASSIGN(const bool numeric, sent_as_number(call, id.value));
   JsonText body;
   if (file) body.add_ids("ids", {id.value}, numeric);
@@ -201,6 +202,7 @@ Result<RemoteEntry> KiteworksStore::copy_file(const CallContext& call, const Rem
   request.label = "POST /rest/files/actions/copy";
   request.about = fmt::format("id={} to={}", id.value, new_parent.value);
   request.idempotent = false;
+  request.stall_timeout = patience_for(source.entry.size);
   TRY_ASSIGN(const bool numeric, sent_as_number(call, id.value));
   JsonText body;
   body.add_ids("ids", {id.value}, numeric).add_id("destinationFolderId", new_parent.value, numeric);

@@ -92,6 +92,7 @@ Result<RemoteEntry> KiteworksStore::put(const CallContext& call, const UploadTar
   request.label = fresh ? "POST /rest/folders/{id}/actions/file" : "POST /rest/files/{id}";
   request.about = "id=" + (fresh ? target.parent : target.file).value;
   request.idempotent = false;
+  request.stall_timeout = patience_for(content.size());
   Fields fields;
   // Without it, a taken name would silently become a new version of somebody's file.
   if (fresh) fields.emplace_back("disableAutoVersion", "true");
@@ -173,7 +174,8 @@ Result<UploadSession> KiteworksStore::upload_begin(const CallContext& call,
 }
 
 ApiResult<HttpResponse> KiteworksStore::send_chunk(const CallContext& call, const std::string& path,
-                                                   std::uint64_t index, bool last,
+                                                   std::uint64_t index,
+                                                   std::optional<std::uint64_t> last,
                                                    Bytes chunk) const {
   ApiRequest request;
   request.method = "POST";
@@ -182,6 +184,8 @@ ApiResult<HttpResponse> KiteworksStore::send_chunk(const CallContext& call, cons
   request.label = "POST /{host}/rest/uploads/{id}";
   request.about = fmt::format("chunk {}", index);
   request.idempotent = false;
+  // The last one is answered when all of them have been put together.
+  if (last) request.stall_timeout = patience_for(*last);
   const std::string size = std::to_string(chunk.size());
   return api_.post_form(call, request,
                         {{"compressionMode", "NORMAL"},
@@ -210,7 +214,8 @@ Result<std::optional<RemoteEntry>> KiteworksStore::upload_chunk(const CallContex
   const std::uint64_t index = session.next_chunk + 1;  // the vendor counts from 1
   const bool last = index == count;
   if (last) TRY(check_unchanged(call, session));
-  const auto response = send_chunk(call, path, index, last, chunk);
+  const auto response = send_chunk(
+      call, path, index, last ? std::optional<std::uint64_t>(session.size) : std::nullopt, chunk);
   if (!response) {
     const ApiFailure& failure = response.error();
     // Whatever is wrong with the session or the order of chunks: the caller asks where the server
@@ -295,7 +300,8 @@ Result<RemoteEntry> KiteworksStore::finish_upload(const CallContext& call,
   }
   if (!versions) return fail(after_change(versions.error()));
   if (versions->size() < 2) return entry;
-  const Result<void> undone = post_promote(call, entry.id, (*versions)[1].version.id);
+  const RemoteVersion& theirs = (*versions)[1].version;
+  const Result<void> undone = post_promote(call, entry.id, theirs.id, theirs.size);
   return fail(ErrorCode::kExists,
               fmt::format("the name \"{}\" was taken during the upload; ours is an old version of "
                           "id={}{}",

@@ -65,7 +65,7 @@ Result<std::vector<RemoteVersion>> KiteworksStore::versions(const CallContext& c
 }
 
 Result<void> KiteworksStore::post_promote(const CallContext& call, const RemoteId& file,
-                                          const VersionId& version) {
+                                          const VersionId& version, std::uint64_t size) {
   ApiRequest request;
   request.method = "POST";
   request.path =
@@ -75,6 +75,7 @@ Result<void> KiteworksStore::post_promote(const CallContext& call, const RemoteI
   // The numbers shift; by id it is the same twice, but nothing says that the current version may be
   // promoted.
   request.idempotent = false;
+  request.stall_timeout = patience_for(size);
   const auto response = api_.send(call, request);
   if (!response) return fail(explain(call, file, response.error()));
   return {};
@@ -83,7 +84,8 @@ Result<void> KiteworksStore::post_promote(const CallContext& call, const RemoteI
 Result<RemoteEntry> KiteworksStore::promote(const CallContext& call, const RemoteId& file,
                                             const VersionId& version) {
   TRY_ASSIGN(const WireNode before, fetch_node(call, NodeKind::kFile, file));
-  TRY(post_promote(call, file, version));
+  // Of the version it is not known; most are about as large.
+  TRY(post_promote(call, file, version, before.entry.size));
   TRY_ASSIGN(RemoteEntry after, after_change(stat(call, NodeKind::kFile, file)));
   if (after.name == before.entry.name) return after;
   // The file takes the name that the version had (Kiteworks, 2026); nobody asked for that.

@@ -77,6 +77,7 @@ Result<HttpResponse> DavApi::send(const CallContext& call, const DavRequest& req
     http.headers = request.headers;
     http.idempotent = request.idempotent;
     http.max_body = request.max_body;
+    http.stall_timeout = request.stall_timeout;
     if (!request.xml.empty()) {
       http.headers.emplace_back("Content-Type", "application/xml; charset=utf-8");
       http.body = HttpBody::from_string(request.xml);

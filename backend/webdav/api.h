@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -25,7 +26,8 @@ struct DavRequest {
   std::string xml = {};
   bool idempotent = true;
   std::size_t max_body = 1u << 20;
-  bool plain = false;  // a "bad request" is passed on, not looked into
+  std::chrono::milliseconds stall_timeout{0};  // as in HttpRequest
+  bool plain = false;                          // a "bad request" is passed on, not looked into
 };
 
 // What to ask for in PROPFIND.

@@ -104,6 +104,7 @@ Result<RemoteEntry> WebDavStore::relocate(const CallContext& call, NodeKind kind
   request.kind = kind;
   request.headers = {{"Destination", api_.paths().url(to, kind)}, {"Overwrite", "F"}};
   request.idempotent = false;
+  request.stall_timeout = patience_for(0);  // how much it is, nobody knows
   const std::string what = fmt::format("{} to={}", about("MOVE", id), to.value);
   const Result<HttpResponse> response = send_with_locks(call, request);
   // A portal's page says nothing, whatever stands at the other end already.
@@ -159,6 +160,7 @@ Result<RemoteEntry> WebDavStore::copy_file(const CallContext& call, const Remote
   request.id = id;
   request.headers = {{"Destination", api_.paths().url(to, NodeKind::kFile)}, {"Overwrite", "F"}};
   request.idempotent = false;
+  request.stall_timeout = patience_for(source.size);
   TRY_ASSIGN(const HttpResponse response, api_.send(call, request));
   if (response.status == 207) TRY(check_partial(response, id));
   if (response.status != 207 && !is_success(response.status)) {

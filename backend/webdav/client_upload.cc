@@ -123,6 +123,7 @@ Result<HttpResponse> WebDavStore::send_put(const CallContext& call, const Upload
   add_lock_tokens(upload.id, http.headers);
   http.body = body_of(upload.content);
   http.own_connection = upload.content.size >= kOwnConnection;
+  http.stall_timeout = patience_for(upload.content.size);
   // Repeated here, with a look at what arrived in between.
   http.idempotent = false;
   return api_.perform(call, std::move(http), upload.id, NodeKind::kFile);

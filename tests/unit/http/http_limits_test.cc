@@ -121,6 +121,23 @@ TEST(HttpLimits, StallInTheMiddleOfABodyIsATimeout) {
   EXPECT_EQ(server.hits("/s"), 1u);  // bytes were delivered: the caller decides
 }
 
+TEST(HttpLimits, AnAnswerThatComesAfterWorkMayTakeLonger) {
+  ScriptedHttpServer server;
+  server.script("/s", {{.kind = Kind::kStall}});
+  HttpClientOptions options = quick_options();
+  options.stall_timeout = milliseconds(20);
+  CurlHttpClient client(options);
+  HttpRequest request = post_request(server.url("/s"), "all of it is sent at once");
+  request.stall_timeout = milliseconds(300);
+  const auto start = Stopwatch::now();
+  const auto answer = client.perform(soon(), request);
+  ASSERT_FALSE(answer.has_value());
+  EXPECT_EQ(answer.error().code, ErrorCode::kTimeout);
+  EXPECT_GE(ms_since(start), 300);
+  EXPECT_EQ(server.hits("/s"), 1u);
+  EXPECT_LT(patience_for(0), patience_for(std::uint64_t{1} << 30));
+}
+
 TEST(HttpLimits, DestructorEndsWhatIsRunning) {
   ScriptedHttpServer server;
   server.script("/s", {{.kind = Kind::kStall}});

@@ -79,6 +79,8 @@ TEST_F(KenestoUpload, ANewVersionIsSentInThreeSteps) {
   }
   EXPECT_NE((put + 2)->line.find("u=" + percent_encode(kAddress)), std::string::npos)
       << "the whole address, encoded once";
+  EXPECT_EQ(put->request.stall_timeout, patience_for(3));
+  EXPECT_EQ((put + 2)->request.stall_timeout, patience_for(3)) << "all of it is looked at now";
   // The content of the new version is read without asking for versions again.
   http_.ok("GET DownloadFile?t=tok%2B1&fid=" + std::string(kVersion2),
            R"({"AccessUrl":"https://store.example.com/1"})");

@@ -277,6 +277,8 @@ TEST_F(KiteworksClient, ChunksCarryTheirPlaceAndSize) {
         "name=\"index\"\r\n\r\n2\r\n", "name=\"lastChunk\"\r\n\r\n1\r\n"}) {
     EXPECT_NE(seen[3].body.find(part), std::string::npos) << part;
   }
+  EXPECT_EQ(seen[2].stall_timeout.count(), 0);
+  EXPECT_EQ(seen[3].stall_timeout, patience_for(1500)) << "all of it is put together now";
 }
 
 // A session onto f1 of two chunks whose first one is sent.
@@ -483,6 +485,26 @@ TEST_F(KiteworksClient, AMemberWhoHasARoleGetsAnother) {
   http_.answer("PUT /rest/folders/d1/members/u2", 200, "");
   EXPECT_TRUE(store_->share(soon(), NodeKind::kFolder, RemoteId{"d1"}, "bob@example.com",
                             AccessLevel::kManage));
+}
+
+TEST_F(KiteworksClient, WhatIsAnsweredAfterWorkMayTakeLonger) {
+  const RemoteId file{"f1"};
+  const std::string node = file_json("f1", "a");
+  list_with(node);
+  http_.answer("POST /rest/files/actions/move", 201, node);
+  ASSERT_TRUE(store_->move(soon(), NodeKind::kFile, file, RemoteId{"d1"}));
+  EXPECT_EQ(http_.take_seen().back().stall_timeout, patience_for(0));
+  http_.answer("GET /rest/files/f1", 200, node);
+  http_.answer("GET /rest/folders/d1/children", 200,
+               R"({"data":[)" + node + R"(],"metadata":{"total":1}})");
+  http_.answer("POST /rest/files/actions/copy", 201, file_json("f2", "b"));
+  ASSERT_TRUE(store_->copy_file(soon(), file, RemoteId{"d1"}, "b"));
+  EXPECT_EQ(http_.take_seen().back().stall_timeout, patience_for(5));
+  http_.answer("GET /rest/files/f1", 200, node);
+  http_.answer("POST /rest/files/f1/versions/v1/actions/promote", 200, "");
+  http_.answer("GET /rest/files/f1", 200, node);
+  ASSERT_TRUE(store_->promote(soon(), file, VersionId{"v1"}));
+  EXPECT_EQ(http_.take_seen()[1].stall_timeout, patience_for(5));
 }
 
 TEST_F(KiteworksClient, APartialBulkRemovalAsksAgainForTheRest) {

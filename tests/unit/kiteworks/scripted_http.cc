@@ -37,6 +37,7 @@ Result<HttpResponse> ScriptedHttp::perform(const CallContext&, HttpRequest reque
   seen.target = url.substr(url.find('/', url.find("//") + 2));
   seen.headers = request.headers;
   seen.idempotent = request.idempotent;
+  seen.stall_timeout = request.stall_timeout;
   if (request.body) {
     seen.body.resize(request.body->size);
     std::size_t filled = 0;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <deque>
 #include <functional>
 #include <string>
@@ -20,6 +21,7 @@ class ScriptedHttp final : public HttpClient {
     HttpHeaders headers;
     std::string body;
     bool idempotent = false;
+    std::chrono::milliseconds stall_timeout{0};
   };
 
   // `request`: "GET /rest/users/me", a prefix of method and target.

@@ -21,6 +21,7 @@ TEST_F(WebDavClient, AMoveNamesItsDestinationAbsolutelyAndNeverOverwrites) {
   EXPECT_EQ(header(seen[0], "Destination"), "https://dav.example.com/dav/d%20d/b%20%C3%BC");
   EXPECT_EQ(header(seen[0], "Overwrite"), "F");
   EXPECT_FALSE(seen[0].idempotent);
+  EXPECT_EQ(seen[0].stall_timeout, patience_for(0));
 }
 
 TEST_F(WebDavClient, AMoveWhoseAnswerIsLostIsLookedUpAtBothEnds) {
@@ -261,7 +262,9 @@ TEST_F(WebDavClient, ACopyDoesNotReplace) {
   http_.answer("COPY /dav/a", 201, "");
   found("b", file("/dav/b", 4));
   ASSERT_TRUE(store_->copy_file(soon(), {"a"}, {}, "b"));
-  EXPECT_EQ(header(http_.take_seen()[2], "Overwrite"), "F");
+  const auto seen = http_.take_seen();
+  EXPECT_EQ(header(seen[2], "Overwrite"), "F");
+  EXPECT_EQ(seen[2].stall_timeout, patience_for(4)) << "it is answered when it is done";
   found("a", file("/dav/a", 4));
   found("b", file("/dav/b", 4));
   EXPECT_EQ(code_of(store_->copy_file(soon(), {"a"}, {}, "b")), ErrorCode::kExists);

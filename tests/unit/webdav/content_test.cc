@@ -118,6 +118,7 @@ TEST_F(WebDavContent, ANewFileIsCreatedOnlyWhereNothingIs) {
   EXPECT_EQ(header(seen[1], "If-None-Match"), "*");
   EXPECT_EQ(seen[1].body, "hello");
   EXPECT_FALSE(seen[1].idempotent) << "repeated only after a look";
+  EXPECT_EQ(seen[1].stall_timeout, patience_for(5));
 
   found("a", file("/dav/a", 5));
   EXPECT_EQ(code_of(put("hello", {}, true)), ErrorCode::kExists);
