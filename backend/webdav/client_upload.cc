@@ -230,6 +230,10 @@ Result<std::optional<RemoteEntry>> WebDavStore::attempt(const CallContext& call,
   }
   if (response->status == 400 && api_.is_below_file(call, upload.id))
     return fail(ErrorCode::kNotFound, about("PUT", upload.id) + ": its folder is a file by now");
+  // Nothing has happened then. A lock of ours that has ended is enough for it.
+  if (response->status == 412 && drop_ended_locks(call, upload.id)) {
+    return std::optional<RemoteEntry>();
+  }
   Error error = refusal(*response, upload);
   if (error.code == ErrorCode::kUnavailable) return after_loss(call, upload, error);
   if (response->status == 412 && upload.attempts > 1) {

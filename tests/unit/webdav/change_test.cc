@@ -310,6 +310,28 @@ TEST_F(WebDavLocks, WritesCarryTheTokenOfOurLock) {
   EXPECT_EQ(header(http_.take_seen()[1], "Lock-Token"), "<opaquelocktoken:7>");
 }
 
+TEST_F(WebDavLocks, OneThatHasEndedDoesNotRefuseAnUpload) {
+  found("a", file("/dav/a", 1));
+  http_.answer("LOCK /dav/a", 200, "", {{"lock-token", "<opaquelocktoken:7>"}});
+  const std::string held = file("/dav/a", 1, "\"1\"", locked("alice here", "opaquelocktoken:7"));
+  found("a", held);
+  ASSERT_TRUE(store_->lock(soon(), {"a"}));
+  // It lives: the content is another one.
+  found("a", held);
+  http_.answer("PUT /dav/a", 412, "");
+  found("a", held);
+  EXPECT_EQ(code_of(put("hello")), ErrorCode::kConflict);
+  http_.take_seen();
+  found("a", held);
+  http_.answer("PUT /dav/a", 412, "");
+  found("a", file("/dav/a", 1));
+  http_.answer("PUT /dav/a", 204, "");
+  found("a", file("/dav/a", 5, "\"2\""));
+  const auto sent = put("hello");
+  ASSERT_TRUE(sent) << to_string(sent.error());
+  EXPECT_EQ(header(http_.take_seen()[3], "If"), "");
+}
+
 TEST_F(WebDavLocks, OurLockFromAnEarlierLifeIsTakenOver) {
   const std::string there = file("/dav/a", 1, "\"1\"", locked("alice here", "opaquelocktoken:8"));
   found("a", there);
