@@ -54,6 +54,12 @@ bool is_clean(std::string_view text) {
   return text.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos;
 }
 
+Error asked_for_silence(const Exchange& exchange, SteadyTime::duration left) {
+  return {ErrorCode::kUnavailable,
+          fmt::format("{}: the server asked for {:.0f} s without requests (too many of them)",
+                      exchange.name(), std::chrono::duration<double>(left).count())};
+}
+
 }  // namespace
 
 class CurlHttpClient::Engine {
@@ -105,6 +111,8 @@ class CurlHttpClient::Engine {
   RequestQueue queue_;
   TransferSlots slots_;
   TokenBucket bucket_;
+  // Until when an origin wants no requests that are not metered.
+  std::map<std::string, SteadyTime> origin_pauses_;
   ByteBudget download_;
   ByteBudget upload_;
   std::minstd_rand random_{std::random_device{}()};
@@ -283,18 +291,24 @@ void CurlHttpClient::Engine::start_ready(SteadyTime now) {
       }
     }
     for (const auto& exchange : hopeless) {
-      const auto left = std::chrono::duration<double>(paused_until - now).count();
-      finish(
-          exchange,
-          fail(ErrorCode::kUnavailable,
-               fmt::format("{}: the server asked for {:.0f} s without requests (too many of them)",
-                           exchange->name(), left)));
+      finish(exchange, fail(asked_for_silence(*exchange, paused_until - now)));
     }
   }
+  std::erase_if(origin_pauses_, [now](const auto& pause) { return pause.second <= now; });
   while (auto next = queue_.pop_ready(now, bucket_, slots_)) {
     const auto found = exchanges_.find(next->id);
     if (found == exchanges_.end()) continue;
     const std::shared_ptr<Exchange> exchange = found->second;
+    const auto pause = origin_pauses_.find(next->origin);
+    if (!next->metered && pause != origin_pauses_.end()) {
+      if (exchange->call.deadline < pause->second) {
+        finish(exchange, fail(asked_for_silence(*exchange, pause->second - now)));
+      } else {
+        next->not_before = pause->second;
+        queue_.push(*std::move(next));
+      }
+      continue;
+    }
     if (auto started = start(exchange, next->origin, now); !started) {
       finish(exchange, fail(std::move(started).error()));
     }
@@ -458,15 +472,22 @@ bool CurlHttpClient::Engine::retry(const std::shared_ptr<Exchange>& exchange,
   const RetryDecision decision = decide_retry(attempt, times_, jitter);
   const SteadyTime again = std::chrono::steady_clock::now() +
                            std::chrono::duration_cast<SteadyTime::duration>(decision.wait);
+  // What a store behind access addresses refuses is not the remote's limit.
+  const bool metered = exchange->request.metered;
   if (decision.over_limit) {
     stats_.count_throttled();
-    bucket_.drain(std::chrono::steady_clock::now());
+    if (metered) bucket_.drain(std::chrono::steady_clock::now());
   }
   if (decision.over_limit || (attempt.end == AttemptEnd::kAnswer && attempt.status == 503)) {
     slots_.too_busy(exchange->url.origin(), exchange->started, std::chrono::steady_clock::now());
   }
   if (decision.pause_remote) {
-    bucket_.pause_until(again);
+    if (metered) {
+      bucket_.pause_until(again);
+    } else {
+      SteadyTime& until = origin_pauses_[exchange->url.origin()];
+      until = std::max(until, again);
+    }
     log_info("http {}: {} asks for {:.1f} s without requests (status {})", options_.remote,
              exchange->url.origin(), std::chrono::duration<double>(decision.wait).count(),
              attempt.status);

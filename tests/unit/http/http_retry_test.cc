@@ -226,6 +226,48 @@ TEST(HttpRetry, TooManyRequestsIsObeyedByEverybody) {
   EXPECT_EQ(client.stats().throttled, 1u);
 }
 
+TEST(HttpRetry, AStoreThatWantsAPauseDoesNotSilenceTheRemote) {
+  ScriptedHttpServer remote;
+  ScriptedHttpServer store;
+  store.script("/a", {{.status = 429, .headers = {{"Retry-After", "60"}}}});
+  store.script("/b", {{.body = "b"}});
+  remote.script("/c", {{.body = "c"}});
+  CurlHttpClient client(quick_options());
+  const auto start = std::chrono::steady_clock::now();
+  HttpRequest request = get_request(store.url("/a"));
+  request.metered = false;
+  const auto first = client.perform(soon(), request);
+  ASSERT_TRUE(first.has_value());
+  EXPECT_EQ(first->status, 429);
+  request = get_request(store.url("/b"));
+  request.metered = false;
+  const auto second = client.perform(soon(), request);
+  ASSERT_FALSE(second.has_value()) << "the store itself is left alone";
+  EXPECT_EQ(second.error().code, ErrorCode::kUnavailable);
+  EXPECT_TRUE(client.perform(soon(), get_request(remote.url("/c"))).has_value());
+  EXPECT_LT(ms_since(start), 5000);
+}
+
+TEST(HttpRetry, AStoreIsAskedAgainAfterThePauseThatItWants) {
+  ScriptedHttpServer store;
+  store.script("/a", {{.status = 429, .headers = {{"Retry-After", "0.3"}}}, {.body = "ok"}});
+  store.script("/b", {{.body = "b"}});
+  CurlHttpClient client(quick_options());
+  const auto start = std::chrono::steady_clock::now();
+  const auto get = [&](const char* path) {
+    HttpRequest request = get_request(store.url(path));
+    request.metered = false;
+    return client.perform(soon(), request);
+  };
+  std::jthread first([&] { EXPECT_EQ(get("/a")->body, "ok"); });
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (client.stats().throttled == 0 && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(get("/b")->body, "b");
+  EXPECT_GE(ms_since(start), 300);
+}
+
 TEST(HttpRetry, RetryAfterMayBeADate) {
   ScriptedHttpServer server;
   server.script("/a", {{.status = 503,
