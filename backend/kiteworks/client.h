@@ -138,6 +138,9 @@ class KiteworksStore final : public RemoteStore {
                                                          const RemoteId& folder,
                                                          const std::string& name);
 
+  // client_change.cc
+  Result<bool> is_empty(const CallContext& call, const RemoteId& folder);
+
   // client_content.cc
   Result<void> read_range(const CallContext& call, const ReadRequest& request,
                           std::uint64_t& delivered, const ByteSink& sink);

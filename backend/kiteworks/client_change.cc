@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "backend/base/log.h"
+#include "backend/base/pause.h"
 #include "backend/kiteworks/client.h"
 #include "backend/kiteworks/quirks.h"
 
@@ -13,6 +15,9 @@ namespace cabinetfs {
 using namespace kiteworks;
 
 namespace {
+
+// Of a folder whose answer is missing or says nothing, each after a look.
+constexpr int kDeleteTries = 3;
 
 Error root_stays(const char* operation) {
   return {ErrorCode::kNotPermitted, fmt::format("{}: the root of the account", operation)};
@@ -102,44 +107,52 @@ Result<RemoteEntry> KiteworksStore::move(const CallContext& call, NodeKind kind,
   return moved;
 }
 
+Result<bool> KiteworksStore::is_empty(const CallContext& call, const RemoteId& folder) {
+  ApiRequest look;
+  look.path = object_path(NodeKind::kFolder, folder, "/children");
+  look.query = {{"deleted", "false"}, {"limit", "1"}};
+  look.label = "GET /rest/folders/{id}/children";
+  look.about = "id=" + folder.value;
+  const auto response = api_.send(call, look);
+  if (!response) return fail(explain(call, folder, response.error()));
+  TRY_ASSIGN(const WirePage<WireNode> page, parse_nodes(response->body));
+  if (page.received == 0 && page.total.value_or(0) == 0) return true;
+  const bool only_deleted = std::all_of(page.items.begin(), page.items.end(),
+                                        [](const WireNode& node) { return node.deleted; });
+  if (!only_deleted || page.received != page.items.size()) return false;
+  // A server that lists the deleted ones too: all of it has to be seen.
+  TRY_ASSIGN(const std::vector<RemoteEntry> inside, list(call, folder));
+  return inside.empty();
+}
+
 Result<void> KiteworksStore::remove(const CallContext& call, NodeKind kind, const RemoteId& id) {
   if (is_root(id)) return fail(root_stays("remove"));
-  if (kind == NodeKind::kFolder) {
-    // The server deletes whole trees without a question.
-    ApiRequest look;
-    look.path = object_path(kind, id, "/children");
-    look.query = {{"deleted", "false"}, {"limit", "1"}};
-    look.label = "GET /rest/folders/{id}/children";
-    look.about = "id=" + id.value;
-    const auto response = api_.send(call, look);
-    if (!response) {
-      const Error error = explain(call, id, response.error());
-      if (error.code == ErrorCode::kNotFound) return {};
-      return fail(error);
-    }
-    TRY_ASSIGN(const WirePage<WireNode> page, parse_nodes(response->body));
-    bool empty = page.received == 0 && page.total.value_or(0) == 0;
-    const bool only_deleted = std::all_of(page.items.begin(), page.items.end(),
-                                          [](const WireNode& node) { return node.deleted; });
-    if (!empty && only_deleted && page.received == page.items.size()) {
-      // A server that lists the deleted ones too: all of it has to be seen.
-      TRY_ASSIGN(const std::vector<RemoteEntry> inside, list(call, id));
-      empty = inside.empty();
-    }
-    if (!empty) {
-      return fail(ErrorCode::kNotEmpty, fmt::format("remove id={}: not empty", id.value));
-    }
-  }
+  const bool folder = kind == NodeKind::kFolder;
   ApiRequest request;
   request.method = "DELETE";
   request.path = object_path(kind, id);
-  request.label = kind == NodeKind::kFile ? "DELETE /rest/files/{id}" : "DELETE /rest/folders/{id}";
+  request.label = folder ? "DELETE /rest/folders/{id}" : "DELETE /rest/files/{id}";
   request.about = "id=" + id.value;
-  const auto response = api_.send(call, request);
-  if (response) return {};
-  const Error error = explain(call, id, response.error());
-  if (error.code == ErrorCode::kNotFound) return {};
-  return fail(error);
+  // The server deletes whole trees without a question: repeated here, after another look.
+  request.idempotent = !folder;
+  std::optional<Error> lost;
+  for (int tries = 1;; ++tries) {
+    if (folder) {
+      const Result<bool> empty = is_empty(call, id);
+      if (!empty && empty.error().code == ErrorCode::kNotFound) return {};
+      if (!empty) return fail(lost.value_or(empty.error()));
+      if (!*empty) {
+        return fail(ErrorCode::kNotEmpty, fmt::format("remove id={}: not empty", id.value));
+      }
+    }
+    const auto response = api_.send(call, request);
+    if (response) return {};
+    const Error error = explain(call, id, response.error());
+    if (error.code == ErrorCode::kNotFound) return {};
+    const bool again = folder && is_lost(error) && tries < kDeleteTries;
+    if (!again || !pause(call, config_.second_look)) return fail(error);
+    lost = error;
+  }
 }
 
 std::vector<Result<void>> KiteworksStore::remove_files(const CallContext& call,

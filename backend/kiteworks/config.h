@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 
@@ -27,6 +28,8 @@ struct KiteworksConfig {
   // choice.
   bool secure_top_folders = false;
   bool syncable_top_folders = false;
+  // Before another look, where a change may have happened.
+  std::chrono::milliseconds second_look = std::chrono::milliseconds(700);
   // Small files of one bulk download; 0 = none.
   std::uint64_t bulk_read_max = 100;
 };

@@ -86,7 +86,8 @@ Result<void> FolderApi::remove(const CallContext& call, const std::string& id,
   const auto done =
       send(call, {true,
                   "/api/folders",
-                  {{"action", "delete"}, {"ID", id}, {"deleteData", delete_data ? "1" : "0"}}});
+                  {{"action", "delete"}, {"ID", id}, {"deleteData", delete_data ? "1" : "0"}},
+                  false});
   // Gone already, perhaps by a first try whose answer was lost.
   if (done || done.error().code == ErrorCode::kNotFound) return {};
   return fail(done.error());

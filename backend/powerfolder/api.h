@@ -26,7 +26,8 @@ class FolderApi {
   Result<std::vector<WireFolder>> folders(const CallContext& call) const;
   // The folder's ID, where the answer tells it; a name that exists may get a twin: look first.
   Result<std::string> create(const CallContext& call, const std::string& name) const;
-  // Removes the folder for all members. The server's own default would delete the data.
+  // Removes the folder for all members, with what is in it. The server's own default would delete
+  // the data. Sent once.
   Result<void> remove(const CallContext& call, const std::string& id, bool delete_data) const;
   Result<std::vector<WireMember>> members(const CallContext& call, const std::string& id) const;
   Result<void> set_permission(const CallContext& call, const std::string& id,

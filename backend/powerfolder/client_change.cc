@@ -21,6 +21,9 @@ namespace {
 // Between the API and WebDAV things show up late.
 constexpr int kLooks = 5;
 
+// Of a folder whose answer is missing or says nothing, each after a look.
+constexpr int kDeleteTries = 3;
+
 Error top_level(const char* what) {
   return {ErrorCode::kNotPermitted,
           fmt::format("{}: top-level folders are shared units; this remote is not set up to do "
@@ -218,12 +221,23 @@ Result<void> PowerFolderStore::remove_top(const CallContext& call, const RemoteI
     return fail(ErrorCode::kDenied,
                 fmt::format("rmdir \"{}\": this account is not its owner", name));
   }
-  TRY(files_.check_empty(call, id));
-  TRY(check_empty_by_id(call, name, known->id));
   const bool purge = config_.remove_top_folders == PowerFolderConfig::RemoveTop::kPurgeData;
-  const Result<void> removed = api_.remove(call, known->id, purge);
-  folders_.forget();
-  TRY(removed);
+  std::optional<Error> lost;
+  for (int tries = 1;; ++tries) {
+    // What is in it by then would go along.
+    Result<void> empty = files_.check_empty(call, id);
+    // Of another try: gone with the one before.
+    if (!empty && lost && empty.error().code == ErrorCode::kNotFound) break;
+    if (empty) empty = check_empty_by_id(call, name, known->id);
+    if (!empty && empty.error().code != ErrorCode::kNotEmpty && lost) return fail(*lost);
+    TRY(empty);
+    const Result<void> removed = api_.remove(call, known->id, purge);
+    folders_.forget();
+    if (removed) break;
+    const bool again = is_lost(removed.error()) && tries < kDeleteTries;
+    if (!again || !webdav::wait_for(call, config_.second_look)) return removed;
+    lost = removed.error();
+  }
   files_.forget(id);
   // WebDAV may show it for a moment; whoever looks after us should not see it again.
   for (int i = 0; i < kLooks; ++i) {

@@ -134,6 +134,8 @@ class WebDavStore final : public RemoteStore {
   Result<void> check_partial(const HttpResponse& response, const RemoteId& id);
   // False: there are none to send.
   bool add_lock_tokens(const RemoteId& id, HttpHeaders& headers) const;
+  // DELETE of a folder that is empty now, and again before each repetition.
+  Result<HttpResponse> delete_empty(const CallContext& call, webdav::DavRequest request);
   // A change of an object, with our locks in it.
   Result<HttpResponse> send_with_locks(const CallContext& call, webdav::DavRequest request);
 

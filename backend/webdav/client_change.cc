@@ -17,6 +17,9 @@ namespace {
 // So often a folder has to be listed as empty where no second way tells.
 constexpr int kEmptyLooks = 3;
 
+// Of a DELETE whose answer is missing or says nothing, each after a look.
+constexpr int kDeleteTries = 3;
+
 // More of them make a header that servers refuse.
 constexpr std::size_t kMaxTokens = 50;
 
@@ -208,6 +211,32 @@ Result<void> WebDavStore::check_empty(const CallContext& call, const RemoteId& f
   }
 }
 
+// Without our locks: an empty folder holds none, whatever we remember.
+Result<HttpResponse> WebDavStore::delete_empty(const CallContext& call, DavRequest request) {
+  // What is in it by then would go along, so nothing below repeats it.
+  request.idempotent = false;
+  TRY(check_empty(call, request.id));
+  for (int tries = 1;; ++tries) {
+    Result<HttpResponse> response = api_.send(call, request);
+    const bool refused = response && response->status >= 400;
+    const bool lost = refused ? is_lost(api_.failure(*response, "DELETE", request.id))
+                              : !response && is_lost(response.error());
+    if (!lost || tries == kDeleteTries || !wait_for(call, config_.second_look)) return response;
+    const auto there = look(call, request.id, request.kind);
+    if (!there) return response;
+    const bool is_there = *there && (*there)->kind == request.kind;
+    if (!is_there) {
+      if (!*there && gone(call, "").code != ErrorCode::kNotFound) return response;
+      HttpResponse done;
+      done.status = 404;
+      return done;
+    }
+    const Result<void> empty = check_empty(call, request.id);
+    if (!empty && empty.error().code == ErrorCode::kNotEmpty) return fail(empty.error());
+    if (!empty) return response;
+  }
+}
+
 void WebDavStore::forget(const RemoteId& id) {
   locks_.drop_within(id);
   memory_.removed(id);
@@ -229,14 +258,13 @@ Result<void> WebDavStore::remove(const CallContext& call, NodeKind kind, const R
     return fail(ErrorCode::kBusy,
                 fmt::format("{}: locked by {}", about("DELETE", id), there->lock_holder));
   }
-  if (kind == NodeKind::kFolder) TRY(check_empty(call, id));
   DavRequest request;
   request.method = "DELETE";
   request.id = id;
   request.kind = kind;
-  // An empty folder holds no lock, whatever we remember.
-  TRY_ASSIGN(const HttpResponse response,
-             kind == NodeKind::kFile ? send_with_locks(call, request) : api_.send(call, request));
+  TRY_ASSIGN(const HttpResponse response, kind == NodeKind::kFile
+                                              ? send_with_locks(call, std::move(request))
+                                              : delete_empty(call, std::move(request)));
   if (response.status == 207) {
     TRY(check_partial(response, id));
   } else if (!is_success(response.status) && response.status != 404 && response.status != 410) {

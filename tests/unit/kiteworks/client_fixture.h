@@ -26,6 +26,7 @@ class KiteworksClient : public ::testing::Test {
   void SetUp() override { connect({}, kMe); }
   void connect(KiteworksConfig config, const std::string& me) {
     config.base_url = "https://content.example.com/";
+    config.second_look = std::chrono::milliseconds(1);
     auto made = make_kiteworks_store(http_, config);
     ASSERT_TRUE(made);
     store_ = *std::move(made);

@@ -92,8 +92,7 @@ TEST_F(KiteworksClient, ALookThatFailsAfterAChangeLeavesItOpen) {
   http_.answer("GET /rest/folders/d1/children", 422, denied);
   errors.push_back(store_->create_folder(soon(), RemoteId{"d1"}, "d").error());
   // An entity from before the move.
-  http_.answer("POST /rest/files/actions/move", 201,
-               file_json("f1", "a", R"(,"versionsCount":1)"));
+  http_.answer("POST /rest/files/actions/move", 201, file_json("f1", "a", R"(,"versionsCount":1)"));
   http_.answer("GET /rest/files/f1", 422, denied);
   errors.push_back(store_->move(soon(), NodeKind::kFile, file, RemoteId{"d2"}).error());
   for (const Error& error : errors) {
@@ -151,8 +150,8 @@ TEST_F(KiteworksClient, AnUnhonouredNameFilterMeansTheWholeListing) {
 TEST_F(KiteworksClient, AnAnswerThatTurnsOutToBeAnotherContentIsNoSuccess) {
   constexpr std::uint64_t kSize = 2u << 20;
   http_.answer("GET /rest/files/f1/content", 200, std::string(kSize * 3 / 4, 'x'));
-  const auto read = store_->read(soon(), {RemoteId{"f1"}, {}, 0, 5, kSize, {}},
-                                 [](Bytes) { return true; });
+  const auto read =
+      store_->read(soon(), {RemoteId{"f1"}, {}, 0, 5, kSize, {}}, [](Bytes) { return true; });
   ASSERT_FALSE(read);
   EXPECT_EQ(read.error().code, ErrorCode::kCorrupt) << to_string(read.error());
 }
@@ -439,8 +438,7 @@ TEST_F(KiteworksClient, AWebPageIsNoAnswerToAChange) {
 TEST_F(KiteworksClient, ErrorsInTheBodyOfASuccessAreErrors) {
   const std::string locked = R"({"errors":[{"code":"ERR_ENTITY_LOCKED","message":"no"}]})";
   http_.answer("DELETE /rest/files/f1", 200, locked);
-  EXPECT_EQ(store_->remove(soon(), NodeKind::kFile, RemoteId{"f1"}).error().code,
-            ErrorCode::kBusy);
+  EXPECT_EQ(store_->remove(soon(), NodeKind::kFile, RemoteId{"f1"}).error().code, ErrorCode::kBusy);
   http_.answer("PUT /rest/folders/d1", 200, R"({"errors":{"code":"ERR_SOMETHING_ELSE"}})");
   EXPECT_EQ(store_->set_description(soon(), NodeKind::kFolder, RemoteId{"d1"}, "x").error().code,
             ErrorCode::kUnavailable)
@@ -537,6 +535,31 @@ TEST_F(KiteworksClient, AFolderIsRemovedOnlyWhenTheServerShowsItEmpty) {
   EXPECT_EQ(store_->remove(soon(), NodeKind::kFolder, RemoteId{"d1"}).error().code,
             ErrorCode::kNotEmpty)
       << "something is in there, even if it is no file";
+}
+
+// Whoever put something in meanwhile would find it in the trash.
+TEST_F(KiteworksClient, ADeleteOfAFolderIsRepeatedOnlyOnWhatIsStillEmpty) {
+  const RemoteId folder{"d1"};
+  const auto empty = [&] { http_.answer("GET /rest/folders/d1/children", 200, "[]"); };
+  empty();
+  http_.lose("DELETE /rest/folders/d1", ErrorCode::kUnavailable);
+  empty();
+  http_.answer("DELETE /rest/folders/d1", 204, "");
+  EXPECT_TRUE(store_->remove(soon(), NodeKind::kFolder, folder));
+  EXPECT_FALSE(http_.take_seen()[1].idempotent) << "by the engine";
+  empty();
+  http_.answer("DELETE /rest/folders/d1", 502, "");
+  http_.answer("GET /rest/folders/d1/children", 200, "[" + file_json("f1", "a") + "]");
+  EXPECT_EQ(store_->remove(soon(), NodeKind::kFolder, folder).error().code, ErrorCode::kNotEmpty);
+  empty();
+  http_.lose("DELETE /rest/folders/d1", ErrorCode::kTimeout);
+  http_.answer("GET /rest/folders/d1/children", 403,
+               R"({"errors":[{"code":"ERR_ENTITY_DELETED"}]})");
+  EXPECT_TRUE(store_->remove(soon(), NodeKind::kFolder, folder)) << "it had happened";
+  empty();
+  http_.lose("DELETE /rest/folders/d1", ErrorCode::kTimeout);
+  http_.answer("GET /rest/folders/d1/children", 422, R"({"errors":[{"code":"ERR_ACCESS_USER"}]})");
+  EXPECT_EQ(store_->remove(soon(), NodeKind::kFolder, folder).error().code, ErrorCode::kTimeout);
 }
 
 TEST_F(KiteworksClient, TheFeedNoticesAHole) {

@@ -97,6 +97,29 @@ TEST_F(PowerFolderClient, RemovingSaysWhatHappensToTheData) {
   }
 }
 
+// Whoever put something in meanwhile would lose it, for all members.
+TEST_F(PowerFolderClient, ARemovalIsRepeatedOnlyOnWhatIsStillEmpty) {
+  PowerFolderConfig config;
+  config.remove_top_folders = PowerFolderConfig::RemoveTop::kPurgeData;
+  make(config);
+  http_.answer("GET /api/folders?action=getAll", 200, kFolders);
+  folder_at("Work/");
+  http_.answer("GET /api/folders?action=getAccounts", 200, kMembers);
+  folder_at("Work/");
+  for (int i = 0; i < 2; ++i) {
+    http_.answer("GET /api/files/W1BNRTJd?action=getAll", 200, kNothing);
+  }
+  http_.lose("POST /api/folders", ErrorCode::kUnavailable);
+  folder_at("Work/");
+  http_.answer("GET /api/folders?action=getAll", 200, kFolders);
+  http_.answer("GET /api/files/W1BNRTJd?action=getAll", 200,
+               R"({"ResultSet":{"Result":[{"fileName":"a.txt"}]}})");
+  EXPECT_EQ(code_of(store_->remove(soon(), NodeKind::kFolder, {"Work"})), ErrorCode::kNotEmpty);
+  for (const auto& seen : http_.take_seen()) {
+    EXPECT_TRUE(seen.method != "POST" || !seen.idempotent) << "by the engine";
+  }
+}
+
 TEST_F(PowerFolderClient, TheFileServiceKnowsBetterThanAnEmptyListing) {
   PowerFolderConfig config;
   config.remove_top_folders = PowerFolderConfig::RemoveTop::kKeepData;

@@ -243,6 +243,35 @@ TEST_F(WebDavClient, AFolderWithSomethingInItStays) {
   EXPECT_EQ(seen_lines(), (Lines{"PROPFIND /dav/d/", "PROPFIND /dav/d/"}));
 }
 
+// Whoever put something in meanwhile would lose it.
+TEST_F(WebDavClient, ADeleteOfAFolderIsRepeatedOnlyOnWhatIsStillEmpty) {
+  const auto empty = [&] {
+    for (int i = 0; i < 2; ++i) found("d/", folder("/dav/d/"));
+  };
+  empty();
+  http_.lose("DELETE /dav/d/", ErrorCode::kUnavailable);
+  empty();
+  http_.answer("DELETE /dav/d/", 204, "");
+  ASSERT_TRUE(store_->remove(soon(), NodeKind::kFolder, {"d"}));
+  for (const auto& seen : http_.take_seen()) {
+    EXPECT_TRUE(seen.method != "DELETE" || !seen.idempotent) << "by the engine";
+  }
+  for (int i = 0; i < 2; ++i) found("e/", folder("/dav/e/"));
+  http_.answer("DELETE /dav/e/", 502, "");
+  found("e/", folder("/dav/e/"));
+  found("e/", folder("/dav/e/") + file("/dav/e/a", 1));
+  EXPECT_EQ(code_of(store_->remove(soon(), NodeKind::kFolder, {"e"})), ErrorCode::kNotEmpty);
+  empty();
+  http_.lose("DELETE /dav/d/", ErrorCode::kTimeout);
+  missing("d/");
+  root_is_there();
+  EXPECT_TRUE(store_->remove(soon(), NodeKind::kFolder, {"d"})) << "it had happened";
+  empty();
+  http_.lose("DELETE /dav/d/", ErrorCode::kTimeout);
+  http_.answer("PROPFIND /dav/d/", 503, "");
+  EXPECT_EQ(code_of(store_->remove(soon(), NodeKind::kFolder, {"d"})), ErrorCode::kTimeout);
+}
+
 TEST_F(WebDavClient, AFolderIsMadeOnce) {
   http_.answer("MKCOL /dav/d/", 201, "");
   found("d/", folder("/dav/d/"));
