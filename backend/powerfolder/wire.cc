@@ -130,6 +130,12 @@ Result<WireSelf> parse_self(std::string_view body) {
 }
 
 Result<std::size_t> parse_entry_count(std::string_view body) {
+  // What makes an empty list of folders (204, no Result) says nothing about one of files.
+  TRY_ASSIGN(const json document, parse(body));
+  const json& set =
+      document.is_object() && document.contains("ResultSet") ? document["ResultSet"] : document;
+  if (!set.is_array() && !(set.is_object() && set.contains("Result") && !set["Result"].is_null()))
+    return fail(ErrorCode::kCorrupt, "no Result");
   TRY_ASSIGN(const std::vector<json> items, results_of(body));
   std::size_t count = 0;
   for (const json& item : items) {

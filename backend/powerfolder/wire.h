@@ -38,7 +38,7 @@ struct WireSelf {
 Result<std::vector<WireFolder>> parse_folders(std::string_view body);
 Result<std::vector<WireMember>> parse_members(std::string_view body);
 Result<WireSelf> parse_self(std::string_view body);
-// How many entries a listing of /api/files has.
+// How many entries a listing of /api/files has; kCorrupt also where it names no list.
 Result<std::size_t> parse_entry_count(std::string_view body);
 // The ID in the answer to a change; empty when it has none.
 Result<std::string> parse_changed_id(std::string_view body);

@@ -20,7 +20,8 @@ namespace cabinetfs {
 // What a server knows beyond WebDAV; all optional, called from any thread.
 struct WebDavHooks {
   // Whether the folder has entries, by another way than PROPFIND; nullopt: no idea. Asked when a
-  // listing is empty that was not, and before a folder is removed.
+  // listing is empty that was not, and before a folder is removed. That it has none is believed as
+  // little as an empty listing; a server with such a hook is one whose listings are doubted.
   std::function<std::optional<bool>(const CallContext&, const RemoteId& folder)> has_entries;
   // Names that are not shown.
   std::function<bool(const std::string& name)> is_hidden;
@@ -75,8 +76,8 @@ class WebDavStore final : public RemoteStore {
 
   // For stores on top, which change things by other ways too: this was removed, or went elsewhere.
   void forget(const RemoteId& id);
-  // kNotEmpty unless a fresh listing and the hook say that nothing is in the folder. A hook that
-  // does not know costs a few more listings, with pauses.
+  // kNotEmpty unless a fresh listing says that nothing is in the folder; where there is a hook,
+  // three of them with pauses between, and the hook says nothing else.
   Result<void> check_empty(const CallContext& call, const RemoteId& folder);
 
  private:

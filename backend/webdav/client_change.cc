@@ -14,7 +14,7 @@ using namespace webdav;
 
 namespace {
 
-// So often a folder has to be listed as empty where no second way tells.
+// So often a folder has to be listed as empty by a server that was seen to lie.
 constexpr int kEmptyLooks = 3;
 
 // Of a DELETE whose answer is missing or says nothing, each after a look.
@@ -201,11 +201,11 @@ Result<void> WebDavStore::check_empty(const CallContext& call, const RemoteId& f
     TRY_ASSIGN(const Listing entries, list(call, folder));
     if (!entries.empty()) return fail(ErrorCode::kNotEmpty, what + ": it is not empty");
     if (!hooks_.has_entries) return {};
-    const std::optional<bool> told = hooks_.has_entries(call, folder);
-    if (told.value_or(false)) {
+    // Only what it has proves something: no page says what an answer without entries means.
+    if (hooks_.has_entries(call, folder).value_or(false)) {
       return fail(ErrorCode::kNotEmpty, what + ": listed as empty, but it is not");
     }
-    if (told || looks == kEmptyLooks) return {};
+    if (looks == kEmptyLooks) return {};
     // Nothing but the listing speaks for it, and this server was seen to lie in those for a while.
     TRY(wait_for(call, config_.second_look));
   }

@@ -39,6 +39,13 @@ class PowerFolderClient : public ::testing::Test {
                      "</D:response>" +
                      more + "</D:multistatus>");
   }
+  // By three listings, and by the file service, whose word alone proves nothing.
+  void listed_empty() {
+    for (int i = 0; i < 3; ++i) {
+      folder_at("Work/");
+      http_.answer("GET /api/files/W1BNRTJd?action=getAll", 200, kNothing);
+    }
+  }
 
   ScriptedHttp http_;
   std::unique_ptr<RemoteStore> store_;
@@ -84,15 +91,13 @@ TEST_F(PowerFolderClient, RemovingSaysWhatHappensToTheData) {
     http_.answer("GET /api/folders?action=getAll", 200, kFolders);
     folder_at("Work/");
     http_.answer("GET /api/folders?action=getAccounts", 200, kMembers);
-    folder_at("Work/");
-    for (int i = 0; i < 2; ++i) {
-      http_.answer("GET /api/files/W1BNRTJd?action=getAll", 200, kNothing);
-    }
+    listed_empty();
+    http_.answer("GET /api/files/W1BNRTJd?action=getAll", 200, kNothing);
     http_.answer("POST /api/folders", 200, R"({"ID":"[PME2]","message":"gone"})");
     http_.answer("PROPFIND /webdav/Work", 404, "");
     ASSERT_TRUE(store_->remove(soon(), NodeKind::kFolder, {"Work"}));
     const auto seen = http_.take_seen();
-    EXPECT_EQ(seen[6].body,
+    EXPECT_EQ(seen[10].body,
               std::string("action=delete&ID=%5BPME2%5D&deleteData=") + (purge ? "1" : "0"));
   }
 }
@@ -105,10 +110,8 @@ TEST_F(PowerFolderClient, ARemovalIsRepeatedOnlyOnWhatIsStillEmpty) {
   http_.answer("GET /api/folders?action=getAll", 200, kFolders);
   folder_at("Work/");
   http_.answer("GET /api/folders?action=getAccounts", 200, kMembers);
-  folder_at("Work/");
-  for (int i = 0; i < 2; ++i) {
-    http_.answer("GET /api/files/W1BNRTJd?action=getAll", 200, kNothing);
-  }
+  listed_empty();
+  http_.answer("GET /api/files/W1BNRTJd?action=getAll", 200, kNothing);
   http_.lose("POST /api/folders", ErrorCode::kUnavailable);
   folder_at("Work/");
   http_.answer("GET /api/folders?action=getAll", 200, kFolders);
@@ -147,12 +150,34 @@ TEST_F(PowerFolderClient, WhatIsRemovedIsLookedIntoByItsId) {
   folder_is("[PME2]");  // twins
   folder_is("[PME2]");  // rights
   http_.answer("GET /api/folders?action=getAccounts", 200, kMembers);
-  folder_at("Work/");
-  // By now the service has heard that another folder has the name.
-  folder_is("[PME3]");
-  http_.answer("GET /api/files/W1BNRTNd?action=getAll", 200, kNothing);
+  for (int i = 0; i < 3; ++i) {
+    folder_at("Work/");
+    // By now the service has heard that another folder has the name.
+    folder_is("[PME3]");
+    http_.answer("GET /api/files/W1BNRTNd?action=getAll", 200, kNothing);
+  }
   http_.answer("GET /api/files/W1BNRTJd?action=getAll", 200,
                R"({"ResultSet":{"Result":[{"fileName":"a.txt"}]}})");
+  EXPECT_EQ(code_of(store_->remove(soon(), NodeKind::kFolder, {"Work"})), ErrorCode::kNotEmpty);
+}
+
+// What such an answer means for a listing of files nobody has written down.
+TEST_F(PowerFolderClient, NoEntriesAtTheFileServiceProveNothing) {
+  PowerFolderConfig config;
+  config.remove_top_folders = PowerFolderConfig::RemoveTop::kPurgeData;
+  make(config);
+  http_.answer("GET /api/folders?action=getAll", 200, kFolders);
+  folder_at("Work/");
+  http_.answer("GET /api/folders?action=getAccounts", 200, kMembers);
+  folder_at("Work/");
+  http_.answer("GET /api/files/W1BNRTJd?action=getAll", 204, "");
+  folder_at("Work/");
+  http_.answer("GET /api/files/W1BNRTJd?action=getAll", 200, kNothing);
+  // A full folder that was listed as empty for a moment.
+  folder_at("Work/",
+            "<D:response><D:href>/webdav/Work/a</D:href><D:propstat><D:prop><D:resourcetype/>"
+            "<D:getcontentlength>1</D:getcontentlength></D:prop><D:status>HTTP/1.1 200 OK"
+            "</D:status></D:propstat></D:response>");
   EXPECT_EQ(code_of(store_->remove(soon(), NodeKind::kFolder, {"Work"})), ErrorCode::kNotEmpty);
 }
 
@@ -182,9 +207,8 @@ TEST_F(PowerFolderClient, AFolderThatWebDavRefusesToMakeIsMadeByTheService) {
   PowerFolderConfig config;
   config.create_top_folders = true;
   // Made, whatever the answer says besides.
-  for (const auto& [status, answer] :
-       {std::pair(200, R"({"ID":"[N]","message":"made"})"), std::pair(200, "made"),
-        std::pair(204, "")}) {
+  for (const auto& [status, answer] : {std::pair(200, R"({"ID":"[N]","message":"made"})"),
+                                       std::pair(200, "made"), std::pair(204, "")}) {
     make(config);
     http_.answer("GET /api/folders?action=getAll", 200, R"({"ResultSet":{"Result":[]}})");
     http_.answer("MKCOL /webdav/New/", 403, "");

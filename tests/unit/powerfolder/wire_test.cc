@@ -73,7 +73,11 @@ TEST(PowerFolderWire, ATokenThatCouldBreakAHeaderIsNone) {
 TEST(PowerFolderWire, TheOwnDirectoryIsNoEntry) {
   EXPECT_EQ(*parse_entry_count(R"({"ResultSet":{"Result":[{"fileName":".PowerFolder"}]}})"), 0u);
   EXPECT_EQ(*parse_entry_count(R"({"ResultSet":{"Result":[{"fileName":"a"},{"x":1}]}})"), 2u);
-  EXPECT_EQ(*parse_entry_count(""), 0u);
+  EXPECT_EQ(*parse_entry_count("[]"), 0u);
+  for (const char* const silent :
+       {"", "{}", R"({"ResultSet":{}})", R"({"ResultSet":{"Result":null}})"}) {
+    EXPECT_FALSE(parse_entry_count(silent)) << silent;
+  }
 }
 
 TEST(PowerFolderQuirks, FiveWordsAndTheirRights) {
