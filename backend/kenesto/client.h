@@ -183,7 +183,9 @@ class KenestoStore final : public RemoteStore {
                                     const std::string& about);
 
   // client_versions.cc
-  Result<Versions> fetch_versions(const CallContext& call, const RemoteId& file);
+  // `as_told`: a failure is not explained by the folder's listing, which may be what asks.
+  Result<Versions> fetch_versions(const CallContext& call, const RemoteId& file,
+                                  bool as_told = false);
 
   // client_locks.cc
   // Whether the check-out that the listing shows is this account's; asked for where it can be.

@@ -279,14 +279,28 @@ Result<KenestoStore::Items> KenestoStore::finish_items(const CallContext& call,
                      [&](const WireItem& item) { return known_.lingers(item.entry.id, now); }),
       items.end());
   for (WireItem& item : items) {
-    const bool undated = item.entry.kind == NodeKind::kFile && item.entry.modified == WallTime{};
+    const bool file = item.entry.kind == NodeKind::kFile;
+    const bool undated = file && item.entry.modified == WallTime{};
+    // What lies elsewhere has no versions here.
+    const bool unsized = file && !item.sized && !item.external_link;
+    std::optional<RemoteVersion> current;
+    if (undated || unsized) {
+      const Result<Versions> versions = fetch_versions(call, item.entry.id, true);
+      if (!versions) {
+        // It was listed just now; and of the folder nobody has said anything.
+        const Error& error = versions.error();
+        const bool gone = error.code == ErrorCode::kNotFound;
+        return fail(gone ? ErrorCode::kUnavailable : error.code, error.context);
+      }
+      for (const RemoteVersion& version : *versions) {
+        if (version.current) current = version;
+      }
+    }
+    if (unsized && current) item.entry.size = current->size;
     finish_item(folder, vault, item);
     if (!undated) continue;
     // Without a date two versions of one size would look the same: their ids tell them apart.
-    TRY_ASSIGN(const Versions versions, fetch_versions(call, item.entry.id));
-    for (const RemoteVersion& version : versions) {
-      if (version.current) item.entry.validator = validator_of(version.id);
-    }
+    if (current) item.entry.validator = validator_of(current->id);
     known_.remember(item.entry.id, {folder, mark_of(item.entry.validator), vault || item.vault,
                                     item.external_link});
   }

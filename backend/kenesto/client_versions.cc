@@ -12,12 +12,13 @@ namespace cabinetfs {
 using namespace kenesto;
 
 Result<KenestoStore::Versions> KenestoStore::fetch_versions(const CallContext& call,
-                                                            const RemoteId& file) {
+                                                            const RemoteId& file, bool as_told) {
   ApiRequest request;
   request.call = "RetrieveFileVersions";
   request.about = "id=" + file.value;
   request.query = {{"fid", file.value}};
   const auto envelope = api_.send(call, request);
+  if (!envelope && as_told) return fail(static_cast<const Error&>(envelope.error()));
   if (!envelope) return fail(explain(call, NodeKind::kFile, file, envelope.error()));
   return parse_versions(*envelope->data);
 }

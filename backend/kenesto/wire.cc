@@ -68,7 +68,9 @@ std::optional<WireItem> item_of(const Json& json) {
   item.vault = flag_of(member(json, "IsVault"));
   item.external_token = text_of(member(json, "ExternalToken"));
   if (!file) return item;
-  entry.size = number_of(member(json, "CurrentVersionSize")).value_or(0);
+  const auto size = number_of(member(json, "CurrentVersionSize"));
+  item.sized = size.has_value();
+  entry.size = size.value_or(0);
   entry.mime = text_of(member(json, "MimeType"));
   item.external_link = flag_of(member(json, "IsExternalLink"));
   item.checked_out = flag_of(member(json, "IsCheckedOut"));
@@ -128,7 +130,9 @@ Result<WirePage> parse_documents(const Json& data) {
   for (const Json& each : list) {
     std::string id = text_of(member(each, "Id"));
     page.ids.push_back(parse_guid(id).value_or(std::move(id)));
-    if (auto item = item_of(each)) page.items.push_back(*std::move(item));
+    auto item = item_of(each);
+    if (!item) return not_understood("an entry without a GUID or a name");
+    page.items.push_back(*std::move(item));
   }
   if (frame.contains("next_href")) {
     const Json& next = frame["next_href"];
@@ -250,7 +254,8 @@ Result<WireObjectInfo> parse_object_info(const Json& data) {
   const Json& vault = member(frame, "IsVault");
   if (!vault.is_null()) info.vault = flag_of(vault);
   info.item = item_of(frame);
-  if (info.item && info.item->entry.modified == WallTime{}) info.item.reset();
+  const bool complete = info.item && info.item->sized && info.item->entry.modified != WallTime{};
+  if (!complete) info.item.reset();
   return info;
 }
 

@@ -49,18 +49,20 @@ struct WireItem {
   bool vault = false;
   bool external_link = false;
   bool checked_out = false;
+  bool sized = true;           // the size of the current version was told
   std::string external_token;  // secret
 };
 
 struct WirePage {
   std::vector<WireItem> items;
-  std::vector<std::string> ids;  // of everything that was listed, also what is no item for us
+  std::vector<std::string> ids;
   std::optional<std::uint64_t> total;
   std::optional<std::uint64_t> parts;  // files and folders, where they are told apart
   // Whether the server says that there is more; nullopt when it does not say.
   std::optional<bool> more;
   std::string folder_id;  // empty when not told
 };
+// kCorrupt also where one of them cannot be read: left out it would look like its deletion.
 Result<WirePage> parse_documents(const nlohmann::json& data);
 
 // Version ids are lower-case GUIDs. Numbers and order as told; exactly one is current, or kCorrupt.
@@ -88,7 +90,7 @@ struct WireObjectInfo {
   bool share = false, remove = false, update = false, checkin = false, checkout = false;
   bool discard = false, download = false, view = false, upload = false;
   std::optional<bool> vault;  // of the object itself
-  // The object as a listing would tell it, where it is told with its date.
+  // The object as a listing would tell it, where it is told with its date and size.
   std::optional<WireItem> item;
 };
 Result<WireObjectInfo> parse_object_info(const nlohmann::json& data);

@@ -180,6 +180,29 @@ TEST_F(KenestoClient, WithoutADateTheVersionTellsContentsApart) {
   EXPECT_NE(seen[0], seen[1]);
 }
 
+TEST_F(KenestoClient, ASizeThatIsNotToldIsTheOneOfTheCurrentVersion) {
+  ItemJson item;
+  item.sized = false;
+  know_folder();
+  expect_list(kFolder, {item});
+  http_.ok(versions_call(kDoc), versions_json({{kDoc, 3, false}, {kVersion2, 9, true}}));
+  const auto entries = store_->list(soon(), RemoteId{kFolder});
+  ASSERT_TRUE(entries) << to_string(entries.error());
+  EXPECT_EQ(entries->at(0).size, 9u);
+  item.sized = true;
+  item.size = 9;
+  EXPECT_EQ(entries->at(0).validator, listed({item}).at(0).validator);
+  item.sized = false;
+  expect_list(kFolder, {item});
+  http_.ok(versions_call(kDoc), R"({"FileVersionsList":[]})");
+  EXPECT_EQ(code(store_->list(soon(), RemoteId{kFolder})), ErrorCode::kCorrupt)
+      << "no empty file";
+  // Removed just now, perhaps: the folder is there all the same.
+  expect_list(kFolder, {item});
+  http_.failed(versions_call(kDoc), "The object does not exist");
+  EXPECT_EQ(code(store_->list(soon(), RemoteId{kFolder})), ErrorCode::kUnavailable);
+}
+
 TEST_F(KenestoClient, TwinsAreBothListedAndTheNewestIsFound) {
   ItemJson older, newer;
   newer.id = kDoc2;

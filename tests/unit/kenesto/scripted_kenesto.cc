@@ -104,7 +104,7 @@ std::string ItemJson::text() const {
     item["FileName"] = stem + extension;
     item["FileExtension"] = extension;
     item["MimeType"] = "text/plain";
-    item["CurrentVersionSize"] = size;
+    if (sized) item["CurrentVersionSize"] = size;
   }
   return item.dump();
 }

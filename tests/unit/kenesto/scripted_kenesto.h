@@ -73,6 +73,7 @@ struct ItemJson {
   std::string holder = {};
   bool external = false;
   std::string external_token = {};
+  bool sized = true;
   std::string text() const;
 };
 // `parts`: files and folders, not told where negative.

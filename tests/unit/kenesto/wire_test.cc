@@ -104,14 +104,13 @@ TEST(KenestoWire, AListingHasItemsOfBothKinds) {
     {"Id":"69155ac0-4f97-42dd-a169-5543b951c8e2","Name":"folder1","FamilyCode":"FOLDER",
      "IsVault":false},
     {"Id":"801f3e70-d87a-4655-b2da-fdb7d0740800","Name":"bare","FileExtension":".bin",
-     "FileName":"","FamilyCode":"GENERAL"},
-    {"Id":"no guid","Name":"odd","FamilyCode":"GENERAL"}],
-    "TotalDocuments":"4","TotalFiles":"3","TotalFolders":"1","next_href":"",
+     "FileName":"","FamilyCode":"GENERAL"}],
+    "TotalDocuments":"3","TotalFiles":"2","TotalFolders":"1","next_href":"",
     "FolderId":"69155AC0-4f97-42dd-a169-5543b951c8e2"})"));
   ASSERT_TRUE(page);
-  EXPECT_EQ(page->total, 4u);
+  EXPECT_EQ(page->total, 3u);
   EXPECT_EQ(page->more, false);
-  EXPECT_EQ(page->ids.size(), 4u) << "what is no item counts";
+  EXPECT_EQ(page->ids.size(), 3u);
   ASSERT_EQ(page->items.size(), 3u);
   const WireItem& file = page->items[0];
   EXPECT_EQ(file.entry.id.value, "2c4a0d5c-4a44-47a7-8049-3b6c76a73966");
@@ -124,6 +123,19 @@ TEST(KenestoWire, AListingHasItemsOfBothKinds) {
   EXPECT_EQ(page->items[1].entry.kind, NodeKind::kFolder);
   EXPECT_EQ(page->items[1].entry.name, "folder1");
   EXPECT_EQ(page->items[2].entry.name, "bare.bin");
+  EXPECT_TRUE(file.sized);
+  EXPECT_FALSE(page->items[2].sized);
+}
+
+// Left out it would look like its deletion.
+TEST(KenestoWire, AnEntryThatCannotBeReadSpoilsTheListing) {
+  for (const char* const odd : {R"({"Id":"no guid","Name":"odd","FamilyCode":"GENERAL"})",
+                                R"({"Id":"69155ac0-4f97-42dd-a169-5543b951c8e2","Name":""})"}) {
+    const auto page = parse_documents(
+        json::parse(R"({"TotalDocuments":"1","DocumentsList":[)" + std::string(odd) + "]}"));
+    ASSERT_FALSE(page) << odd;
+    EXPECT_EQ(page.error().code, ErrorCode::kCorrupt);
+  }
 }
 
 TEST(KenestoWire, TheEndOfAListingIsToldInThreeWays) {
