@@ -523,7 +523,7 @@ Result<void> UploadTask::follow_newer_version() {
 Result<void> UploadTask::make_room_for_theirs(const RemoteEntry& theirs) {
   if (node_.lock_taken) {
     // Taken for a version that is not going to come.
-    const Result<RemoteEntry> free = core_.seen(core_.remote.discard_lock(call(), theirs.id));
+    const Result<RemoteEntry> free = give_up_write_lock(core_, call(), theirs.id);
     if (!free && is_transient(free.error().code)) return fail(free.error());
   }
   {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "cache/volume_impl.h"
+#include "cache/write_lock.h"
 
 namespace cabinetfs {
 namespace {
@@ -227,7 +228,7 @@ void VolumeImpl::discard_lock_of(const CallContext& call, InodeNumber ino) {
   const Result<NodePtr> node = core_.tree.find(ino);
   if (!node || *node == nullptr || !(*node)->lock_taken || !(*node)->remote) return;
   const Result<RemoteEntry> freed =
-      core_.seen(core_.remote.discard_lock(core_.bounded(call), (*node)->remote->id));
+      give_up_write_lock(core_, core_.bounded(call), (*node)->remote->id);
   Result<void> done;
   if (freed) done = own_lock(ino);
   if (freed && done) done = take_answer(ino, *freed);

@@ -42,4 +42,11 @@ Result<RemoteEntry> take_write_lock(VolumeCore& core, const CallContext& call, I
   return locked;
 }
 
+Result<RemoteEntry> give_up_write_lock(VolumeCore& core, const CallContext& call,
+                                       const RemoteId& id) {
+  TRY_ASSIGN(RemoteEntry now, core.seen(core.remote.stat(call, NodeKind::kFile, id)));
+  if (now.lock == LockState::kHeldByOther) return now;
+  return core.seen(core.remote.discard_lock(call, id));
+}
+
 }  // namespace cabinetfs

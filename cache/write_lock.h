@@ -10,5 +10,9 @@ namespace cabinetfs {
 // it now, or its error.
 Result<RemoteEntry> take_write_lock(VolumeCore& core, const CallContext& call, InodeNumber ino,
                                     const RemoteId& id);
+// Gives it up, with what it was taken for, unless somebody else has it by now. The object as the
+// server has it then.
+Result<RemoteEntry> give_up_write_lock(VolumeCore& core, const CallContext& call,
+                                       const RemoteId& id);
 
 }  // namespace cabinetfs

@@ -188,6 +188,7 @@ class KenestoStore final : public RemoteStore {
                                   bool as_told = false);
 
   // client_locks.cc
+  void know_holder(const kenesto::WireItem& item, bool ours);
   // Whether the check-out that the listing shows is this account's; asked for where it can be.
   bool held_by_us(const CallContext& call, const kenesto::WireItem& item);
   std::vector<Result<RemoteEntry>> change_locks(const CallContext& call,

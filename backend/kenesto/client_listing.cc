@@ -187,11 +187,11 @@ void KenestoStore::finish_item(const RemoteId& folder, bool vault, WireItem& ite
         return !who.empty() && fold_name(who) == holder;
       };
       // A display name proves little; lock() and stat() ask the server where it tells.
-      const bool ours =
-          known_.is_ours(entry.id) || is_us(user.email) || is_us(user.name) || is_us(config_.user);
+      const bool ours = known_.is_ours(entry.id, entry.lock_holder) || is_us(user.email) ||
+                        is_us(user.name) || is_us(config_.user);
       entry.lock = ours ? LockState::kHeldByUs : LockState::kHeldByOther;
     } else {
-      known_.set_ours(entry.id, false);
+      known_.set_not_ours(entry.id);
       entry.lock_holder.clear();
       // Outside vaults there are no locks that this program could take or see.
       entry.lock = object.vault ? LockState::kFree : LockState::kUnknown;
@@ -372,7 +372,7 @@ Result<RemoteEntry> KenestoStore::stat(const CallContext& call, NodeKind kind, c
   if (is_root(id)) return root(call);
   TRY_ASSIGN(WireItem item, fetch_item(call, kind, id));
   // Uploads look often and know what they may.
-  const bool doubtful = item.checked_out && !known_.is_ours(id);
+  const bool doubtful = item.checked_out && !known_.is_ours(id, item.entry.lock_holder);
   const bool told = item.entry.rights && !item.external_link;
   if (!has_object_info() || call.priority == Priority::kUpload || (told && !doubtful)) {
     return std::move(item.entry);
@@ -386,7 +386,7 @@ Result<RemoteEntry> KenestoStore::stat(const CallContext& call, NodeKind kind, c
   if (item.external_link) rights.remove(Right::kWrite);
   item.entry.rights = rights;
   if (item.checked_out) {
-    known_.set_ours(id, info->checkin);
+    know_holder(item, info->checkin);
     item.entry.lock = info->checkin ? LockState::kHeldByUs : LockState::kHeldByOther;
   }
   MutexLock lock(mutex_);

@@ -32,12 +32,20 @@ std::string ids_json(const std::vector<RemoteId>& files) {
 
 }  // namespace
 
+void KenestoStore::know_holder(const WireItem& item, bool ours) {
+  if (ours) {
+    known_.set_ours(item.entry.id, item.entry.lock_holder);
+  } else {
+    known_.set_not_ours(item.entry.id);
+  }
+}
+
 bool KenestoStore::held_by_us(const CallContext& call, const WireItem& item) {
   if (!item.checked_out) return false;
   if (has_object_info()) {
     const auto info = fetch_object_info(call, NodeKind::kFile, item.entry.id);
     if (info) {
-      known_.set_ours(item.entry.id, info->checkin);
+      know_holder(item, info->checkin);
       return info->checkin;
     }
     log_debug("kenesto: who holds {}: {}", item.entry.id.value, to_string(info.error()));
@@ -130,14 +138,14 @@ std::vector<Result<RemoteEntry>> KenestoStore::change_locks(const CallContext& c
     Result<RemoteEntry>& result = results[asked_at[n]];
     Result<WireItem> item = find(asked[n]);
     if (!item) {
-      result = answer ? Result<RemoteEntry>(fail(item.error()))
+      result = answer ? Result<RemoteEntry>(fail(after_change(item.error())))
                       : Result<RemoteEntry>(fail(static_cast<const Error&>(answer.error())));
       continue;
     }
     bool ours = held_by_us(call, *item);
     // It was free, we were told that we have it, and nobody can say otherwise.
     if (hold && answer && item->checked_out && !has_object_info()) ours = true;
-    known_.set_ours(asked[n], ours);
+    know_holder(*item, ours);
     if (hold ? ours : !item->checked_out) {
       item->entry.lock = hold ? LockState::kHeldByUs : LockState::kFree;
       result = std::move(item->entry);
@@ -184,6 +192,11 @@ Result<RemoteEntry> KenestoStore::discard_lock(const CallContext& call, const Re
   TRY_ASSIGN(const WireItem before, fetch_item(call, NodeKind::kFile, file));
   if (!before.checked_out) return before.entry;
   const bool ours = held_by_us(call, before);
+  if (!ours && has_object_info()) {
+    // An owner may end a guest's; else it is nobody's to end but the holder's.
+    const auto info = fetch_object_info(call, NodeKind::kFile, file);
+    if (info && !info->discard) return fail(busy(before));
+  }
   ApiRequest request;
   request.call = "DiscardCheckOut";
   request.about = "id=" + file.value;
@@ -191,7 +204,7 @@ Result<RemoteEntry> KenestoStore::discard_lock(const CallContext& call, const Re
   request.mutates = true;
   const auto answer = api_.send(call, request);
   listings_.changed(before.entry.parent, before.entry.name);
-  TRY_ASSIGN(WireItem after, fetch_item(call, NodeKind::kFile, file));
+  TRY_ASSIGN(WireItem after, after_change(fetch_item(call, NodeKind::kFile, file)));
   if (!after.checked_out) return std::move(after.entry);
   // The vendor describes this call for owners whose guests hold a document; one's own check-out
   // may have to be ended by a check-in, which changes no content.

@@ -257,8 +257,10 @@ Result<RemoteEntry> KenestoStore::upload_version(const CallContext& call,
   if (before.external_link) {
     return fail(ErrorCode::kNotSupported, about + ": the content lies at another service");
   }
-  if (before.entry.lock == LockState::kHeldByOther ||
-      (before.entry.lock_to_write && before.entry.lock != LockState::kHeldByUs)) {
+  // A check-out may have been ended and taken over since: the server is asked, where it tells.
+  const bool writable = before.entry.lock_to_write ? held_by_us(call, before)
+                                                   : before.entry.lock != LockState::kHeldByOther;
+  if (!writable) {
     return fail(ErrorCode::kBusy,
                 before.checked_out
                     ? fmt::format("{}: checked out by {}", about, before.entry.lock_holder)

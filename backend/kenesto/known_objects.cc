@@ -130,20 +130,24 @@ bool KnownObjects::lingers(const RemoteId& id, SteadyTime now) {
   return false;
 }
 
-void KnownObjects::set_ours(const RemoteId& file, bool ours) {
-  const Key key = key_of(file.value);
+void KnownObjects::set_ours(const RemoteId& file, const std::string& holder) {
   MutexLock lock(mutex_);
-  if (!ours) {
-    ours_.erase(key);
-    return;
-  }
-  ours_.insert(key);
+  ours_.insert_or_assign(key_of(file.value), holder);
   bound_size(ours_, kSmall);
 }
 
-bool KnownObjects::is_ours(const RemoteId& file) const {
+void KnownObjects::set_not_ours(const RemoteId& file) {
   MutexLock lock(mutex_);
-  return ours_.count(key_of(file.value)) != 0;
+  ours_.erase(key_of(file.value));
+}
+
+bool KnownObjects::is_ours(const RemoteId& file, const std::string& holder) {
+  MutexLock lock(mutex_);
+  const auto found = ours_.find(key_of(file.value));
+  if (found == ours_.end()) return false;
+  if (found->second == holder) return true;
+  ours_.erase(found);
+  return false;
 }
 
 void KnownObjects::set_external_token(const RemoteId& id, const std::string& token) {

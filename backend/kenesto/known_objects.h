@@ -5,7 +5,6 @@
 #include <deque>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -46,9 +45,11 @@ class KnownObjects {
   void removed(const RemoteId& id, SteadyTime until) EXCLUDES(mutex_);
   bool lingers(const RemoteId& id, SteadyTime now) EXCLUDES(mutex_);
 
-  // Documents that this account has checked out, as far as it is certain.
-  void set_ours(const RemoteId& file, bool ours) EXCLUDES(mutex_);
-  bool is_ours(const RemoteId& file) const EXCLUDES(mutex_);
+  // Documents that this account has checked out, as far as it is certain, with the holder's name
+  // that the server shows meanwhile. With another name it is somebody else's by now.
+  void set_ours(const RemoteId& file, const std::string& holder) EXCLUDES(mutex_);
+  void set_not_ours(const RemoteId& file) EXCLUDES(mutex_);
+  bool is_ours(const RemoteId& file, const std::string& holder) EXCLUDES(mutex_);
 
   // The secret that opens an object shared from outside; empty: none.
   void set_external_token(const RemoteId& id, const std::string& token) EXCLUDES(mutex_);
@@ -80,7 +81,7 @@ class KnownObjects {
   std::deque<Key> order_ GUARDED_BY(mutex_);  // of their first appearance; may hold forgotten ones
   std::map<std::pair<Key, std::uint64_t>, Held> bound_ GUARDED_BY(mutex_);
   std::map<Key, SteadyTime> removed_ GUARDED_BY(mutex_);
-  std::set<Key> ours_ GUARDED_BY(mutex_);
+  std::map<Key, std::string> ours_ GUARDED_BY(mutex_);
   std::map<Key, std::string> external_tokens_ GUARDED_BY(mutex_);
 };
 

@@ -570,6 +570,33 @@ TEST_F(KenestoProbe, RightsWithoutADateAreAskedForOnceToConfirmAVersion) {
   }
 }
 
+// Somebody of the same name, or this account's own check-out, ended and taken over by him.
+TEST_F(KenestoProbe, WhoHoldsADocumentIsAskedBeforeItIsWritten) {
+  http_.failed(asks("UpdateAssetName", "did"), "The document does not exist");
+  http_.failed(asks("EditFolder", "fid"), "The folder does not exist");
+  ASSERT_TRUE(store_->account(soon()));
+  ItemJson item;
+  item.vault = true;
+  item.holder = "Me Myself";
+  http_.ok(list_call(kRoot), page_json({folder_json(kFolder, true)}));
+  ASSERT_TRUE(store_->list(soon(), RemoteId{kRoot}));
+  const std::string info = "GET RetrieveObjectInfo?t=tok%2B1&oi=" + std::string(kDoc);
+  const auto not_ours = [&] {
+    expect_list(kFolder, {item});
+    http_.ok(info, R"({"ObjectPermissions":{"AllowView":true,"AllowCheckin":false}})");
+  };
+  expect_list(kFolder, {item});
+  ASSERT_TRUE(store_->list(soon(), RemoteId{kFolder}));
+  not_ours();
+  EXPECT_EQ(code(store_->put(soon(), {{kDoc}, {}, "a.txt", {}, {}}, as_bytes("x"))),
+            ErrorCode::kBusy);
+  not_ours();
+  EXPECT_EQ(code(store_->unlock(soon(), {kDoc}, "")), ErrorCode::kBusy);
+  not_ours();
+  http_.ok(info, R"({"ObjectPermissions":{"AllowView":true,"AllowDiscardCheckout":false}})");
+  EXPECT_EQ(code(store_->discard_lock(soon(), {kDoc})), ErrorCode::kBusy);
+}
+
 TEST_F(KenestoProbe, WithoutOneOfTheCallsThatRenameNothingIsRenamed) {
   http_.failed(asks("UpdateAssetName", "did"), "The document does not exist");
   http_.answer(asks("EditFolder", "fid"), "<html>Endpoint not found.</html>", 404);

@@ -83,6 +83,23 @@ TEST_F(KenestoVault, ADocumentInAVaultIsNotWrittenWithoutACheckOut) {
             ErrorCode::kBusy);
 }
 
+TEST_F(KenestoVault, ACheckOutThatSomebodyTookOverIsNotOurs) {
+  ItemJson held = free_;
+  held.holder = "M. M.";  // as the server calls us, and nothing else tells
+  expect_list(kFolder, {free_});
+  http_.ok("GET CheckOut?");
+  expect_list(kFolder, {held});
+  ASSERT_TRUE(store_->lock(soon(), doc_));
+  expect_list(kFolder, {held});
+  EXPECT_EQ(store_->stat(soon(), NodeKind::kFile, doc_)->lock, LockState::kHeldByUs);
+  for (const ItemJson& item : {theirs_, held}) {
+    expect_list(kFolder, {item});
+    EXPECT_EQ(code(store_->put(soon(), {doc_, {}, "a.txt", {}, {}}, as_bytes("x"))),
+              ErrorCode::kBusy)
+        << item.holder << ": once it was another's, who knows whose it is now";
+  }
+}
+
 TEST_F(KenestoVault, OutsideVaultsThereAreNoLocks) {
   free_.vault = false;
   expect_list(kFolder, {free_});

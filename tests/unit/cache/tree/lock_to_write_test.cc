@@ -265,6 +265,17 @@ TEST(LockToWrite, DiscardingTheChangeGivesItUp) {
   EXPECT_EQ(h.remote.calls("unlock"), 0u);
 }
 
+TEST(LockToWrite, DiscardingTheChangeLeavesALockThatSomebodyTookOver) {
+  VolumeHarness h({{"d/a", "old"}}, locked());
+  ASSERT_OK(h.write_file("d/a", "new"));
+  h.remote.unlock_as_other("d/a");
+  h.remote.lock_as_other("d/a");
+  ASSERT_OK(h.volume->discard(h.call(), h.must("d/a")));
+  EXPECT_EQ(h.remote.lock_holder("d/a"), "other@example.com");
+  EXPECT_EQ(h.remote.calls("discard_lock"), 0u);
+  EXPECT_EQ(h.text("d/a"), "old");
+}
+
 TEST(LockToWrite, WhatTheUserLockedHimselfStaysLocked) {
   VolumeHarness h({{"d/a", "old"}}, locked());
   ASSERT_OK(h.volume->lock(h.call(), h.must("d/a")));
