@@ -24,6 +24,13 @@ constexpr int kMaxDepth = 64;
 constexpr std::size_t kFirstConnections = 12;
 constexpr std::size_t kMaxConnections = 48;
 
+// Between the first looks after a change; then twice as long each time, up to the second one.
+constexpr std::chrono::milliseconds kFirstPause{100};
+constexpr std::chrono::milliseconds kLongestPause{5000};
+// A server takes a second for this much of an upload, and no upload more than this.
+constexpr std::uint64_t kSettledBytes = 4u << 20;
+constexpr std::chrono::minutes kLongestSettling{2};
+
 // No object has it. (The zero GUID would, where it stands for the root.)
 constexpr const char* kNobody = "00000000-0000-4000-8000-000000000000";
 
@@ -235,6 +242,21 @@ bool KenestoStore::pause(const CallContext& call, std::chrono::milliseconds span
   while (!cancelled && woken.wait_until(mutex, until)) {
   }
   return !cancelled;
+}
+
+KenestoStore::Settling::Settling(const KenestoStore& store, std::uint64_t bytes)
+    : store_(store), span_(kFirstPause) {
+  const std::chrono::milliseconds least = store.config_.settle;
+  const std::chrono::seconds by_size(bytes / kSettledBytes);
+  left_ = std::max(least, std::min<std::chrono::milliseconds>(least + by_size, kLongestSettling));
+}
+
+bool KenestoStore::Settling::again(const CallContext& call) {
+  const std::chrono::milliseconds span = std::min(span_, left_);
+  if (span.count() == 0 || !store_.pause(call, span)) return false;
+  left_ -= span;
+  span_ = std::min(span_ * 2, kLongestPause);
+  return true;
 }
 
 Result<std::unique_ptr<RemoteStore>> make_kenesto_store(HttpClient& http, KenestoSession& session,

@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "backend/base/mutex.h"
@@ -116,6 +117,18 @@ class KenestoStore final : public RemoteStore {
                 const kenesto::ApiFailure& failure, int depth = 0);
   // Waits before another look; false: the deadline has passed or the caller gave up.
   bool pause(const CallContext& call, std::chrono::milliseconds span) const;
+  // Looks after a change that a server may finish in the background, ever more rarely.
+  class Settling {
+   public:
+    Settling(const KenestoStore& store, std::uint64_t bytes);
+    // Waits; false: there is to be no other look.
+    bool again(const CallContext& call);
+
+   private:
+    const KenestoStore& store_;
+    std::chrono::milliseconds span_;
+    std::chrono::milliseconds left_;
+  };
 
   // client_listing.cc
   kenesto::ApiResult<kenesto::WirePage> fetch_page(const CallContext& call, const RemoteId& folder,
@@ -181,6 +194,13 @@ class KenestoStore final : public RemoteStore {
                              const std::string& name, const RemoteId& file, Source& source);
   kenesto::ApiResult<void> complete(const CallContext& call, const Begun& begun,
                                     const std::string& about);
+  static Result<std::string> md5_of(Source& source);
+  Result<bool> holds(const CallContext& call, const RemoteEntry& entry, const std::string& md5);
+  Result<std::optional<RemoteEntry>> find_unseen(const UploadTarget& target, const Items& items,
+                                                 Source& source) EXCLUDES(mutex_);
+  void remember_unseen(const RemoteId& folder, const std::string& folded, const Begun& begun)
+      EXCLUDES(mutex_);
+  void forget_unseen(const RemoteId& folder, const std::string& folded) EXCLUDES(mutex_);
 
   // client_versions.cc
   // `as_told`: a failure is not explained by the folder's listing, which may be what asks.
@@ -237,6 +257,13 @@ class KenestoStore final : public RemoteStore {
     SteadyTime until{};
   };
   std::map<RemoteId, KnownVault> vaults_ GUARDED_BY(mutex_);
+  // New files that were completed and not seen by the end of the call, by folder and folded name:
+  // what they were going to be, so that the next try knows them under any name.
+  struct Unseen {
+    std::string id;
+    std::string md5;
+  };
+  std::map<std::pair<RemoteId, std::string>, Unseen> unseen_ GUARDED_BY(mutex_);
   // "ID WHO" of what this process has shared: such an entry is changed, not added.
   std::set<std::string> shared_ GUARDED_BY(mutex_);
 };

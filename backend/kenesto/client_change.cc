@@ -133,8 +133,17 @@ Result<RemoteEntry> KenestoStore::rename(const CallContext& call, NodeKind kind,
       return fail(ErrorCode::kCrossDevice, "rename: this server has no " + request.call);
     }
     if (!envelope) return fail(explain(call, kind, id, envelope.error()));
-    TRY_ASSIGN(WireItem after, fetch_item(call, kind, id));
-    if (after.entry.name == name) return std::move(after.entry);
+    // A listing that lags behind shows the old name; only a third one shows what became of this.
+    bool other = false;
+    for (Settling settling(*this, 0); !other;) {
+      TRY_ASSIGN(WireItem after, after_change(fetch_item(call, kind, id)));
+      if (after.entry.name == name) return std::move(after.entry);
+      other = after.entry.name != item.entry.name;
+      if (!other && !settling.again(call)) {
+        return fail(ErrorCode::kUnavailable,
+                    "rename id=" + id.value + ": agreed to, but the new name is not to be seen");
+      }
+    }
   }
   // Back to what it was; nobody asked for what it is now.
   if (kind == NodeKind::kFile) {

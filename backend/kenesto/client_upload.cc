@@ -18,9 +18,8 @@ using namespace kenesto;
 
 namespace {
 
-// A server that finishes an upload in the background shows it soon after.
-constexpr int kLooks = 4;
-constexpr std::chrono::milliseconds kFirstPause{100};
+// New files that were completed and not seen.
+constexpr std::size_t kUnseen = 1024;
 // Whether the name of a new document is free is looked at once more when the answer is older than
 // this before the completion.
 constexpr std::chrono::seconds kOldLook{1};
@@ -94,6 +93,7 @@ struct KenestoStore::Source {
 struct KenestoStore::Begun {
   std::string url;
   std::uint64_t size = 0;
+  std::string md5;   // of what was sent, or empty
   std::string hint;  // id of the new object, or empty
 };
 
@@ -207,12 +207,10 @@ Result<KenestoStore::Begun> KenestoStore::send_content(const CallContext& call,
     const std::string* const etag = response->find("etag");
     const auto told = etag == nullptr ? std::nullopt : md5_of_etag(*etag);
     if (source.size == 0) source.md5.restart();
-    if (told && source.hashed == source.size) {
-      const std::string sent = source.md5.hex();
-      if (!sent.empty() && sent != *told) {
-        return fail(ErrorCode::kUnavailable,
-                    "upload " + about + ": other bytes arrived than were sent");
-      }
+    if (source.hashed == source.size) begun.md5 = source.md5.hex();
+    if (told && !begun.md5.empty() && begun.md5 != *told) {
+      return fail(ErrorCode::kUnavailable,
+                  "upload " + about + ": other bytes arrived than were sent");
     }
     return begun;
   }
@@ -311,8 +309,10 @@ Result<RemoteEntry> KenestoStore::upload_version(const CallContext& call,
   }
   // Done, or sent without an answer: what the server shows decides. The listing first: a version
   // that is current after it was no older then.
-  std::chrono::milliseconds span = kFirstPause;
-  for (int look = 1;; ++look) {
+  std::optional<Error> unseen;
+  Settling settling(*this, source.size);
+  do {
+    unseen.reset();
     Result<WireItem> after = fetch_item(call, NodeKind::kFile, file);
     Result<Versions> versions = fetch_versions(call, file);
     if (after && versions) {
@@ -335,13 +335,70 @@ Result<RemoteEntry> KenestoStore::upload_version(const CallContext& call,
       const Error& error = after ? versions.error() : after.error();
       // Gone, after our version was added or before: the caller looks where the content is to go.
       if (error.code == ErrorCode::kNotFound) return fail(error);
-      if (look == kLooks) return fail(ErrorCode::kUnavailable, error.context);
+      unseen = after_change(error);
     }
-    if (look == kLooks || !pause(call, span)) break;
-    span *= 2;
-  }
+  } while (settling.again(call));
+  if (unseen) return fail(*std::move(unseen));
   if (!completed) return fail(static_cast<const Error&>(completed.error()));
   return fail(ErrorCode::kUnavailable, about + ": sent, but the new version is not to be seen yet");
+}
+
+// Md5 of all of it, before it is sent.
+Result<std::string> KenestoStore::md5_of(Source& source) {
+  Md5 md5;
+  std::vector<std::byte> buffer(std::min<std::uint64_t>(source.size, 1u << 20));
+  for (std::uint64_t at = 0; at < source.size;) {
+    const MutableBytes part =
+        MutableBytes(buffer).first(std::min<std::uint64_t>(buffer.size(), source.size - at));
+    if (!source.read(at, part)) return fail(ErrorCode::kIo, "upload: the content cannot be read");
+    md5.update(part);
+    at += part.size();
+  }
+  return md5.hex();
+}
+
+Result<bool> KenestoStore::holds(const CallContext& call, const RemoteEntry& entry,
+                                 const std::string& md5) {
+  Md5 theirs;
+  TRY(read(call, {entry.id, {}, 0, entry.size, entry.size, entry.validator}, [&](Bytes bytes) {
+    theirs.update(bytes);
+    return true;
+  }));
+  return !md5.empty() && theirs.hex() == md5;
+}
+
+// What was completed, was not seen, and has appeared since, perhaps under another name.
+Result<std::optional<RemoteEntry>> KenestoStore::find_unseen(const UploadTarget& target,
+                                                             const Items& items, Source& source) {
+  const std::pair key(target.parent, fold_name(target.name));
+  Unseen unseen;
+  {
+    MutexLock lock(mutex_);
+    const auto found = unseen_.find(key);
+    if (found == unseen_.end()) return std::optional<RemoteEntry>();
+    unseen = found->second;
+  }
+  const auto item = std::find_if(items.begin(), items.end(), [&](const WireItem& one) {
+    return one.entry.id.value == unseen.id && one.entry.kind == NodeKind::kFile;
+  });
+  if (item == items.end() || item->entry.size != source.size) return std::optional<RemoteEntry>();
+  TRY_ASSIGN(const std::string md5, md5_of(source));
+  if (md5.empty() || md5 != unseen.md5) return std::optional<RemoteEntry>();
+  forget_unseen(key.first, key.second);
+  return std::optional<RemoteEntry>(item->entry);
+}
+
+void KenestoStore::remember_unseen(const RemoteId& folder, const std::string& folded,
+                                   const Begun& begun) {
+  if (begun.hint.empty() || begun.md5.empty()) return;
+  MutexLock lock(mutex_);
+  if (unseen_.size() >= kUnseen) unseen_.erase(unseen_.begin());
+  unseen_[{folder, folded}] = {begun.hint, begun.md5};
+}
+
+void KenestoStore::forget_unseen(const RemoteId& folder, const std::string& folded) {
+  MutexLock lock(mutex_);
+  unseen_.erase({folder, folded});
 }
 
 Result<RemoteEntry> KenestoStore::upload_new(const CallContext& call, const UploadTarget& target,
@@ -368,6 +425,8 @@ Result<RemoteEntry> KenestoStore::upload_new(const CallContext& call, const Uplo
     look->begun = clock_.steady();
     TRY_ASSIGN(look->items, list_items(call, folder));
   }
+  TRY_ASSIGN(std::optional<RemoteEntry> late, find_unseen(target, look->items, source));
+  if (late) return *std::move(late);
   TRY(check(look->items, {}));
   TRY_ASSIGN(const Begun begun, send_content(call, folder, target.name, {}, source));
   if (clock_.steady() - look->begun > kOldLook) {
@@ -379,31 +438,46 @@ Result<RemoteEntry> KenestoStore::upload_new(const CallContext& call, const Uplo
   if (!completed && completed.error().told && completed.error().code != ErrorCode::kUnavailable) {
     return fail(explain(call, NodeKind::kFolder, folder, completed.error()));
   }
-  std::chrono::milliseconds span = kFirstPause;
-  for (int number = 1;; ++number) {
+  // A server may give it another name. By its id it is ours all the same; by its size and its bytes
+  // when nothing else has come.
+  std::vector<RemoteEntry> renamed;
+  std::optional<Error> unseen;
+  Settling settling(*this, source.size);
+  do {
     Result<Items> items = list_items(call, folder);
-    if (items) {
-      std::vector<WireItem*> fresh;
-      for (WireItem& item : *items) {
-        const bool is_new = item.entry.kind == NodeKind::kFile && known.count(item.entry.id) == 0;
-        if (!is_new || item.entry.size != source.size) continue;
-        if (item.entry.id.value == begun.hint && item.entry.name == target.name) {
-          return std::move(item.entry);
-        }
-        if (fold_name(item.entry.name) == folded) fresh.push_back(&item);
-      }
-      if (fresh.size() == 1) return std::move(fresh.front()->entry);
-      if (fresh.size() > 1) {
-        // Somebody else's came at the same moment, and which is which the caller finds out by what
-        // is in them.
-        return fail(ErrorCode::kUnavailable, "upload " + about + ": two new files of one name");
-      }
-    } else if (number == kLooks) {
-      return fail(ErrorCode::kUnavailable, items.error().context);
+    unseen.reset();
+    renamed.clear();
+    if (!items) {
+      unseen = after_change(items.error());
+      continue;
     }
-    if (number == kLooks || !pause(call, span)) break;
-    span *= 2;
+    std::vector<WireItem*> fresh;
+    for (WireItem& item : *items) {
+      const bool is_new = item.entry.kind == NodeKind::kFile && known.count(item.entry.id) == 0;
+      if (!is_new || item.entry.size != source.size) continue;
+      if (item.entry.id.value == begun.hint) {
+        forget_unseen(folder, folded);
+        return std::move(item.entry);
+      }
+      if (fold_name(item.entry.name) == folded) {
+        fresh.push_back(&item);
+      } else {
+        renamed.push_back(item.entry);
+      }
+    }
+    if (fresh.size() == 1) return std::move(fresh.front()->entry);
+    if (fresh.size() > 1) {
+      // Somebody else's came at the same moment, and which is which the caller finds out by what
+      // is in them.
+      return fail(ErrorCode::kUnavailable, "upload " + about + ": two new files of one name");
+    }
+  } while (settling.again(call));
+  remember_unseen(folder, folded, begun);
+  if (renamed.size() == 1) {
+    TRY_ASSIGN(const bool ours, after_change(holds(call, renamed.front(), begun.md5)));
+    if (ours) return std::move(renamed.front());
   }
+  if (unseen) return fail(*std::move(unseen));
   if (!completed) return fail(static_cast<const Error&>(completed.error()));
   return fail(ErrorCode::kUnavailable, "upload " + about + ": sent, but not to be seen yet");
 }

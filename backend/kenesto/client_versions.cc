@@ -79,7 +79,7 @@ Result<RemoteEntry> KenestoStore::promote(const CallContext& call, const RemoteI
     // nothing that this process remembers must.
     known_.unbind(file, mark_of(before.entry.validator));
   }
-  TRY_ASSIGN(WireItem after, fetch_item(call, NodeKind::kFile, file));
+  TRY_ASSIGN(WireItem after, after_change(fetch_item(call, NodeKind::kFile, file)));
   return std::move(after.entry);
 }
 

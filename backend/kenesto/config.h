@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 
@@ -18,6 +19,9 @@ struct KenestoConfig {
   Undocumented undocumented_calls = Undocumented::kProbe;
   // Largest content for put(); what is larger goes with put_stream().
   std::uint64_t put_max = 8u << 20;
+  // A change that the server has agreed to and does not show is waited for so long, an upload also
+  // by its size.
+  std::chrono::milliseconds settle = std::chrono::seconds(15);
   // One PUT to the object store takes no more.
   std::uint64_t max_file_size = std::uint64_t{5} << 30;
 };

@@ -27,6 +27,7 @@ KenestoWorld::KenestoWorld(const std::string& settings, KenestoConfig config)
   apply_kenesto_policy(http);
   engine_ = std::make_unique<CurlHttpClient>(http);
   config_.base_url = server_->url();
+  config_.settle = std::chrono::milliseconds(700);
   session_ = login();
   store_ = another_store();
   for (const auto& [name, vault] : {std::pair("Work", false), std::pair("Vault", true)}) {

@@ -71,6 +71,7 @@ class KiteworksConnection final : public ClientConnection {
     KiteworksConfig config;
     config.base_url = address.url;
     config.put_max = address.put_max;
+    config.second_look = std::chrono::milliseconds(1);
     AuthorizedClientOptions authorization;
     apply_kiteworks_policy(authorization, config);
     authorized_ = std::make_unique<AuthorizedClient>(engine_, tokens_, authorization);
@@ -97,6 +98,7 @@ class KenestoConnection final : public ClientConnection {
     KenestoConfig config;
     config.base_url = address.url;
     config.put_max = address.put_max;
+    config.settle = std::chrono::milliseconds(700);
     store_ = must(make_kenesto_store(engine_, session_, config));
   }
   RemoteStore& store() override { return *store_; }

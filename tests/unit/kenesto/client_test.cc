@@ -195,8 +195,7 @@ TEST_F(KenestoClient, ASizeThatIsNotToldIsTheOneOfTheCurrentVersion) {
   item.sized = false;
   expect_list(kFolder, {item});
   http_.ok(versions_call(kDoc), R"({"FileVersionsList":[]})");
-  EXPECT_EQ(code(store_->list(soon(), RemoteId{kFolder})), ErrorCode::kCorrupt)
-      << "no empty file";
+  EXPECT_EQ(code(store_->list(soon(), RemoteId{kFolder})), ErrorCode::kCorrupt) << "no empty file";
   // Removed just now, perhaps: the folder is there all the same.
   expect_list(kFolder, {item});
   http_.failed(versions_call(kDoc), "The object does not exist");
@@ -512,6 +511,7 @@ class KenestoProbe : public KenestoClient {
     KenestoConfig config;
     config.base_url = "https://app.kenesto.com";
     config.tenant = "3";
+    config.settle = std::chrono::milliseconds(1);
     auto made = make_kenesto_store(http_, *session_, config);
     ASSERT_TRUE(made);
     store_ = *std::move(made);

@@ -136,6 +136,7 @@ void KenestoClient::SetUp() { make({}); }
 
 void KenestoClient::make(KenestoConfig config, const std::string& user, const std::string& name) {
   config.base_url = "https://app.kenesto.com/";
+  config.settle = std::chrono::milliseconds(700);  // four looks
   store_.reset();
   session_ = make_pasted_kenesto_session("cad", SecretString("tok+1"), {user, name, ""});
   auto made = make_kenesto_store(http_, *session_, config, clock_);

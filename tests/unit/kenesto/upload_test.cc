@@ -380,6 +380,67 @@ TEST_F(KenestoUpload, OfTwoNewFilesOfOneNameTheHintTellsOurs) {
   EXPECT_EQ(code(create()), ErrorCode::kUnavailable);
 }
 
+// Sent again under the name that is still free, it would be there twice, and then once more.
+class KenestoOtherName : public KenestoUpload {
+ protected:
+  void SetUp() override {
+    KenestoUpload::SetUp();
+    other_.id = kDoc2;
+    other_.stem = "b(1)";
+    other_.size = 3;
+  }
+  void expect_completed(const std::string& answer, int looks, const std::vector<ItemJson>& seen) {
+    expect_list(kFolder, {});
+    http_.ok("GET UploadFile?", answer);
+    http_.answer("PUT ", "");
+    http_.ok("GET UploadFileCompleted?");
+    for (int i = 0; i < looks; ++i) expect_list(kFolder, seen);
+  }
+  ItemJson other_;
+};
+
+TEST_F(KenestoOtherName, OursIsKnownByItsId) {
+  ItemJson theirs = other_;
+  theirs.id = kVersion3;
+  theirs.stem = "c";
+  expect_completed(kAnswer, 1, {theirs, other_});
+  const auto entry = create();
+  ASSERT_TRUE(entry) << to_string(entry.error());
+  EXPECT_EQ(entry->id.value, kDoc2);
+  EXPECT_EQ(entry->name, "b(1).txt") << "as the server has it now";
+}
+
+TEST_F(KenestoOtherName, WithoutAnIdItsBytesTell) {
+  for (const bool ours : {true, false}) {
+    other_.id = ours ? kDoc2 : kVersion3;
+    expect_completed(R"({"AccessUrl":"https://store.example.com/x"})", 4, {other_});
+    http_.ok(versions_call(other_.id), versions_json({{other_.id, 3}}));
+    expect_list(kFolder, {other_});
+    http_.ok("GET DownloadFile?", R"({"AccessUrl":"https://store.example.com/1"})");
+    http_.answer("GET https://store.example.com/1", ours ? "new" : "old");
+    const auto entry = create();
+    if (ours) {
+      ASSERT_TRUE(entry) << to_string(entry.error());
+      EXPECT_EQ(entry->name, "b(1).txt");
+    } else {
+      EXPECT_EQ(code(entry), ErrorCode::kUnavailable);
+    }
+  }
+}
+
+TEST_F(KenestoOtherName, WhatAppearsLaterIsNotSentAgain) {
+  expect_completed(kAnswer, 4, {});
+  EXPECT_EQ(code(create()), ErrorCode::kUnavailable);
+  expect_list(kFolder, {other_});
+  const auto entry = create();
+  ASSERT_TRUE(entry) << to_string(entry.error());
+  EXPECT_EQ(entry->id.value, kDoc2);
+  EXPECT_EQ(count("GET UploadFileCompleted"), 1u);
+  // That is over now.
+  expect_completed(kAnswer, 1, {other_});
+  EXPECT_TRUE(create());
+}
+
 TEST_F(KenestoUpload, ALargeContentIsStreamedAndCheckedAsItGoes) {
   const std::string content(100'000, 'x');
   newer_.size = content.size();
@@ -507,6 +568,24 @@ TEST_F(KenestoRename, AServerThatTakesTheWholeNameGetsIt) {
   http_.ok("GET UpdateAssetName?t=tok%2B1&did=" + std::string(kDoc) + "&dn=b.txt");
   expect_list(kFolder, {right});
   EXPECT_TRUE(rename("b.txt"));
+}
+
+// The whole name on top of it would make b.txt.txt.
+TEST_F(KenestoRename, AListingThatLagsBehindIsWaitedFor) {
+  ItemJson after;
+  after.stem = "b";
+  expect_list(kFolder, {ItemJson()});
+  http_.ok("GET UpdateAssetName?t=tok%2B1&did=" + std::string(kDoc) + "&dn=b");
+  expect_list(kFolder, {ItemJson()});
+  expect_list(kFolder, {after});
+  EXPECT_TRUE(rename("b.txt"));
+  after.stem = "c";
+  http_.take_seen();
+  expect_list(kFolder, {after});
+  http_.ok("GET UpdateAssetName?");
+  for (int i = 0; i < 4; ++i) expect_list(kFolder, {after});
+  EXPECT_EQ(code(rename("d.txt")), ErrorCode::kUnavailable);
+  EXPECT_EQ(count("GET UpdateAssetName"), 1u);
 }
 
 TEST_F(KenestoRename, WhatTheServerMakesSomethingElseOfIsTakenBack) {
