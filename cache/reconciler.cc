@@ -376,8 +376,13 @@ void Reconciler::execute(const Plan& plan) {
       break;
   }
   if (done) {
+    // A look that only found out that a create has not arrived is no success: what is sent next is
+    // sent once more.
+    const Result<NodePtr> now = core_.tree.find(node.ino);
+    const bool in_vain = node.intent.kind != Intent::Kind::kNone && now && *now != nullptr &&
+                         !(*now)->remote && (*now)->intent.kind == Intent::Kind::kNone;
     MutexLock lock(mutex_);
-    attempts_.erase(node.ino);
+    if (!in_vain) attempts_.erase(node.ino);
     return;
   }
   failed(node.ino, plan.action, done.error(), node.generation);

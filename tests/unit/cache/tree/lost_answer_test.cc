@@ -53,6 +53,33 @@ TEST_P(LostAnswer, OfANewFile) {
   EXPECT_EQ(h.remote_tree(), *h.mount_tree());
 }
 
+// A server that takes it, and never shows it, is not sent to again and again without a pause.
+TEST(LostAnswerPauses, GrowThoughEachLookFindsNothing) {
+  VolumeHarness h({{"docs/", ""}});
+  ASSERT_OK(h.names("docs"));
+  ASSERT_OK(h.write_file("docs/a.txt", "once"));
+  std::atomic<int> sent = 0;
+  h.faulty.set_hook([&sent](const RemoteCall& call) {
+    if (call.operation != "put") return RemoteFault::pass();
+    ++sent;
+    return RemoteFault::failing(ErrorCode::kUnavailable);
+  });
+  h.pass_quiet_time();
+  ASSERT_TRUE(h.eventually([&] { return sent > 0; }));
+  int passed = 0;
+  ASSERT_TRUE(h.eventually([&] {
+    h.advance(std::chrono::seconds(1));
+    ++passed;
+    return sent >= 6;
+  }));
+  // 1, 2, 4, 8 and 16 seconds, half of it at least.
+  EXPECT_GE(passed, 15);
+  h.faulty.heal();
+  h.clock.advance(std::chrono::minutes(10));
+  ASSERT_OK(h.drain());
+  EXPECT_EQ(h.versions("docs/a.txt"), Versions{"once"});
+}
+
 TEST_P(LostAnswer, OfANewVersion) {
   VolumeHarness h({{"docs/a.txt", "old"}});
   ASSERT_OK(h.write_file("docs/a.txt", "new"));
