@@ -54,6 +54,45 @@ ErrorCode unclear(ErrorCode code) {
   }
 }
 
+// As servers that write escapes in small letters would have it.
+std::string lower_escapes(std::string text) {
+  for (std::size_t at = 0; at + 2 < text.size(); ++at) {
+    if (text[at] != '%') continue;
+    for (const std::size_t digit : {at + 1, at + 2}) {
+      char& c = text[digit];
+      if (c >= 'A' && c <= 'F') c = static_cast<char>(c - 'A' + 'a');
+    }
+  }
+  return text;
+}
+
+// Whole addresses that stand percent-encoded in the words, once or more often: what opens a
+// document to whoever has it. No name stands before the secret in them.
+std::string without_encoded_addresses(std::string_view text) {
+  const std::string lowered = ascii_lower(text);
+  std::string out;
+  std::size_t at = 0;
+  while (at < text.size()) {
+    std::size_t start = lowered.find("http", at);
+    std::size_t end = start;
+    while (start != std::string::npos) {
+      end = start + 4;
+      if (end < lowered.size() && lowered[end] == 's') ++end;
+      if (lowered.compare(end, 1, "%") == 0) break;
+      start = lowered.find("http", end);
+    }
+    if (start == std::string::npos) break;
+    while (end < text.size() &&
+           std::string_view(" \t\r\n\"'<>,;&").find(text[end]) == std::string_view::npos) {
+      ++end;
+    }
+    out += text.substr(at, start - at);
+    out += "***";
+    at = end;
+  }
+  return out += text.substr(at);
+}
+
 }  // namespace
 
 Result<std::string> service_base(const std::string& text) {
@@ -71,13 +110,18 @@ std::string printable(const std::string& words, const std::vector<std::string>& 
   std::string text = words;
   for (const std::string& secret : secrets) {
     if (secret.empty()) continue;
-    const std::string encoded = percent_encode(secret);
-    // Viewer addresses carry the token encoded and in base64 once more.
-    for (const std::string& form : {secret, encoded, to_base64(as_bytes(encoded))}) {
-      text = replace_all(std::move(text), form, "***");
+    for (const std::string& encoded :
+         {percent_encode(secret), lower_escapes(percent_encode(secret))}) {
+      const std::string twice = percent_encode(encoded);
+      // Viewer addresses carry the token encoded and in base64 once more.
+      for (const std::string& form :
+           {encoded, to_base64(as_bytes(encoded)), twice, lower_escapes(twice)}) {
+        text = replace_all(std::move(text), form, "***");
+      }
     }
+    text = replace_all(std::move(text), secret, "***");
   }
-  text = redact_text(text);
+  text = redact_text(without_encoded_addresses(text));
   for (char& c : text) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
   }

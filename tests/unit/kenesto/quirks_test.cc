@@ -77,6 +77,17 @@ TEST(KenestoApi, WordsAreShownWithoutSecrets) {
     EXPECT_EQ(shown.find(secret), std::string::npos) << shown;
   }
   EXPECT_EQ(shown.find('\n'), std::string::npos);
+  const std::string small = "a%2bb%2fc%3d%3d";
+  const std::string address =
+      "https://store.example.com/Temp/7/x.txt?X-Amz-Credential=AKIA&Signature=sEcReT%2Bb";
+  for (const std::string& form :
+       {small, to_base64(as_bytes(small)), percent_encode(encoded), percent_encode(small),
+        percent_encode(address), percent_encode(percent_encode(address))}) {
+    const std::string words = printable("No file at " + form + " today", {token});
+    EXPECT_EQ(words, "No file at *** today") << form;
+  }
+  EXPECT_EQ(printable("see http://help.example.com and https", {}),
+            "see http://help.example.com and https");
   EXPECT_LE(printable(std::string(5000, 'x'), {}).size(), 200u);
   EXPECT_TRUE(is_valid_utf8(printable(std::string(199, 'x') + "üüü", {})));
 }
