@@ -370,6 +370,13 @@ Result<void> Tree::Txn::commit() NO_THREAD_SAFETY_ANALYSIS {
   const auto touch = [this](InodeNumber folder) NO_THREAD_SAFETY_ANALYSIS {
     if (folder) tree_.stamps_[folder] = tree_.next_stamp_++;
   };
+  // Held in between too: evictions do not wait for this.
+  const auto hold_new = [&](bool held) {
+    for (const auto& [old, node] : changes) {
+      if (tree_.hold_ && node != nullptr && stands_on_base(*node)) tree_.hold_(*node->base, held);
+    }
+  };
+  hold_new(true);
   for (const auto& [old, node] : changes) {
     if (old == nullptr) continue;
     tree_.unindex_locked(*old);
@@ -393,6 +400,7 @@ Result<void> Tree::Txn::commit() NO_THREAD_SAFETY_ANALYSIS {
     tree_.remember_locked(node);
     touch(node->parent);
   }
+  hold_new(false);
   changed_.clear();
   new_.clear();
   shown_.clear();

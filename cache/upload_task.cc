@@ -19,6 +19,8 @@ constexpr std::uint32_t kConflictTries = 5;
 constexpr std::uint64_t kCopied = 1u << 20;  // at a time
 // Of a content that is compared as a whole, in bytes per second.
 constexpr std::uint64_t kSlowestCompared = 32u << 10;
+// A version that was made while its file is written on, and is kept here in one piece.
+constexpr std::uint64_t kKeptWhole = 64u << 20;
 
 // The server keeps whole seconds.
 bool same_second(WallTime a, WallTime b) {
@@ -545,20 +547,29 @@ Result<void> UploadTask::make_room_for_theirs(const RemoteEntry& theirs) {
   return reconciler_.give_way(ino_, "changed on the server since the edit began");
 }
 
-// Whether all of what the staged content stands on is on this disk, and known to be right.
-bool UploadTask::holds_base() {
-  if (!file_->base) return false;
-  const auto content = core_.contents.open_cached(*file_->base);
-  return content && (*content)->complete() && !(*content)->needs_validation();
+// What is written on stands on the version that was just made. All of its bytes are here, and
+// others may replace it at the server before what is missing of it is fetched again.
+void UploadTask::keep_sent(const ContentKey& key, std::uint64_t generation) {
+  if (snapshot_ == nullptr || generation != generation_ || size_ > kKeptWhole) return;
+  if (!core_.files.has_writers(ino_)) return;
+  const Result<std::shared_ptr<CachedContent>> content = core_.contents.open_cached(key);
+  if (!content || (*content)->complete()) return;
+  CallContext local = call();
+  local.may_block = false;
+  std::string text(size_, '\0');
+  const MutableBytes bytes(reinterpret_cast<std::byte*>(text.data()), text.size());
+  if (!read_exactly(*snapshot_, local, 0, bytes)) return;
+  (*content)->fill(text);
+  (*content)->validated(true, (*content)->validation_mark());
 }
 
 Result<void> UploadTask::settle(const RemoteEntry& entry, std::uint64_t generation) {
   const SteadyTime now = core_.clock.steady();
   const ContentKey key = VolumeCore::content_key(entry);
+  keep_sent(key, generation);
   MutexLock lock(file_->mutex);
   bool clean = false;
   bool deleted = false;
-  const bool base_is_here = holds_base();
   {
     Tree::Txn txn(core_.tree);
     core_.recent.wrote(entry.id, now);
@@ -609,9 +620,8 @@ Result<void> UploadTask::settle(const RemoteEntry& entry, std::uint64_t generati
       next.upload_soon = false;
       next.staged.clear();
       next.base.reset();
-    } else if (next.base && generation != 0 && !base_is_here) {
+    } else if (next.base && generation != 0) {
       // Generation 0 is another content's, which this one has replaced: it stands on its own base.
-      // And what is here need not be fetched again, perhaps from where it is no more.
       next.base = key;
     }
     txn.put(std::move(next));
@@ -625,7 +635,7 @@ Result<void> UploadTask::settle(const RemoteEntry& entry, std::uint64_t generati
   const std::shared_ptr<StagedContent> staged = file_->staged;
   snapshot_.reset();
   if (!clean) {
-    if (staged != nullptr && file_->base && generation != 0 && !base_is_here) {
+    if (staged != nullptr && file_->base && generation != 0) {
       staged->rebase(key);
       file_->base = key;
     }

@@ -447,6 +447,8 @@ void VolumeImpl::release(std::shared_ptr<OpenFile> open) {
     check = file.clean != nullptr && file.clean->needs_validation();
   }
   file.drop();
+  // What was stored before is sent all the same.
+  if (lost && state->writers == 0) state->live = false;
   if (file.flags().write) core_.wake(state->ino);
   if (check && core_.net.online()) check_version(state->ino);
 }
@@ -527,7 +529,9 @@ Result<std::uint64_t> VolumeImpl::copy_range(const CallContext& call, OpenFile& 
     // Where its bytes are not all here, the source may be gone before the copy is made. So the copy
     // counts as saved when the server has made it; and where it cannot, they are fetched.
     const bool here = clean != nullptr && clean->complete() && !clean->needs_validation();
-    const bool copied = core_.remote.capabilities().copy && core_.net.online();
+    // A copy is a new object there, no version of one.
+    const bool copied =
+        core_.remote.capabilities().copy && core_.net.online() && (row == nullptr || !row->remote);
     if ((here || copied) && clean != nullptr && there && kept && !sending && old->size() == 0 &&
         old->staged_bytes() == 0) {
       TRY_ASSIGN(const std::shared_ptr<StagedContent> staged, core_.contents.create_staged(key));

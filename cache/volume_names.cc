@@ -224,13 +224,18 @@ Result<Attributes> VolumeImpl::setattr(const CallContext& call, InodeNumber ino,
       return fail(ErrorCode::kTooLarge, node->name);
     if (!state->live) TRY(lock_for_change(call, ino));
     MutexLock lock(state->mutex);
-    TRY_ASSIGN(const std::shared_ptr<StagedContent> staged,
-               stage(*state, dynamic_cast<OpenFileImpl*>(file)));
+    auto* const through = dynamic_cast<OpenFileImpl*>(file);
+    TRY_ASSIGN(const std::shared_ptr<StagedContent> staged, stage(*state, through));
     TRY(staged->truncate(*set.size));
+    if (through != nullptr) through->wrote = true;
     mark_written(*state, *staged);
     // Through a handle it is a write like any other; by path it is complete in itself, also while
     // others write: the last of them may have made his commit already.
-    if (file == nullptr) TRY(core_.commit(*state));
+    if (file == nullptr) {
+      TRY(core_.commit(*state));
+      TRY_ASSIGN(const NodePtr stored, core_.tree.find(ino));
+      if (stored != nullptr) state->closed_generation = stored->generation;
+    }
   }
   if (set.mode || set.mtime || set.atime || set.uid || set.gid)
     TRY(set_times_and_mode(ino, set, state.get()));

@@ -6,10 +6,12 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
 
+#include "backend/base/clock.h"
 #include "backend/base/mutex.h"
 #include "backend/base/result.h"
 #include "cache/volume.h"
@@ -60,6 +62,19 @@ struct Shell {
     fuse_lowlevel_notify_inval_inode(session, ino.value, -1, 0);
   }
 
+  // An open was answered with ESTALE, a moment ago: the kernel has looked the file up since.
+  void tell_stale(InodeNumber ino) EXCLUDES(stale_mutex) {
+    const SteadyTime now = Clock::system().steady();
+    MutexLock lock(stale_mutex);
+    std::erase_if(told_stale, [now](const auto& told) { return now - told.second > kToldStale; });
+    told_stale[ino] = now;
+  }
+  bool was_told_stale(InodeNumber ino) EXCLUDES(stale_mutex) {
+    MutexLock lock(stale_mutex);
+    const auto found = told_stale.find(ino);
+    return found != told_stale.end() && Clock::system().steady() - found->second <= kToldStale;
+  }
+
   fuse_session* session = nullptr;  // set before the first request
   Volume& volume;
   VirtualNodes& virtual_nodes;
@@ -74,6 +89,10 @@ struct Shell {
   Mutex quota_mutex;
   Quota quota GUARDED_BY(quota_mutex);
   SteadyTime quota_until GUARDED_BY(quota_mutex);
+
+  static constexpr std::chrono::seconds kToldStale{5};
+  Mutex stale_mutex;
+  std::map<InodeNumber, SteadyTime> told_stale GUARDED_BY(stale_mutex);
 
   Mutex ready_mutex;
   CondVar ready_changed;

@@ -38,7 +38,8 @@ Result<VirtualNodes::Opened> open_virtual(Shell& shell, const CallContext& call,
 Result<std::shared_ptr<OpenFile>> open_to_append_directly(Shell& shell, const CallContext& call,
                                                           InodeNumber ino, OpenFlags flags) {
   TRY_ASSIGN(std::shared_ptr<OpenFile> file, shell.volume.open_file(call, ino, flags));
-  if (file->keep_cache()) return file;
+  if (file->keep_cache() || shell.was_told_stale(ino)) return file;
+  shell.tell_stale(ino);
   shell.volume.release(std::move(file));
   return fail(ErrorCode::kStale, "another version than the kernel knows");
 }
@@ -69,7 +70,9 @@ void op_open(fuse_req_t req, fuse_ino_t number, fuse_file_info* in) {
       },
       [in_flags = in->flags, ino](FuseRequest& request, std::shared_ptr<OpenFile> file) {
         Shell& shell = request.shell();
-        const fuse_file_info info = to_info(shell, in_flags, {std::move(file), nullptr}, false);
+        fuse_file_info info = to_info(shell, in_flags, {std::move(file), nullptr}, false);
+        // The open before this one was told of the version, and kept its pages.
+        if (shell.was_told_stale(ino)) info.keep_cache = false;
         // Another version than the kernel knows: its size must be known before the first read, and
         // the notification of the change may still be on its way.
         if (!info.keep_cache) shell.drop_attributes(ino);

@@ -133,7 +133,8 @@ void RequestRunner::keep_time() {
       jobs = end_interrupted(std::move(jobs));
       lock.lock();
       interrupted_jobs_.insert(interrupted_jobs_.end(), jobs.begin(), jobs.end());
-      next_look_ = interrupted_jobs_.empty() ? SteadyTime::max() : now + kSignalPoll;
+      next_look_ =
+          interrupted_jobs_.empty() ? SteadyTime::max() : Clock::system().steady() + kSignalPoll;
       continue;
     }
     const auto next = jobs_.lower_bound(next_overdue_);

@@ -19,6 +19,7 @@ class TwoMounts : public Mounted {
     Mounted::TearDown();
   }
   std::string o(const std::string& name) { return other_->path(name); }
+  void append_behind_others(int flags);
   std::unique_ptr<MountedAccount> other_;
 };
 CABINET_FOR_EACH_ACCOUNT(TwoMounts);
@@ -39,6 +40,13 @@ TEST_P(TwoMounts, EachSeesTheOthersFiles) {
 // "O_APPEND writes at the end that the file has when it is opened, also where another machine has
 // moved that."
 TEST_P(TwoMounts, AppendingGoesBehindWhatOthersHaveAppended) {
+  append_behind_others(O_WRONLY | O_APPEND);
+}
+TEST_P(TwoMounts, AppendingDirectlyGoesBehindWhatOthersHaveAppended) {
+  append_behind_others(O_WRONLY | O_APPEND | O_DIRECT);
+}
+
+void TwoMounts::append_behind_others(int flags) {
   // Nothing but the open tells this kernel of the other machine's save.
   MountedOptions options;
   options.volume.poll_interval = std::chrono::milliseconds(0);
@@ -50,7 +58,7 @@ TEST_P(TwoMounts, AppendingGoesBehindWhatOthersHaveAppended) {
   ASSERT_EQ(read_file(p("log")), "one\n");
   EXPECT_EQ(run_shell("echo theirs >> '" + o("log") + "'").exit_code, 0);
   EXPECT_EQ(other_->settle(), "");
-  const int fd = ::open(p("log").c_str(), O_WRONLY | O_APPEND);
+  const int fd = ::open(p("log").c_str(), flags);
   ASSERT_GE(fd, 0);
   EXPECT_EQ(::write(fd, "ours\n", 5), 5);
   EXPECT_EQ(::write(fd, "more\n", 5), 5);
