@@ -134,7 +134,10 @@ Result<RemoteAccount> KenestoStore::account(const CallContext& call) {
     bool rename = config_.undocumented_calls == Undocumented::kOn;
     const RemoteId root{kRootId};
     // Shows that the session is alive, and where the root is.
-    TRY_ASSIGN(const WirePage page, fetch_page(call, root, 1));
+    ApiResult<WirePage> listed = fetch_page(call, root, 1);
+    // An entry that cannot be read says nothing about the account.
+    if (!listed && listed.error().code == ErrorCode::kCorrupt) listed = WirePage();
+    TRY_ASSIGN(const WirePage page, std::move(listed));
     if (config_.undocumented_calls != Undocumented::kOff) {
       // Any object will do to ask about.
       RemoteId some{page.folder_id};

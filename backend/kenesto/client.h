@@ -195,7 +195,6 @@ class KenestoStore final : public RemoteStore {
   kenesto::ApiResult<void> complete(const CallContext& call, const Begun& begun,
                                     const std::string& about);
   static Result<std::string> md5_of(Source& source);
-  Result<bool> holds(const CallContext& call, const RemoteEntry& entry, const std::string& md5);
   Result<std::optional<RemoteEntry>> find_unseen(const UploadTarget& target, const Items& items,
                                                  Source& source) EXCLUDES(mutex_);
   void remember_unseen(const RemoteId& folder, const std::string& folded, const Begun& begun)

@@ -140,7 +140,8 @@ Result<RemoteEntry> KenestoStore::rename(const CallContext& call, NodeKind kind,
       if (after.entry.name == name) return std::move(after.entry);
       other = after.entry.name != item.entry.name;
       if (!other && !settling.again(call)) {
-        return fail(ErrorCode::kUnavailable,
+        // Perhaps it never comes: tried again a few times, and then taken back.
+        return fail(ErrorCode::kTryAgain,
                     "rename id=" + id.value + ": agreed to, but the new name is not to be seen");
       }
     }

@@ -287,17 +287,24 @@ Result<KenestoStore::Items> KenestoStore::finish_items(const CallContext& call,
     if (undated || unsized) {
       const Result<Versions> versions = fetch_versions(call, item.entry.id, true);
       if (!versions) {
-        // It was listed just now; and of the folder nobody has said anything.
         const Error& error = versions.error();
-        const bool gone = error.code == ErrorCode::kNotFound;
-        return fail(gone ? ErrorCode::kUnavailable : error.code, error.context);
+        const bool all = gives_up(error.code) || error.code == ErrorCode::kUnauthenticated;
+        if (all || !unsized) {
+          // It was listed just now; and of the folder nobody has said anything.
+          const bool gone = error.code == ErrorCode::kNotFound;
+          return fail(gone ? ErrorCode::kUnavailable : error.code, error.context);
+        }
+        log_debug("kenesto: the size of {}: {}", item.entry.id.value, to_string(error));
       }
-      for (const RemoteVersion& version : *versions) {
+      for (const RemoteVersion& version : versions ? *versions : Versions()) {
         if (version.current) current = version;
       }
     }
     if (unsized && current) item.entry.size = current->size;
     finish_item(folder, vault, item);
+    // One odd entry does not hide its folder. But it is no empty file.
+    if (unsized && !current)
+      item.entry.rights = Rights::all().remove(Right::kRead).remove(Right::kWrite);
     if (!undated) continue;
     // Without a date two versions of one size would look the same: their ids tell them apart.
     if (current) item.entry.validator = validator_of(current->id);
@@ -319,6 +326,7 @@ Result<std::vector<RemoteEntry>> KenestoStore::list(const CallContext& call,
 Result<RemoteId> KenestoStore::folder_of(const CallContext& call, const RemoteId& id, int depth) {
   if (const auto known = known_.find(id)) return known->parent;
   log_debug("kenesto: searching for {}", id.value);
+  bool unread = false;
   std::deque<RemoteId> folders = {RemoteId{kRootId}};
   std::set<RemoteId> seen = {RemoteId{kRootId}};
   while (!folders.empty()) {
@@ -333,6 +341,9 @@ Result<RemoteId> KenestoStore::folder_of(const CallContext& call, const RemoteId
       if (items.error().code == ErrorCode::kNotFound || items.error().code == ErrorCode::kDenied) {
         continue;
       }
+      // Cannot be read; it may lie elsewhere.
+      unread = unread || items.error().code == ErrorCode::kCorrupt;
+      if (items.error().code == ErrorCode::kCorrupt) continue;
       return fail(items.error());
     }
     bool found = false;
@@ -344,6 +355,8 @@ Result<RemoteId> KenestoStore::folder_of(const CallContext& call, const RemoteId
     }
     if (found) return folder;
   }
+  if (unread)
+    return fail(ErrorCode::kTryAgain, "id=" + id.value + ": in no folder that can be read");
   return fail(ErrorCode::kNotFound, "id=" + id.value + ": nowhere in the account");
 }
 

@@ -357,16 +357,6 @@ Result<std::string> KenestoStore::md5_of(Source& source) {
   return md5.hex();
 }
 
-Result<bool> KenestoStore::holds(const CallContext& call, const RemoteEntry& entry,
-                                 const std::string& md5) {
-  Md5 theirs;
-  TRY(read(call, {entry.id, {}, 0, entry.size, entry.size, entry.validator}, [&](Bytes bytes) {
-    theirs.update(bytes);
-    return true;
-  }));
-  return !md5.empty() && theirs.hex() == md5;
-}
-
 // What was completed, was not seen, and has appeared since, perhaps under another name.
 Result<std::optional<RemoteEntry>> KenestoStore::find_unseen(const UploadTarget& target,
                                                              const Items& items, Source& source) {
@@ -438,15 +428,13 @@ Result<RemoteEntry> KenestoStore::upload_new(const CallContext& call, const Uplo
   if (!completed && completed.error().told && completed.error().code != ErrorCode::kUnavailable) {
     return fail(explain(call, NodeKind::kFolder, folder, completed.error()));
   }
-  // A server may give it another name. By its id it is ours all the same; by its size and its bytes
-  // when nothing else has come.
-  std::vector<RemoteEntry> renamed;
+  // A server may give it another name. By its id it is ours all the same; without that nothing
+  // tells it from what others, or we ourselves, have put there with the same bytes.
   std::optional<Error> unseen;
   Settling settling(*this, source.size);
   do {
     Result<Items> items = list_items(call, folder);
     unseen.reset();
-    renamed.clear();
     if (!items) {
       unseen = after_change(items.error());
       continue;
@@ -459,11 +447,7 @@ Result<RemoteEntry> KenestoStore::upload_new(const CallContext& call, const Uplo
         forget_unseen(folder, folded);
         return std::move(item.entry);
       }
-      if (fold_name(item.entry.name) == folded) {
-        fresh.push_back(&item);
-      } else {
-        renamed.push_back(item.entry);
-      }
+      if (fold_name(item.entry.name) == folded) fresh.push_back(&item);
     }
     if (fresh.size() == 1) return std::move(fresh.front()->entry);
     if (fresh.size() > 1) {
@@ -473,10 +457,6 @@ Result<RemoteEntry> KenestoStore::upload_new(const CallContext& call, const Uplo
     }
   } while (settling.again(call));
   remember_unseen(folder, folded, begun);
-  if (renamed.size() == 1) {
-    TRY_ASSIGN(const bool ours, after_change(holds(call, renamed.front(), begun.md5)));
-    if (ours) return std::move(renamed.front());
-  }
   if (unseen) return fail(*std::move(unseen));
   if (!completed) return fail(static_cast<const Error&>(completed.error()));
   return fail(ErrorCode::kUnavailable, "upload " + about + ": sent, but not to be seen yet");

@@ -61,7 +61,8 @@ std::optional<WireItem> item_of(const Json& json) {
   } else {
     entry.name = item.stem.empty() ? full : item.stem;
   }
-  if (entry.id.empty() || entry.name.empty()) return std::nullopt;
+  if (entry.id.empty()) return std::nullopt;
+  if (entry.name.empty()) entry.name = entry.id.value;  // better than no entry
   if (const auto modified = time_of(member(json, "ModificationDate"))) {
     entry.modified = entry.changed = *modified;
   }
@@ -131,7 +132,7 @@ Result<WirePage> parse_documents(const Json& data) {
     std::string id = text_of(member(each, "Id"));
     page.ids.push_back(parse_guid(id).value_or(std::move(id)));
     auto item = item_of(each);
-    if (!item) return not_understood("an entry without a GUID or a name");
+    if (!item) return not_understood("an entry without a GUID");
     page.items.push_back(*std::move(item));
   }
   if (frame.contains("next_href")) {

@@ -128,14 +128,17 @@ TEST(KenestoWire, AListingHasItemsOfBothKinds) {
 }
 
 // Left out it would look like its deletion.
-TEST(KenestoWire, AnEntryThatCannotBeReadSpoilsTheListing) {
-  for (const char* const odd : {R"({"Id":"no guid","Name":"odd","FamilyCode":"GENERAL"})",
-                                R"({"Id":"69155ac0-4f97-42dd-a169-5543b951c8e2","Name":""})"}) {
-    const auto page = parse_documents(
-        json::parse(R"({"TotalDocuments":"1","DocumentsList":[)" + std::string(odd) + "]}"));
-    ASSERT_FALSE(page) << odd;
-    EXPECT_EQ(page.error().code, ErrorCode::kCorrupt);
-  }
+TEST(KenestoWire, AnEntryWithoutAnIdSpoilsTheListing) {
+  const auto documents = [](const std::string& odd) {
+    return parse_documents(json::parse(R"({"TotalDocuments":"1","DocumentsList":[)" + odd + "]}"));
+  };
+  const auto page = documents(R"({"Id":"no guid","Name":"odd","FamilyCode":"GENERAL"})");
+  ASSERT_FALSE(page);
+  EXPECT_EQ(page.error().code, ErrorCode::kCorrupt);
+  const std::string id = "69155ac0-4f97-42dd-a169-5543b951c8e2";
+  const auto unnamed = documents(R"({"Id":")" + id + R"(","Name":""})");
+  ASSERT_TRUE(unnamed) << "one without a name does not";
+  EXPECT_EQ(unnamed->items.at(0).entry.name, id);
 }
 
 TEST(KenestoWire, TheEndOfAListingIsToldInThreeWays) {
