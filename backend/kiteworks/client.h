@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <deque>
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -160,6 +161,8 @@ class KiteworksStore final : public RemoteStore {
   Result<void> check_unchanged(const CallContext& call, const UploadSession& session);
   Result<RemoteEntry> finish_upload(const CallContext& call, const UploadSession& session,
                                     const HttpResponse& response);
+  // All chunks are there, and the server has not said for too long that it is done.
+  bool may_still_finish(const UploadSession& session) EXCLUDES(mutex_);
   Result<RemoteEntry> uploaded(const CallContext& call, const UploadTarget& target,
                                const HttpResponse& response, Origin origin);
 
@@ -207,6 +210,8 @@ class KiteworksStore final : public RemoteStore {
   mutable Mutex mutex_;
   std::unique_ptr<const Capabilities> full_capabilities_ GUARDED_BY(mutex_);
   Account account_ GUARDED_BY(mutex_);
+  // Sessions that had all their chunks, since when.
+  std::map<std::string, SteadyTime> complete_since_ GUARDED_BY(mutex_);
   std::vector<kiteworks::WireRole> folder_roles_ GUARDED_BY(mutex_);
   std::vector<kiteworks::WireRole> file_roles_ GUARDED_BY(mutex_);
   std::unordered_map<std::string, RemoteId> parents_ GUARDED_BY(mutex_);

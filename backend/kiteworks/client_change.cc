@@ -89,7 +89,7 @@ Result<RemoteEntry> KiteworksStore::move(const CallContext& call, NodeKind kind,
   request.label = file ? "POST /rest/files/actions/move" : "POST /rest/folders/{id}/actions/move";
   request.about = fmt::format("id={} to={}", id.value, new_parent.value);
   request.idempotent = false;
-  request.stall_timeout = patience_for(0);  // how much it is, nobody knows
+  request.stall_timeout = patience_for(kWorthPatience);  // how much it is, nobody knows
   TRY_ASSIGN(const bool numeric, sent_as_number(call, id.value));
   JsonText body;
   if (file) body.add_ids("ids", {id.value}, numeric);
@@ -206,7 +206,7 @@ Result<RemoteEntry> KiteworksStore::copy_file(const CallContext& call, const Rem
   }
   TRY_ASSIGN(const WireNode source, fetch_node(call, NodeKind::kFile, id));
   // On a clash the server would append a number.
-  TRY_ASSIGN(const auto clash, find_listed(call, new_parent, name));
+  TRY_ASSIGN(const auto clash, find_node(call, new_parent, name));
   if (clash) return fail(ErrorCode::kExists, fmt::format("copy: \"{}\" is taken", name));
   ApiRequest request;
   request.method = "POST";

@@ -158,9 +158,10 @@ Result<std::optional<WireNode>> KiteworksStore::find_node(const CallContext& cal
     node.entry.parent = folder;
     filter_ignored = filter_ignored || fold_name(node.entry.name) != wanted;
   }
-  // No page says that the filter compares names as the server does, without regard to case.
-  auto found = pick(page.items, name);
-  if (found && !filter_ignored) return found;
+  // No page says that the filter compares names without regard to case, as the server does when it
+  // stores something: what it leaves out is noticed there. A listing for each new file would be
+  // dear.
+  if (!filter_ignored) return pick(page.items, name);
   return find_listed(call, folder, name);
 }
 

@@ -141,7 +141,7 @@ Result<UploadSession> KiteworksStore::upload_begin(const CallContext& call,
   if (fresh && is_root(target.parent)) return fail(root_takes_no_files());
   if (fresh) {
     // The server would add a version to whatever has the name.
-    TRY_ASSIGN(const auto found, find_listed(call, target.parent, target.name));
+    TRY_ASSIGN(const auto found, find_node(call, target.parent, target.name));
     if (found) return fail(taken(target.name));
   }
   UploadSession session;
@@ -329,13 +329,14 @@ Result<UploadSession> KiteworksStore::upload_resume(const CallContext& call,
   if (upload.finished.value_or(false)) {
     return fail(ErrorCode::kNotFound, fmt::format("upload {}: finished", session.id));
   }
-  // Being put together, which takes its time. The session goes when that is done.
-  if (done >= count) {
-    return fail(ErrorCode::kUnavailable,
+  // Being put together, which takes its time. The session goes when that is done; where it never
+  // is, the upload begins again.
+  if (done >= count && may_still_finish(session)) {
+    return fail(ErrorCode::kTryAgain,
                 fmt::format("upload {}: all of it is there, and not in place yet", session.id));
   }
   const bool same =
-      upload.total_size == session.size && upload.uploaded_chunks &&
+      done < count && upload.total_size == session.size && upload.uploaded_chunks &&
       upload.uploaded_size.value_or(done * session.chunk_size) == done * session.chunk_size;
   if (!same) {
     // Another upload, or half a chunk: nothing to build on.
@@ -348,6 +349,18 @@ Result<UploadSession> KiteworksStore::upload_resume(const CallContext& call,
   UploadSession resumed = session;
   resumed.next_chunk = done;
   return resumed;
+}
+
+bool KiteworksStore::may_still_finish(const UploadSession& session) {
+  constexpr std::size_t kSessions = 256;
+  const SteadyTime now = Clock::system().steady();
+  MutexLock lock(mutex_);
+  if (complete_since_.size() >= kSessions && complete_since_.count(session.id) == 0)
+    complete_since_.erase(complete_since_.begin());
+  const SteadyTime since = complete_since_.try_emplace(session.id, now).first->second;
+  if (now - since < config_.assembly.value_or(patience_for(session.size))) return true;
+  complete_since_.erase(session.id);
+  return false;
 }
 
 Result<void> KiteworksStore::upload_abort(const CallContext& call, const UploadSession& session) {

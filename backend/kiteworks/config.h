@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace cabinetfs {
@@ -30,6 +31,9 @@ struct KiteworksConfig {
   bool syncable_top_folders = false;
   // Before another look, where a change may have happened.
   std::chrono::milliseconds second_look = std::chrono::milliseconds(700);
+  // How long a session whose chunks are all there may take to become a file, before it is begun
+  // again; nullopt: as the size wants.
+  std::optional<std::chrono::milliseconds> assembly;
   // Small files of one bulk download; 0 = none.
   std::uint64_t bulk_read_max = 100;
 };
