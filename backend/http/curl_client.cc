@@ -180,6 +180,13 @@ Result<HttpResponse> CurlHttpClient::Engine::perform(const CallContext& call, Ht
   if (call.deadline <= Clock::system().steady()) {
     return fail(ErrorCode::kTimeout, label + ": no time left before it was sent");
   }
+  if (request.stall_timeout.count() > 0) {
+    // What is left of the time is for the look that tells what became of it.
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        call.deadline - Clock::system().steady());
+    request.stall_timeout =
+        std::max(options_.stall_timeout, std::min(request.stall_timeout, left / 2));
+  }
   if (request.changes) {
     request.idempotent = false;
   } else if (request.method == "GET" || request.method == "HEAD") {

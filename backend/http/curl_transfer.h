@@ -14,8 +14,8 @@
 #include "backend/http/retry_policy.h"
 #include "backend/http/token_bucket.h"
 
-// One attempt of a request as libcurl sees it. Only curl_client.cc includes this: with these two and
-// curl_reactor.cc ends the part of the program that knows libcurl. Engine thread only.
+// One attempt of a request as libcurl sees it. Only curl_client.cc includes this: with these two
+// and curl_reactor.cc ends the part of the program that knows libcurl. Engine thread only.
 
 namespace cabinetfs {
 

@@ -57,7 +57,10 @@ HttpBody HttpBody::concat(std::vector<HttpBody> parts) {
 }
 
 std::chrono::milliseconds patience_for(std::uint64_t bytes) {
-  return std::chrono::minutes(2) + std::chrono::milliseconds((bytes >> 22) * 1000);
+  if (bytes < kWorthPatience) return std::chrono::seconds(30);
+  return std::min<std::chrono::milliseconds>(
+      std::chrono::minutes(2) + std::chrono::milliseconds((bytes >> 22) * 1000),
+      std::chrono::minutes(10));
 }
 
 const std::string* HttpResponse::find(std::string_view lower_case_name) const {

@@ -66,7 +66,8 @@ struct HttpRequest {
   // URLs).
   bool metered = true;
   // Instead of the client's own stall timeout once the request has been sent, for answers that take
-  // long to begin; 0 = the client's.
+  // long to begin: at most half of the time that the call has left, and not less than the client's;
+  // 0 = the client's.
   std::chrono::milliseconds stall_timeout{0};
   // Redirects of a GET are followed within scheme, host and port, at most 5 times; any other answer
   // 3xx is returned as it is. kAnyHost also follows a GET to another host, without `authorization`
@@ -78,7 +79,9 @@ struct HttpRequest {
 };
 
 // How long an answer may take to begin that comes after work on so many bytes at the server, which
-// puts them together, copies or scans them: two minutes, and a second for every 4 MiB.
+// puts them together, copies or scans them: two minutes and a second for every 4 MiB, at most ten
+// minutes. Less than kWorthPatience is done at once, and silence then means a dead connection.
+inline constexpr std::uint64_t kWorthPatience = 4u << 20;
 std::chrono::milliseconds patience_for(std::uint64_t bytes);
 
 struct HttpResponse {

@@ -107,7 +107,7 @@ Result<RemoteEntry> WebDavStore::relocate(const CallContext& call, NodeKind kind
   request.kind = kind;
   request.headers = {{"Destination", api_.paths().url(to, kind)}, {"Overwrite", "F"}};
   request.idempotent = false;
-  request.stall_timeout = patience_for(0);  // how much it is, nobody knows
+  request.stall_timeout = patience_for(kWorthPatience);  // how much it is, nobody knows
   const std::string what = fmt::format("{} to={}", about("MOVE", id), to.value);
   const Result<HttpResponse> response = send_with_locks(call, request);
   // A portal's page says nothing, whatever stands at the other end already.
