@@ -549,16 +549,15 @@ Result<void> UploadTask::make_room_for_theirs(const RemoteEntry& theirs) {
 
 // What is written on stands on the version that was just made. All of its bytes are here, and
 // others may replace it at the server before what is missing of it is fetched again.
-void UploadTask::keep_sent(const ContentKey& key, std::uint64_t generation) {
-  if (snapshot_ == nullptr || generation != generation_ || size_ > kKeptWhole) return;
-  if (!core_.files.has_writers(ino_)) return;
-  const Result<std::shared_ptr<CachedContent>> content = core_.contents.open_cached(key);
-  if (!content || (*content)->complete()) return;
+void UploadTask::keep_sent(ReadableContent& snapshot, const ContentKey& key) {
+  if (size_ > kKeptWhole) return;
   CallContext local = call();
   local.may_block = false;
   std::string text(size_, '\0');
   const MutableBytes bytes(reinterpret_cast<std::byte*>(text.data()), text.size());
-  if (!read_exactly(*snapshot_, local, 0, bytes)) return;
+  if (!read_exactly(snapshot, local, 0, bytes)) return;
+  const Result<std::shared_ptr<CachedContent>> content = core_.contents.open_cached(key);
+  if (!content) return;
   (*content)->fill(text);
   (*content)->validated(true, (*content)->validation_mark());
 }
@@ -566,7 +565,6 @@ void UploadTask::keep_sent(const ContentKey& key, std::uint64_t generation) {
 Result<void> UploadTask::settle(const RemoteEntry& entry, std::uint64_t generation) {
   const SteadyTime now = core_.clock.steady();
   const ContentKey key = VolumeCore::content_key(entry);
-  keep_sent(key, generation);
   MutexLock lock(file_->mutex);
   bool clean = false;
   bool deleted = false;
@@ -633,15 +631,19 @@ Result<void> UploadTask::settle(const RemoteEntry& entry, std::uint64_t generati
   if (node_.uploaded_generation != generation || generation == 0) ++core_.uploads_done;
   if (deleted) return {};
   const std::shared_ptr<StagedContent> staged = file_->staged;
-  snapshot_.reset();
+  std::shared_ptr<ReadableContent> sent = std::move(snapshot_);
   if (!clean) {
-    if (staged != nullptr && file_->base && generation != 0) {
+    const bool stands_on_it = staged != nullptr && file_->base && generation != 0;
+    if (stands_on_it) {
       staged->rebase(key);
       file_->base = key;
     }
     file_->base_validator = entry.validator;
+    lock.unlock();
+    if (stands_on_it && sent != nullptr && generation == generation_) keep_sent(*sent, key);
     return {};
   }
+  sent.reset();
   if (staged != nullptr) core_.contents.adopt(staged, key);
   file_->staged.reset();
   ++file_->epoch;

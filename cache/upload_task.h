@@ -54,7 +54,7 @@ class UploadTask {
   Result<void> check_base(const std::optional<RemoteEntry>& told);
   Result<void> check_stored(const RemoteEntry& entry);
   Result<void> settle(const RemoteEntry& entry, std::uint64_t generation);
-  void keep_sent(const ContentKey& key, std::uint64_t generation) EXCLUDES(file_->mutex);
+  void keep_sent(ReadableContent& snapshot, const ContentKey& key) EXCLUDES(file_->mutex);
   // A server that changes what it is sent is not sent to for ever. The object is ours all the same.
   Result<void> stored_otherwise(const RemoteEntry& entry);
   Result<bool> give_way_to(const RemoteEntry& there);
