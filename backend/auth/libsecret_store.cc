@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -118,35 +119,53 @@ class LibsecretStore final : public SecretStore {
  public:
   LibsecretStore(std::chrono::milliseconds unlock_timeout, CancelToken cancel)
       : unlock_timeout_(unlock_timeout),
-        read_timeout_(std::min(kReadTimeout, unlock_timeout)),
-        cancel_(std::move(cancel)) {}
+        read_timeout_(unlock_timeout.count() == 0 ? kReadTimeout
+                                                  : std::min(kReadTimeout, unlock_timeout)),
+        cancel_(std::move(cancel)),
+        read_unlock_timeout_(unlock_timeout) {}
 
   Result<std::optional<SecretString>> get(std::string_view remote, std::string_view key) override {
     const auto value = read(remote, key);
-    if (!value && cancel_.cancelled()) return fail(given_up("reading"));
+    if (!value && cancel_.cancelled()) {
+      return fail(ErrorCode::kCancelled, "Secret Service, reading: interrupted");
+    }
     return value;
   }
 
   Result<void> set(std::string_view remote, std::string_view key,
                    const SecretString& value) override {
-    const auto saved = save(remote, key, value);
-    if (!saved && cancel_.cancelled()) return fail(given_up("saving"));
-    return saved;
+    // Not given up by anybody: it may be the only copy of what a server has given.
+    Watchdog watchdog(std::max(unlock_timeout_, read_timeout_), CancelToken());
+    const std::string label = "cabinetfs: " + std::string(remote) + " (" + std::string(key) + ")";
+    GError* error = nullptr;
+    secret_password_store_sync(schema(), SECRET_COLLECTION_DEFAULT, label.c_str(),
+                               value.reveal().c_str(), watchdog.cancellable(), &error, "remote",
+                               std::string(remote).c_str(), "key", std::string(key).c_str(),
+                               nullptr);
+    if (error != nullptr) return fail(take_store_error(error, "saving"));
+    return {};
   }
 
   Result<void> erase(std::string_view remote, std::string_view key) override {
-    const auto removed = remove(remote, key);
-    if (!removed && cancel_.cancelled()) return fail(given_up("removing"));
-    return removed;
+    if (unlock_timeout_.count() == 0) return erase_unasked(remote, key);
+    return remove(remote, key, unlock_timeout_);
+  }
+
+  Result<void> erase_unasked(std::string_view remote, std::string_view key) override {
+    {
+      Watchdog watchdog(read_timeout_, CancelToken());
+      TRY(check_unlocked(remote, key, watchdog.cancellable(), "removing"));
+    }
+    return remove(remote, key, read_timeout_);
+  }
+
+  void limit_reads(std::chrono::milliseconds unlock_timeout) override {
+    read_unlock_timeout_ = std::min(read_unlock_timeout_.load(), unlock_timeout);
   }
 
   std::string description() const override { return "Secret Service"; }
 
  private:
-  static Error given_up(std::string_view what) {
-    return {ErrorCode::kCancelled, "Secret Service, " + std::string(what) + ": interrupted"};
-  }
-
   Result<std::optional<SecretString>> read(std::string_view remote, std::string_view key) {
     Place place;
     {
@@ -154,8 +173,10 @@ class LibsecretStore final : public SecretStore {
       TRY_ASSIGN(place, find(remote, key, watchdog.cancellable(), "reading"));
     }
     if (place == Place::kNowhere) return std::optional<SecretString>();
+    const std::chrono::milliseconds unlock = read_unlock_timeout_;
+    if (place == Place::kLocked && unlock.count() == 0) return fail(is_locked("reading"));
     // The lookup asks the user to unlock it.
-    Watchdog watchdog(place == Place::kLocked ? unlock_timeout_ : read_timeout_, cancel_);
+    Watchdog watchdog(place == Place::kLocked ? unlock : read_timeout_, cancel_);
     GError* error = nullptr;
     gchar* value = secret_password_lookup_sync(schema(), watchdog.cancellable(), &error, "remote",
                                                std::string(remote).c_str(), "key",
@@ -170,20 +191,9 @@ class LibsecretStore final : public SecretStore {
     return std::optional<SecretString>(std::move(secret));
   }
 
-  Result<void> save(std::string_view remote, std::string_view key, const SecretString& value) {
-    Watchdog watchdog(unlock_timeout_, cancel_);
-    const std::string label = "cabinetfs: " + std::string(remote) + " (" + std::string(key) + ")";
-    GError* error = nullptr;
-    secret_password_store_sync(schema(), SECRET_COLLECTION_DEFAULT, label.c_str(),
-                               value.reveal().c_str(), watchdog.cancellable(), &error, "remote",
-                               std::string(remote).c_str(), "key", std::string(key).c_str(),
-                               nullptr);
-    if (error != nullptr) return fail(take_store_error(error, "saving"));
-    return {};
-  }
-
-  Result<void> remove(std::string_view remote, std::string_view key) {
-    Watchdog watchdog(unlock_timeout_, cancel_);
+  Result<void> remove(std::string_view remote, std::string_view key,
+                      std::chrono::milliseconds patience) {
+    Watchdog watchdog(patience, CancelToken());
     GError* error = nullptr;
     // What is locked is passed over by the removal, without a word; looking it up unlocks it.
     gchar* value = secret_password_lookup_sync(schema(), watchdog.cancellable(), &error, "remote",
@@ -206,8 +216,10 @@ class LibsecretStore final : public SecretStore {
                                      GCancellable* cancellable, std::string_view what) {
     TRY_ASSIGN(const Place place, find(remote, key, cancellable, what));
     if (place != Place::kLocked) return {};
-    return fail(ErrorCode::kIo,
-                "Secret Service, " + std::string(what) + ": it is locked" + kWayOut);
+    return fail(is_locked(what));
+  }
+  static Error is_locked(std::string_view what) {
+    return {ErrorCode::kIo, "Secret Service, " + std::string(what) + ": it is locked" + kWayOut};
   }
 
   enum class Place { kNowhere, kOpen, kLocked };
@@ -236,6 +248,7 @@ class LibsecretStore final : public SecretStore {
   const std::chrono::milliseconds unlock_timeout_;
   const std::chrono::milliseconds read_timeout_;
   const CancelToken cancel_;
+  std::atomic<std::chrono::milliseconds> read_unlock_timeout_;
 };
 
 // Without this look, GDBus would try to start a bus of its own with dbus-launch, which hangs on
@@ -251,13 +264,18 @@ bool session_bus_exists() {
 Result<std::unique_ptr<SecretStore>> make_libsecret_store(std::chrono::milliseconds probe_timeout,
                                                           std::chrono::milliseconds unlock_timeout,
                                                           CancelToken cancel) {
+  // Nobody knows whether there is one, then.
+  const Error given_up{ErrorCode::kCancelled, "Secret Service, first contact: interrupted"};
+  if (cancel.cancelled()) return fail(given_up);
   if (!session_bus_exists()) return fail(ErrorCode::kNotSupported, "there is no session bus");
   Watchdog watchdog(probe_timeout, cancel);
   GError* error = nullptr;
   const std::unique_ptr<GDBusConnection, Unref> bus(
       g_bus_get_sync(G_BUS_TYPE_SESSION, watchdog.cancellable(), &error));
   if (bus == nullptr) {
-    return fail(ErrorCode::kNotSupported, take_error(error, "session bus").context);
+    const Error why = take_error(error, "session bus");
+    if (cancel.cancelled()) return fail(given_up);
+    return fail(ErrorCode::kNotSupported, why.context);
   }
   // The library would end the process when the bus goes away.
   g_dbus_connection_set_exit_on_close(bus.get(), FALSE);
@@ -267,7 +285,9 @@ Result<std::unique_ptr<SecretStore>> make_libsecret_store(std::chrono::milliseco
       G_DBUS_CALL_FLAGS_NONE, static_cast<int>(probe_timeout.count()), watchdog.cancellable(),
       &error));
   if (answer == nullptr) {
-    return fail(ErrorCode::kNotSupported, take_error(error, "first contact").context);
+    const Error why = take_error(error, "first contact");
+    if (cancel.cancelled()) return fail(given_up);
+    return fail(ErrorCode::kNotSupported, why.context);
   }
   return std::make_unique<LibsecretStore>(unlock_timeout, std::move(cancel));
 }

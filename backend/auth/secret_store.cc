@@ -11,16 +11,18 @@ Result<std::unique_ptr<SecretStore>> make_libsecret_store(std::chrono::milliseco
 
 Result<std::unique_ptr<SecretStore>> open_secret_store(const SecretStoreOptions& options) {
   const auto keyring = [probe = options.probe_timeout, unlock = options.unlock_timeout,
-                        cancel = options.cancel] {
-    return make_libsecret_store(probe, unlock, cancel);
+                        cancel = options.cancel](bool may_give_up) {
+    auto made = make_libsecret_store(probe, unlock, cancel);
+    if (made || may_give_up || made.error().code != ErrorCode::kCancelled) return made;
+    return make_libsecret_store(probe, unlock);
   };
-  if (options.kind == SecretStoreOptions::Kind::kSecretService) return keyring();
+  if (options.kind == SecretStoreOptions::Kind::kSecretService) return keyring(true);
   if (options.file.empty()) {
     return fail(ErrorCode::kInvalid, "no file was named for the credentials");
   }
   auto file = make_file_secret_store(options.file);
   if (options.kind == SecretStoreOptions::Kind::kFile) return file;
-  return make_automatic_secret_store(std::move(file), keyring);
+  return make_automatic_secret_store(std::move(file), keyring, options.unattended);
 }
 
 }  // namespace cabinetfs

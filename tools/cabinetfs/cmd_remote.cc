@@ -75,7 +75,7 @@ ExitCode run_remote_list(const Paths& paths, bool as_json, bool names_only) {
     const auto options = config->options_for(remote.name);
     if (!options) return config_error(options.error());
     bool logged_in = false;
-    if (const auto secrets = open_secrets(paths, *options, {kShortUnlock, {}}))
+    if (const auto secrets = open_secrets(paths, *options, {kNoUnlock, {}}))
       logged_in = check_credentials(**secrets, remote.name, *options).has_value();
     std::string places;
     json mounts = json::array();

@@ -28,6 +28,8 @@ namespace {
 
 // For an answer that needs no waiting.
 constexpr std::chrono::seconds kStatusPatience{10};
+// Seconds for what was sent as the time limit passed.
+constexpr double kLastLook = 3;
 
 // All of them are tried; the worst exit code counts.
 template <class Function>
@@ -72,32 +74,44 @@ struct FlushWait {
 ExitCode flush_one(const Paths& paths, const std::string& file, FlushWait& wait) {
   const auto where = locate(file);
   if (!where) return fail_with(where.error());
-  const json request = {
-      {"cmd", "flush"}, {"path", where->relative}, {"timeout", wait.seconds_left()}};
+  json request = {{"cmd", "flush"}, {"path", where->relative}, {"timeout", wait.seconds_left()}};
   UnsentDisplay display(terminal_width() - 1);
   ProgressLine line(errors_are_terminal());
   UnsentSummary last;
-  const auto answer = ask_mount(
-      paths, where->volume, request, std::chrono::milliseconds(0),
-      [&](const json& progress) {
-        last = summarize_unsent(progress);
-        const SteadyTime now = Clock::system().steady();
-        line.show(display.line({last.items, last.bytes, last.current}, now), now);
-      },
-      wait.interrupt.token());
+  const auto ask = [&] {
+    return ask_mount(
+        paths, where->volume, request, std::chrono::milliseconds(0),
+        [&](const json& progress) {
+          last = summarize_unsent(progress);
+          const SteadyTime now = Clock::system().steady();
+          line.show(display.line({last.items, last.bytes, last.current}, now), now);
+        },
+        wait.interrupt.token());
+  };
+  auto answer = ask();
+  std::uint64_t left = 0;
+  bool late = false;
+  if (!answer && !wait.interrupt.interrupted()) {
+    late = answer.error().code == ErrorCode::kTimeout;
+    left = count_remaining(paths, *where, last.items);
+    if (late && left == 0) {
+      request["timeout"] = kLastLook;
+      answer = ask();
+    }
+  }
   line.clear();
   if (answer) return ExitCode::kOk;
   if (wait.interrupt.interrupted()) {
     complain("interrupted; the rest is kept and goes on being sent");
     return ExitCode::kUnsentRemains;
   }
-  const std::uint64_t left = count_remaining(paths, *where, last.items);
   // Not what is unsent but the question was refused.
-  if (left == 0) return fail_with(answer.error(), where->volume.remote);
+  if (left == 0 && !late) return fail_with(answer.error(), where->volume.remote);
   if (answer.error().code == ErrorCode::kTimeout && wait.timeout)
-    complain(fmt::format("{}: {} still unsent after {}; kept, and goes on being sent",
-                         printable(file), count_of(left, "change"),
-                         format_duration_exact(*wait.timeout)));
+    complain(
+        fmt::format("{}: {} after {}; kept, and goes on being sent", printable(file),
+                    left > 0 ? count_of(left, "change") + " still unsent" : "not known to be sent",
+                    format_duration_exact(*wait.timeout)));
   else
     complain(
         fmt::format("{}: not sent: {}; kept on this disk (`cabinetfs status` shows all, then "

@@ -77,6 +77,7 @@ Result<std::unique_ptr<SecretStore>> open_secrets(const Paths& paths, const Opti
   out.file = paths.secrets_file();
   out.unlock_timeout = patience.unlock;
   out.cancel = std::move(patience.cancel);
+  out.unattended = options.remote.auth == RemoteOptions::Auth::kJwt;
   switch (options.remote.secret_store) {
     case RemoteOptions::Secrets::kAutomatic:
       out.kind = SecretStoreOptions::Kind::kAutomatic;

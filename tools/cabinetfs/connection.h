@@ -22,8 +22,10 @@ struct SecretPatience {
   std::chrono::milliseconds unlock = std::chrono::seconds(60);
   CancelToken cancel = {};
 };
-// Where the answer is only shown, nobody waits for a person.
-inline constexpr std::chrono::seconds kShortUnlock{3};
+// Where the answer is only shown, nobody is asked.
+inline constexpr std::chrono::milliseconds kNoUnlock{0};
+// Once a mount is up, its calls do not wait long for a person.
+inline constexpr std::chrono::seconds kUnlockInPassing{5};
 
 // The secret store that a remote's options choose.
 Result<std::unique_ptr<SecretStore>> open_secrets(const Paths& paths, const Options& options,

@@ -95,7 +95,7 @@ Result<IdleStore> look_into_store(const Paths& paths, const StorePaths& store) {
   Options options;
   if (const auto config = Config::load(paths.config_file))
     if (auto known = config->options_for(info->remote)) options = *known;
-  TRY_ASSIGN(const auto secrets, open_secrets(paths, options, {kShortUnlock, {}}));
+  TRY_ASSIGN(const auto secrets, open_secrets(paths, options, {kNoUnlock, {}}));
   TRY_ASSIGN(const auto sealer, open_store_sealer(*secrets, store, info->encrypted));
   TRY_ASSIGN(const auto meta, MetaStore::open(store.meta_file(), *sealer));
   TRY_ASSIGN(const UnsentCount unsent, count_unsent(*meta));

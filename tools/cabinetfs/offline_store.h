@@ -32,7 +32,7 @@ struct IdleStore {
   std::optional<Error> error = {};  // it cannot be told: the store cannot be read
 };
 // kBusy: it is mounted. kNotFound: there is nothing in it. Opens the store's database for a moment;
-// a keyring that is locked is not waited for.
+// nobody is asked to unlock a keyring.
 Result<IdleStore> look_into_store(const Paths& paths, const StorePaths& store);
 // Those with something unsent, and those of which nobody can tell: `error`. Stores that are mounted
 // are left out.

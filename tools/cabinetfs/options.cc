@@ -23,12 +23,12 @@ std::string with_underscores(std::string_view name) {
 
 // Words of fstab and mount(8) that mean something to them, not to us.
 bool is_generic_mount_word(std::string_view word) {
-  static constexpr std::array<std::string_view, 29> kWords = {
+  static constexpr std::array<std::string_view, 30> kWords = {
       "defaults",   "auto",     "noauto",        "nouser",     "users",       "owner",
       "group",      "_netdev",  "nofail",        "rw",         "suid",        "nosuid",
       "dev",        "nodev",    "exec",          "noexec",     "async",       "atime",
       "noatime",    "relatime", "norelatime",    "nodiratime", "strictatime", "lazytime",
-      "nolazytime", "diratime", "nostrictatime", "iversion",   "noiversion"};
+      "nolazytime", "diratime", "nostrictatime", "iversion",   "noiversion",  "user"};
   return std::find(kWords.begin(), kWords.end(), word) != kWords.end() || word.starts_with("x-") ||
          word.starts_with("X-") || word.starts_with("comment=");
 }

@@ -15,6 +15,7 @@
 #include <thread>
 #include <utility>
 
+#include "backend/auth/secret_store.h"
 #include "backend/base/descriptor.h"
 #include "backend/base/log.h"
 #include "backend/base/pause.h"
@@ -307,6 +308,7 @@ Result<UnsentCount> serve(const Paths& paths, MountPlan& plan, ReadyPipe& ready)
   };
   TRY_ASSIGN(auto control, ControlServer::start(control_socket(paths.run_dir, plan.mount_point),
                                                 std::move(services)));
+  connection->secrets().limit_reads(kUnlockInPassing);
   volume->start();
   const auto served = mount->run(
       [&] {

@@ -125,6 +125,72 @@ TEST_F(LibsecretStore, TheWaitForALockedKeyringCanBeGivenUp) {
   EXPECT_TRUE(open()->erase("work", "password").has_value());
 }
 
+TEST_F(LibsecretStore, WhatIsSavedOrErasedIsNotGivenUp) {
+  CancelSource source;
+  auto made = make_libsecret_store(kProbe, kProbe, source.token());
+  ASSERT_TRUE(made.has_value());
+  source.cancel();
+  const auto saved = (*made)->set("work", "oauth", SecretString("rotated"));
+  ASSERT_TRUE(saved.has_value()) << to_string(saved.error());
+  EXPECT_EQ(open()->get("work", "oauth")->value().reveal(), "rotated");
+  const auto erased = (*made)->erase("work", "oauth");
+  ASSERT_TRUE(erased.has_value()) << to_string(erased.error());
+  EXPECT_TRUE(service_->items().empty());
+}
+
+TEST_F(LibsecretStore, AFirstContactThatIsGivenUpIsNoMissingService) {
+  CancelSource source;
+  source.cancel();
+  const auto made = make_libsecret_store(kProbe, kProbe, source.token());
+  ASSERT_FALSE(made.has_value());
+  EXPECT_EQ(made.error().code, ErrorCode::kCancelled);
+  // Through both, and the keyring is used all the same for what is saved.
+  const std::string file = directory_->file("interrupted.json");
+  const auto store =
+      open_secret_store({.file = file, .probe_timeout = kProbe, .cancel = source.token()});
+  ASSERT_TRUE(store.has_value());
+  EXPECT_EQ((*store)->get("work", "oauth").error().code, ErrorCode::kCancelled);
+  ASSERT_TRUE((*store)->set("work", "oauth", SecretString("rotated")).has_value());
+  EXPECT_EQ(open()->get("work", "oauth")->value().reveal(), "rotated");
+  EXPECT_TRUE(open()->erase("work", "oauth").has_value());
+}
+
+TEST_F(LibsecretStore, NobodyIsAskedWhereOneOnlyLooks) {
+  ASSERT_TRUE(open()->set("work", "password", SecretString("hush")).has_value());
+  const auto looking = open(std::chrono::milliseconds(0));
+  EXPECT_EQ(looking->get("work", "password")->value().reveal(), "hush");
+  const int before = service_->questions();
+  service_->set_mode(FakeSecretService::Mode::kLocked);
+  for (const auto& error :
+       {looking->get("work", "password").error(), looking->erase("work", "password").error(),
+        open()->erase_unasked("work", "password").error()}) {
+    EXPECT_EQ(error.code, ErrorCode::kIo);
+    EXPECT_THAT(error.context, HasSubstr("it is locked"));
+  }
+  EXPECT_FALSE(looking->get("work", "another")->has_value());
+  EXPECT_EQ(service_->questions(), before);
+  service_->set_mode(FakeSecretService::Mode::kOpen);
+  EXPECT_TRUE(open()->erase_unasked("work", "password").has_value());
+  EXPECT_TRUE(service_->items().empty());
+}
+
+TEST_F(LibsecretStore, ReadingWaitsNoLongerThanItsLimit) {
+  const std::string file = directory_->file("limited.json");
+  const auto store = open_secret_store(
+      {.file = file, .probe_timeout = kProbe, .unlock_timeout = std::chrono::minutes(10)});
+  ASSERT_TRUE(store.has_value());
+  (*store)->limit_reads(std::chrono::milliseconds(200));  // before it is opened
+  ASSERT_TRUE((*store)->set("work", "oauth", SecretString("hush")).has_value());
+  service_->set_mode(FakeSecretService::Mode::kLocked);
+  const int before = service_->questions();
+  EXPECT_EQ((*store)->get("work", "oauth").error().code, ErrorCode::kIo);
+  EXPECT_GT(service_->questions(), before);
+  (*store)->limit_reads(std::chrono::milliseconds(100));
+  EXPECT_EQ((*store)->get("work", "oauth").error().code, ErrorCode::kIo);
+  service_->set_mode(FakeSecretService::Mode::kOpen);
+  EXPECT_TRUE((*store)->erase("work", "oauth").has_value());
+}
+
 TEST_F(LibsecretStore, AQuestionThatIsDismissedIsNoAnswer) {
   ASSERT_TRUE(open()->set("cad", "password", SecretString("hush")).has_value());
   service_->set_mode(FakeSecretService::Mode::kDismissing);

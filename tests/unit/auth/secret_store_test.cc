@@ -121,18 +121,45 @@ TEST(SecretStore, FallsBackToTheFileQuicklyWithoutABus) {
   EXPECT_LT(took, std::chrono::seconds(5));
 }
 
+// Nobody unlocks it.
+class LockedStore final : public SecretStore {
+ public:
+  Result<std::optional<SecretString>> get(std::string_view, std::string_view) override {
+    return locked();
+  }
+  Result<void> set(std::string_view, std::string_view, const SecretString&) override {
+    return locked();
+  }
+  Result<void> erase(std::string_view, std::string_view) override { return locked(); }
+  std::string description() const override { return "locked"; }
+
+ private:
+  static tl::unexpected<Error> locked() { return fail(ErrorCode::kIo, "it is locked"); }
+};
+
 // The keyring is another file here, which some sessions do not have.
 class AutomaticStore : public testing::Test {
  protected:
-  std::unique_ptr<SecretStore> session(bool with_keyring) const {
+  enum class Keyring { kNone, kOpen, kLocked, kInterrupted };
+  std::unique_ptr<SecretStore> session(Keyring keyring, bool unattended = false) const {
     return make_automatic_secret_store(
-        make_file_secret_store(file_), [=, this]() -> Result<std::unique_ptr<SecretStore>> {
-          if (!with_keyring) return fail(ErrorCode::kNotSupported, "there is no session bus");
+        make_file_secret_store(file_),
+        [=, this](bool may_give_up) -> Result<std::unique_ptr<SecretStore>> {
+          if (keyring == Keyring::kNone)
+            return fail(ErrorCode::kNotSupported, "there is no session bus");
+          if (keyring == Keyring::kInterrupted && may_give_up)
+            return fail(ErrorCode::kCancelled, "interrupted");
+          if (keyring == Keyring::kLocked) return std::make_unique<LockedStore>();
           return make_file_secret_store(ring_);
-        });
+        },
+        unattended);
   }
-  std::unique_ptr<SecretStore> desktop() const { return session(true); }
-  std::unique_ptr<SecretStore> cron() const { return session(false); }
+  std::unique_ptr<SecretStore> desktop() const { return session(Keyring::kOpen); }
+  std::unique_ptr<SecretStore> cron() const { return session(Keyring::kNone); }
+  // As a version left it that knew of no notes.
+  static void put(const std::string& place, const char* key, const char* value) {
+    ASSERT_TRUE(make_file_secret_store(place)->set("work", key, SecretString(value)).has_value());
+  }
   static std::string value_of(SecretStore& store, const char* key = "password") {
     const auto value = store.get("work", key);
     if (!value) return to_string(value.error());
@@ -165,7 +192,7 @@ TEST_F(AutomaticStore, WhatIsInTheFileStaysThereAndIsFoundByAll) {
   EXPECT_EQ(store->description(), file_);
   ASSERT_TRUE(store->set("work", "store_key", SecretString("new")).has_value());
   EXPECT_EQ(value_of(*cron(), "store_key"), "new");
-  EXPECT_FALSE(std::filesystem::exists(ring_));
+  EXPECT_EQ(value_of(*make_file_secret_store(ring_), "store_key"), "none");
 }
 
 TEST_F(AutomaticStore, ANewLoginWithoutTheKeyringCountsForAll) {
@@ -184,6 +211,100 @@ TEST_F(AutomaticStore, WhatAnOlderVersionLeftInTheKeyringIsRemembered) {
   EXPECT_EQ(value_of(*cron()), "none");
   EXPECT_EQ(value_of(*desktop()), "hush");
   EXPECT_FALSE(cron()->get("work", "password").has_value());
+}
+
+TEST_F(AutomaticStore, OfTwoValuesOfAnOlderVersionTheKeyringsIsTaken) {
+  for (const char* key : {"password", "store_key"}) {
+    put(file_, key, "of ssh");
+    put(ring_, key, "of the desktop");
+    EXPECT_EQ(value_of(*cron(), key), "of ssh");
+    EXPECT_EQ(value_of(*desktop(), key), "of the desktop");
+    EXPECT_EQ(value_of(*make_file_secret_store(file_), (std::string(key) + "@keyring").c_str()),
+              "yes");
+    EXPECT_EQ(value_of(*desktop(), key), "of the desktop");
+    EXPECT_EQ(value_of(*cron(), key), "of ssh") << "as before, where there is no keyring";
+    ASSERT_TRUE(desktop()->set("work", key, SecretString("new")).has_value());
+    EXPECT_EQ(value_of(*make_file_secret_store(ring_), key), "new");
+    EXPECT_EQ(value_of(*desktop(), key), "new");
+    ASSERT_TRUE(desktop()->erase("work", key).has_value());
+    EXPECT_EQ(value_of(*desktop(), key), "none");
+    EXPECT_EQ(value_of(*cron(), key), "none");
+  }
+}
+
+TEST_F(AutomaticStore, WhereOnlyTheFileHasOneThatIsRemembered) {
+  put(file_, "password", "of ssh");
+  EXPECT_EQ(value_of(*desktop()), "of ssh");
+  put(ring_, "password", "later");
+  EXPECT_EQ(value_of(*desktop()), "of ssh");
+}
+
+TEST_F(AutomaticStore, AChangeGoesWhereTheValueOfAnOlderVersionIs) {
+  put(file_, "password", "of ssh");
+  put(ring_, "password", "of the desktop");
+  ASSERT_TRUE(desktop()->set("work", "password", SecretString("new")).has_value());
+  EXPECT_EQ(value_of(*make_file_secret_store(ring_)), "new");
+  EXPECT_EQ(value_of(*desktop()), "new");
+}
+
+TEST_F(AutomaticStore, WhatIsLeftInTheKeyringDoesNotComeBack) {
+  ASSERT_TRUE(desktop()->set("work", "password", SecretString("old")).has_value());
+  ASSERT_TRUE(cron()->set("work", "password", SecretString("new")).has_value());
+  ASSERT_TRUE(cron()->set("work", "password", SecretString("newer")).has_value());
+  EXPECT_EQ(cron()->erase("work", "password").error().code, ErrorCode::kIo);
+  EXPECT_EQ(value_of(*cron()), "newer");
+  // A session that reaches it takes it away.
+  ASSERT_TRUE(desktop()->set("work", "password", SecretString("newest")).has_value());
+  EXPECT_EQ(value_of(*make_file_secret_store(ring_)), "none");
+  EXPECT_EQ(value_of(*cron()), "newest");
+  ASSERT_TRUE(cron()->erase("work", "password").has_value());
+  EXPECT_EQ(value_of(*desktop()), "none");
+}
+
+TEST_F(AutomaticStore, ALockedKeyringDoesNotKeepAValueFromTheFileThatCounts) {
+  ASSERT_TRUE(cron()->set("work", "password", SecretString("old")).has_value());
+  ASSERT_TRUE(session(Keyring::kLocked)->set("work", "password", SecretString("new")).has_value());
+  EXPECT_EQ(value_of(*cron()), "new");
+  EXPECT_FALSE(cron()->erase("work", "password").has_value()) << "it may hold one, nobody knows";
+  EXPECT_TRUE(desktop()->erase("work", "password").has_value());
+}
+
+TEST_F(AutomaticStore, AnInterruptionIsNotAMissingLogin) {
+  for (const bool unattended : {false, true}) {
+    const auto store = session(Keyring::kInterrupted, unattended);
+    EXPECT_EQ(store->get("work", "password").error().code, ErrorCode::kCancelled);
+  }
+  // Nor a reason to lose one.
+  const auto store = session(Keyring::kInterrupted);
+  ASSERT_TRUE(store->set("work", "password", SecretString("hush")).has_value());
+  EXPECT_EQ(value_of(*make_file_secret_store(ring_)), "hush");
+  const auto another = session(Keyring::kInterrupted);
+  EXPECT_TRUE(another->erase("work", "password").has_value());
+  EXPECT_EQ(value_of(*desktop()), "none");
+}
+
+TEST_F(AutomaticStore, UnattendedWhatIsOutOfReachIsAbsent) {
+  for (const Keyring keyring : {Keyring::kNone, Keyring::kLocked}) {
+    const std::string key = keyring == Keyring::kNone ? "oauth" : "client_secret";
+    ASSERT_TRUE(desktop()->set("work", key, SecretString("old")).has_value());
+    EXPECT_FALSE(session(keyring)->get("work", key).has_value());
+    const auto store = session(keyring, true);
+    EXPECT_EQ(value_of(*store, key.c_str()), "none");
+    ASSERT_TRUE(store->set("work", key, SecretString("new")).has_value());
+    EXPECT_EQ(value_of(*store, key.c_str()), "new");
+    EXPECT_EQ(store->description(), file_);
+    EXPECT_EQ(value_of(*desktop(), key.c_str()), "new");
+  }
+  ASSERT_TRUE(desktop()->set("work", "store_key", SecretString("seal")).has_value());
+  for (const Keyring keyring : {Keyring::kNone, Keyring::kLocked})
+    EXPECT_FALSE(session(keyring, true)->get("work", "store_key").has_value())
+        << "another one would open nothing";
+}
+
+TEST_F(AutomaticStore, UnattendedADamagedFileIsNotAbsent) {
+  std::ofstream(file_) << "{";
+  ::chmod(file_.c_str(), 0600);
+  EXPECT_FALSE(session(Keyring::kNone, true)->get("work", "oauth").has_value());
 }
 
 TEST(SecretString, MovesAndComparesLikeAValue) {

@@ -2,14 +2,19 @@
 #include <stdlib.h>
 
 #include <filesystem>
+#include <fstream>
 #include <future>
+#include <iostream>
+#include <sstream>
 #include <thread>
 
 #include "backend/auth/oauth_token_source.h"
 #include "backend/auth/secret_store.h"
 #include "backend/http/curl_client.h"
+#include "backend/kenesto/kenesto.h"
 #include "tests/support/gate.h"
 #include "tests/support/scripted_http_server.h"
+#include "tools/cabinetfs/commands.h"
 #include "tools/cabinetfs/connection.h"
 #include "tools/cabinetfs/vendors/vendor.h"
 
@@ -40,6 +45,116 @@ class Credentials : public ::testing::Test {
   Paths paths_;
   Options options_;
 };
+
+// After a login on a desktop, from where its keyring is not reachable.
+class KeyringOutOfReach : public Credentials {
+ protected:
+  void SetUp() override {
+    Credentials::SetUp();
+    if (const char* bus = std::getenv("DBUS_SESSION_BUS_ADDRESS")) bus_ = bus;
+    ::setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent/bus", 1);
+    options_.remote.secret_store = RemoteOptions::Secrets::kAutomatic;
+    options_.remote.url = server_.url("");
+    options_.remote.client_id = "id";
+    options_.remote.user = "me@example.com";
+    http_options_.remote = "work";
+    http_ = std::make_unique<CurlHttpClient>(http_options_);
+  }
+  void TearDown() override {
+    if (bus_.empty())
+      ::unsetenv("DBUS_SESSION_BUS_ADDRESS");
+    else
+      ::setenv("DBUS_SESSION_BUS_ADDRESS", bus_.c_str(), 1);
+    Credentials::TearDown();
+  }
+  void open(std::initializer_list<const char*> in_keyring) {
+    const auto file = make_file_secret_store(paths_.secrets_file());
+    for (const char* key : in_keyring)
+      ASSERT_TRUE(file->set("work", std::string(key) + "@keyring", SecretString("yes")));
+    auto secrets = open_secrets(paths_, options_);
+    ASSERT_TRUE(secrets) << secrets.error().context;
+    secrets_ = *std::move(secrets);
+  }
+  Result<void> log_in(const Vendor& vendor, bool token, const std::string& lines) {
+    LoginCommand command;
+    command.remote = "work";
+    command.secret_stdin = true;
+    command.token = token;
+    std::istringstream in(lines);
+    std::streambuf* const before = std::cin.rdbuf(in.rdbuf());
+    auto done = vendor.log_in({paths_, command, options_, *secrets_, *http_});
+    std::cin.rdbuf(before);
+    std::cin.clear();
+    return done;
+  }
+  std::string value_of(const char* key) {
+    const auto value = secrets_->get("work", key);
+    return !value ? to_string(value.error()) : *value ? (*value)->reveal() : "none";
+  }
+
+  std::string bus_;
+  ScriptedHttpServer server_;
+  HttpClientOptions http_options_;
+  std::unique_ptr<HttpClient> http_;
+  std::unique_ptr<SecretStore> secrets_;
+};
+
+TEST_F(KeyringOutOfReach, ASignedAssertionNeedsNothingFromIt) {
+  options_.remote.auth = RemoteOptions::Auth::kJwt;
+  options_.remote.jwt_key_file = dir_ + "/key.pem";
+  open({kTokensKey, kClientSecretKey});
+  const auto account = kiteworks_vendor().open(paths_, "work", options_, *http_, *secrets_);
+  EXPECT_TRUE(account) << account.error().context;
+  EXPECT_EQ(value_of(kTokensKey), "none");
+  ASSERT_TRUE(secrets_->set("work", kTokensKey, SecretString("{}")));
+  EXPECT_EQ(value_of(kTokensKey), "{}");
+}
+
+TEST_F(KeyringOutOfReach, ANewLoginDoesNotAskForTheOldSecret) {
+  server_.handle("/oauth/token", [](const ScriptedRequest&) -> ScriptedAnswer {
+    return {.body = R"({"access_token":"new","refresh_token":"next","expires_in":1000})"};
+  });
+  open({kTokensKey, kClientSecretKey});
+  const auto done = log_in(kiteworks_vendor(), false, "secret\nrefresh\n");
+  ASSERT_TRUE(done) << done.error().context;
+  EXPECT_EQ(value_of(kClientSecretKey), "secret");
+  EXPECT_TRUE(kiteworks_vendor().check_credentials(*secrets_, "work", options_));
+}
+
+TEST_F(KeyringOutOfReach, AnEarlierSecretThatCannotBeReadIsNone) {
+  open({kClientSecretKey});
+  LoginCommand command;
+  command.remote = "work";
+  const LoginContext login{paths_, command, options_, *secrets_, *http_};
+  const auto secret = earlier_secret(login, kClientSecretKey);
+  ASSERT_TRUE(secret) << secret.error().context;
+  EXPECT_FALSE(secret->has_value());
+  ASSERT_TRUE(secrets_->set("work", kClientSecretKey, SecretString("known")));
+  EXPECT_EQ((*earlier_secret(login, kClientSecretKey))->reveal(), "known");
+}
+
+TEST_F(KeyringOutOfReach, AKenestoTokenIsTakenAlthoughAPasswordStaysBehind) {
+  options_.remote.vendor = "kenesto";
+  open({"access_key", "password"});
+  const auto done = log_in(kenesto_vendor(), true, "token\n");
+  ASSERT_TRUE(done) << done.error().context;
+  EXPECT_TRUE(kenesto_vendor().check_credentials(*secrets_, "work", options_));
+}
+
+TEST_F(KeyringOutOfReach, AKenestoTokenThatStaysBehindWouldCountMoreThanAPassword) {
+  options_.remote.vendor = "kenesto";
+  server_.handle("/Kenesto.Web.API/Access.svc/Authenticate/json/key", [](const ScriptedRequest&) {
+    return ScriptedAnswer{.body = R"({"AuthenticateJsonResult":{"ResponseStatus":"OK","Token":"a",
+        "Organizations":[{"OrganizationIdentifier":"org","IsDefault":true}]}})"};
+  });
+  server_.handle("/Kenesto.Web.API/Access.svc/Login/json/org", [](const ScriptedRequest&) {
+    return ScriptedAnswer{.body = R"({"LoginJsonResult":{"ResponseStatus":"OK","Token":"b"}})"};
+  });
+  open({kKenestoSessionToken});
+  const auto done = log_in(kenesto_vendor(), false, "key\npassword\n");
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code, ErrorCode::kIo) << done.error().context;
+}
 
 TEST_F(Credentials, ARefreshUnderWayDoesNotUndoALogout) {
   auto secrets = open_secrets(paths_, options_);

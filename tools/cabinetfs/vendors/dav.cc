@@ -248,8 +248,8 @@ class PowerFolder final : public DavVendor {
 
   Result<void> log_in(const LoginContext& login) const override {
     if (!by_code(login.options)) return DavVendor::log_in(login);
-    TRY_ASSIGN(OAuthClient client,
-               oauth_client(login.secrets, login.command.remote, login.options));
+    TRY_ASSIGN(auto secret, earlier_secret(login, kClientSecretKey));
+    TRY_ASSIGN(OAuthClient client, oauth_client(login.options, std::move(secret)));
     return log_in_with_oauth(login, std::move(client));
   }
 
@@ -265,7 +265,8 @@ class PowerFolder final : public DavVendor {
       OAuthTokenSourceOptions source;
       source.remote = remote;
       source.lock_file = token_lock_file(paths, remote);
-      TRY_ASSIGN(source.client, oauth_client(secrets, remote, options));
+      TRY_ASSIGN(auto secret, secrets.get(remote, kClientSecretKey));
+      TRY_ASSIGN(source.client, oauth_client(options, std::move(secret)));
       tokens = std::make_unique<OAuthTokenSource>(http, secrets, std::move(source));
     } else {
       TRY_ASSIGN(tokens, token_source(secrets, remote, options));
@@ -281,12 +282,11 @@ class PowerFolder final : public DavVendor {
  private:
   std::string_view ways_in() const override { return R"("password", "token", "bearer" or "code")"; }
 
-  static Result<OAuthClient> oauth_client(SecretStore& secrets, const std::string& remote,
-                                          const Options& options) {
+  static Result<OAuthClient> oauth_client(const Options& options,
+                                          std::optional<SecretString> secret) {
     TRY_ASSIGN(OAuthClient out,
                powerfolder_oauth_client(powerfolder_config(options), options.remote.client_id,
                                         options.remote.redirect_uri));
-    TRY_ASSIGN(auto secret, secrets.get(remote, kClientSecretKey));
     if (secret) out.client_secret = std::move(*secret);
     return out;
   }

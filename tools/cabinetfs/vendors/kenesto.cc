@@ -111,8 +111,11 @@ class Kenesto final : public Vendor {
       lines.push_back(std::move(password));
     }
     if (token) {
-      for (const char* old : {kKenestoAccessKey, kKenestoPassword})
-        TRY(login.secrets.erase(remote, old));
+      for (const char* old : {kKenestoAccessKey, kKenestoPassword}) {
+        // In a keyring that is out of reach they may stay: a token is asked for first.
+        const auto erased = login.secrets.erase(remote, old);
+        if (!erased && erased.error().code != ErrorCode::kIo) return erased;
+      }
       TRY(login.secrets.set(remote, kKenestoSessionToken, lines[0]));
       return write_stamp(login.secrets, remote);
     }

@@ -52,8 +52,8 @@ std::vector<std::pair<std::string, std::string>> this_device(const std::string& 
 }
 
 // The registered application, with the client secret that the last login saved.
-Result<OAuthClient> oauth_client(SecretStore& secrets, const std::string& remote,
-                                 const Options& options) {
+OAuthClient oauth_client(const std::string& remote, const Options& options,
+                         std::optional<SecretString> secret) {
   OAuthClient out;
   out.authorize_url = options.remote.url + "/oauth/authorize";
   out.token_url = options.remote.url + "/oauth/token";
@@ -61,7 +61,6 @@ Result<OAuthClient> oauth_client(SecretStore& secrets, const std::string& remote
   out.scope = options.remote.scope;
   out.redirect_uri = options.remote.redirect_uri;
   out.login_hint = options.remote.user;
-  TRY_ASSIGN(auto secret, secrets.get(remote, kClientSecretKey));
   if (secret) out.client_secret = std::move(*secret);
   out.exchange_parameters = this_device(remote);
   return out;
@@ -128,9 +127,9 @@ class Kiteworks final : public Vendor {
   }
 
   Result<void> log_in(const LoginContext& login) const override {
-    TRY_ASSIGN(OAuthClient client,
-               oauth_client(login.secrets, login.command.remote, login.options));
-    return log_in_with_oauth(login, std::move(client));
+    TRY_ASSIGN(auto secret, earlier_secret(login, kClientSecretKey));
+    return log_in_with_oauth(login,
+                             oauth_client(login.command.remote, login.options, std::move(secret)));
   }
 
   std::vector<const char*> secret_keys() const override { return {kTokensKey, kClientSecretKey}; }
@@ -141,7 +140,8 @@ class Kiteworks final : public Vendor {
     OAuthTokenSourceOptions tokens;
     tokens.remote = remote;
     tokens.lock_file = token_lock_file(paths, remote);
-    TRY_ASSIGN(tokens.client, oauth_client(secrets, remote, options));
+    TRY_ASSIGN(auto secret, secrets.get(remote, kClientSecretKey));
+    tokens.client = oauth_client(remote, options, std::move(secret));
     if (by_jwt(options)) {
       const RemoteOptions& from = options.remote;
       OAuthTokenSourceOptions::Jwt jwt;

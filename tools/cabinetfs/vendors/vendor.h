@@ -2,10 +2,12 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "backend/auth/secret_string.h"
 #include "backend/base/result.h"
 #include "tools/cabinetfs/options.h"
 #include "tools/cabinetfs/paths.h"
@@ -72,5 +74,9 @@ inline constexpr std::chrono::seconds kServerPatience{30};
 std::string token_lock_file(const Paths& paths, const std::string& remote);
 
 Error not_logged_in(const std::string& remote);
+
+// For a new login, what an earlier one has left: none where that cannot be read from here, or is
+// given anew on standard input.
+Result<std::optional<SecretString>> earlier_secret(const LoginContext& login, const char* key);
 
 }  // namespace cabinetfs
