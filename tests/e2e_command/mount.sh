@@ -157,7 +157,8 @@ waits_for_store() {
 }
 no_mount_process() { [[ -z $(mount_processes) ]]; }
 t_interrupted_start() {
-  exec 8>>"$XDG_STATE_HOME/cabinetfs/stores/work/lock"
+  local store=$XDG_STATE_HOME/cabinetfs/stores/work
+  exec 8>>"$store/lock"
   flock -n 8 && interrupted_start -f && grep -q interrupted "$work/start.log" && interrupted_start
   local status=$?
   exec 8>&-
