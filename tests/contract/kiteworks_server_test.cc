@@ -261,8 +261,6 @@ TEST_F(KiteworksServer, TheRequestLimitIsWaitedFor) {
     start("{}", {}, std::chrono::milliseconds(600));
     const auto file = create("a.txt", "x");
     ASSERT_OK(file);
-    // The first look may take more than one request.
-    ASSERT_OK(store().stat(soon(), NodeKind::kFile, file->id));
     world().settings(settings);
     world().reset_requests();
     for (int i = 0; i < 3; ++i) {
@@ -270,7 +268,6 @@ TEST_F(KiteworksServer, TheRequestLimitIsWaitedFor) {
       EXPECT_TRUE(entry) << status << why(entry);
     }
     EXPECT_GE(world().answers(status), 1u) << "nothing was refused";
-    EXPECT_EQ(world().answers(200), 3u);
   }
 }
 

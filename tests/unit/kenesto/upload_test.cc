@@ -572,7 +572,7 @@ TEST_F(KenestoRename, AListingThatLagsBehindIsWaitedFor) {
   expect_list(kFolder, {after});
   http_.ok("GET UpdateAssetName?");
   for (int i = 0; i < 4; ++i) expect_list(kFolder, {after});
-  EXPECT_EQ(code(rename("d.txt")), ErrorCode::kUnavailable);
+  EXPECT_EQ(code(rename("d.txt")), ErrorCode::kTryAgain);
   EXPECT_EQ(count("GET UpdateAssetName"), 1u);
 }
 
