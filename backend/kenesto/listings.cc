@@ -17,10 +17,10 @@ constexpr std::size_t kKeptEntries = 2000;
 constexpr std::size_t kKeptFolders = 16;
 // Some 100 bytes each.
 constexpr std::size_t kSizedFolders = 4096;
-// A listing is for at least so many, and an entry of it takes about a fiftieth of what a question
-// does.
-constexpr int kTogether = 4;
-constexpr std::size_t kEntriesPerLook = 50;
+// A folder's listings come one after the other, questions for its objects all at one time: a
+// listing is for at least so many, where most of what it tells was asked for.
+constexpr int kTogether = 8;
+constexpr std::size_t kEntriesPerLook = 2;
 
 ApiFailure given_up(ErrorCode code, const char* why) {
   ApiFailure failed;
